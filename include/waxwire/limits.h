@@ -8,68 +8,68 @@
 #define WAXWIRE_LIMITS_H
 
 /* The machine. */
-#define WAX_CACHE_LINE_BYTES 64u
-#define WAX_WORKERS_MAX 64u
-#define WAX_PORTS_MAX 8u
-#define WAX_LISTENERS_MAX 8u
-#define WAX_BURST_MAX 64u
+#define WAX_CACHE_LINE_BYTES      64u
+#define WAX_WORKERS_MAX           64u
+#define WAX_PORTS_MAX             8u
+#define WAX_LISTENERS_MAX         8u
+#define WAX_BURST_MAX             64u
 #define WAX_HANDSHAKE_THREADS_MAX 16u
 
 /* Names of the protocol. */
-#define WAX_USER_BYTES 16u
-#define WAX_ACCOUNT_KEY_BYTES 32u
-#define WAX_SIGNATURE_BYTES 64u
-#define WAX_NONCE_BYTES 32u
-#define WAX_CLIENT_NONCE_BYTES 16u
-#define WAX_RELAY_ID_BYTES 16u
-#define WAX_BINDING_BYTES 32u
-#define WAX_TOKEN_BYTES_MAX 512u
-#define WAX_INVITE_BYTES_MAX 128u
+#define WAX_USER_BYTES           16u
+#define WAX_ACCOUNT_KEY_BYTES    32u
+#define WAX_SIGNATURE_BYTES      64u
+#define WAX_NONCE_BYTES          32u
+#define WAX_CLIENT_NONCE_BYTES   16u
+#define WAX_RELAY_ID_BYTES       16u
+#define WAX_BINDING_BYTES        32u
+#define WAX_TOKEN_BYTES_MAX      512u
+#define WAX_INVITE_BYTES_MAX     128u
 #define WAX_DEVICES_PER_USER_MAX 32u
 
 /* Frames of the protocol. */
-#define WAX_FRAME_BYTES_MAX (1u << 20)
+#define WAX_FRAME_BYTES_MAX       (1u << 20)
 #define WAX_PAYLOAD_BYTES_DEFAULT (64u << 10)
-#define WAX_PAYLOAD_BYTES_MAX (WAX_FRAME_BYTES_MAX - 64u)
-#define WAX_MULTI_RECIPIENTS_MAX 1024u
-#define WAX_STATUS_ENTRIES_MAX 512u
-#define WAX_ERROR_TEXT_BYTES_MAX 128u
+#define WAX_PAYLOAD_BYTES_MAX     (WAX_FRAME_BYTES_MAX - 64u)
+#define WAX_MULTI_RECIPIENTS_MAX  1024u
+#define WAX_STATUS_ENTRIES_MAX    512u
+#define WAX_ERROR_TEXT_BYTES_MAX  128u
 
 /* Windows and clocks of the protocol. */
-#define WAX_SEND_WINDOW_DEFAULT 256u
-#define WAX_SEND_WINDOW_MAX 4096u
+#define WAX_SEND_WINDOW_DEFAULT  256u
+#define WAX_SEND_WINDOW_MAX      4096u
 #define WAX_HOME_WINDOW_MESSAGES 256u
-#define WAX_HOME_WINDOW_BYTES (512u << 10)
-#define WAX_ACK_STORE_MS 1000u
-#define WAX_ACK_TIMEOUT_MS 60000u
+#define WAX_HOME_WINDOW_BYTES    (512u << 10)
+#define WAX_ACK_STORE_MS         1000u
+#define WAX_ACK_TIMEOUT_MS       60000u
 #define WAX_EPHEMERAL_TIMEOUT_MS 1000u
-#define WAX_HELLO_TIMEOUT_MS 10000u
-#define WAX_PROOF_TIMEOUT_MS 10000u
-#define WAX_HTTP_TIMEOUT_MS 10000u
-#define WAX_TLS_TIMEOUT_MS 10000u
-#define WAX_HEARTBEAT_S_DEFAULT 240u
-#define WAX_TTL_S_DEFAULT (30u * 24u * 3600u)
+#define WAX_HELLO_TIMEOUT_MS     10000u
+#define WAX_PROOF_TIMEOUT_MS     10000u
+#define WAX_HTTP_TIMEOUT_MS      10000u
+#define WAX_TLS_TIMEOUT_MS       10000u
+#define WAX_HEARTBEAT_S_DEFAULT  240u
+#define WAX_TTL_S_DEFAULT        (30u * 24u * 3600u)
 
 /* HTTP and WebSocket. */
-#define WAX_HTTP_HEAD_BYTES_MAX 8192u
+#define WAX_HTTP_HEAD_BYTES_MAX  8192u
 #define WAX_WS_CONTROL_BYTES_MAX 125u
-#define WAX_WS_HEADER_BYTES_MAX 14u
+#define WAX_WS_HEADER_BYTES_MAX  14u
 
 /* TLS 1.3 (RFC 8446 5.1, 5.2). */
 #define WAX_TLS_PLAINTEXT_BYTES_MAX (1u << 14)
-#define WAX_TLS_RECORD_BYTES_MAX (5u + WAX_TLS_PLAINTEXT_BYTES_MAX + 256u)
-#define WAX_TLS_HEADER_BYTES 5u
-#define WAX_TLS_TAG_BYTES 16u
+#define WAX_TLS_RECORD_BYTES_MAX    (5u + WAX_TLS_PLAINTEXT_BYTES_MAX + 256u)
+#define WAX_TLS_HEADER_BYTES        5u
+#define WAX_TLS_TAG_BYTES           16u
 
 /* Memory that every connection draws from. */
-#define WAX_BLOCK_BYTES 2048u
-#define WAX_CONN_SEND_BYTES_MAX (2u << 20)
+#define WAX_BLOCK_BYTES            2048u
+#define WAX_CONN_SEND_BYTES_MAX    (2u << 20)
 #define WAX_CONN_RECEIVE_BYTES_MAX (256u << 10)
 
 /* Rings between workers and the channel to the control plane. */
-#define WAX_MESH_RETURN_SLOTS 4096u
-#define WAX_MESH_SEND_SLOTS 1024u
-#define WAX_CHANNEL_RING_BYTES (4u << 20)
+#define WAX_MESH_RETURN_SLOTS        4096u
+#define WAX_MESH_SEND_SLOTS          1024u
+#define WAX_CHANNEL_RING_BYTES       (4u << 20)
 #define WAX_CHANNEL_RECORD_BYTES_MAX (WAX_FRAME_BYTES_MAX + 512u)
 
 /* The store. */
@@ -80,7 +80,8 @@ _Static_assert(WAX_WORKERS_MAX <= 64u, "doorbells of all workers fit one 64-bit 
 _Static_assert((WAX_MESH_RETURN_SLOTS & (WAX_MESH_RETURN_SLOTS - 1u)) == 0, "rings are powers of two");
 _Static_assert((WAX_MESH_SEND_SLOTS & (WAX_MESH_SEND_SLOTS - 1u)) == 0, "rings are powers of two");
 _Static_assert((WAX_CHANNEL_RING_BYTES & (WAX_CHANNEL_RING_BYTES - 1u)) == 0, "rings are powers of two");
-_Static_assert(WAX_CHANNEL_RING_BYTES >= 2u * WAX_CHANNEL_RECORD_BYTES_MAX, "a ring holds two of the largest records");
+_Static_assert(WAX_CHANNEL_RING_BYTES >= 2u * WAX_CHANNEL_RECORD_BYTES_MAX,
+               "a ring holds two of the largest records");
 _Static_assert(WAX_PAYLOAD_BYTES_DEFAULT <= WAX_PAYLOAD_BYTES_MAX, "the default payload is allowed");
 _Static_assert(WAX_HOME_WINDOW_MESSAGES >= 64u, "the protocol promises a window of 64 or more");
 _Static_assert(WAX_CONN_SEND_BYTES_MAX >= 2u * WAX_HOME_WINDOW_BYTES + WAX_FRAME_BYTES_MAX / 2u,

@@ -148,18 +148,18 @@
     X(CONFIG_FILE,           "config: file cannot be read")
 /* clang-format on */
 
-#define WAX_STATUS_LIST(X) \
-    WAX_STATUS_BASE(X)     \
-    WAX_STATUS_NET(X)      \
-    WAX_STATUS_TCP(X)      \
-    WAX_STATUS_TLS(X)      \
-    WAX_STATUS_HTTP(X)     \
-    WAX_STATUS_WS(X)       \
-    WAX_STATUS_FRAME(X)    \
-    WAX_STATUS_SESSION(X)  \
-    WAX_STATUS_RELAY(X)    \
-    WAX_STATUS_CHANNEL(X)  \
-    WAX_STATUS_STORE(X)    \
+#define WAX_STATUS_LIST(X)                                                                                   \
+    WAX_STATUS_BASE(X)                                                                                       \
+    WAX_STATUS_NET(X)                                                                                        \
+    WAX_STATUS_TCP(X)                                                                                        \
+    WAX_STATUS_TLS(X)                                                                                        \
+    WAX_STATUS_HTTP(X)                                                                                       \
+    WAX_STATUS_WS(X)                                                                                         \
+    WAX_STATUS_FRAME(X)                                                                                      \
+    WAX_STATUS_SESSION(X)                                                                                    \
+    WAX_STATUS_RELAY(X)                                                                                      \
+    WAX_STATUS_CHANNEL(X)                                                                                    \
+    WAX_STATUS_STORE(X)                                                                                      \
     WAX_STATUS_CONFIG(X)
 
 #define WAX_STATUS_ENUM(name, text) WAX_##name,

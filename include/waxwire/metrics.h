@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The metrics page of a worker: plain 64-bit counters that one thread writes and anyone
+ * may read (relaxed). It lies in the channel's shared memory, or, while there is no
+ * channel, in the worker's own.
+ *
+ * X(name, unit, help): gauges end in _now. Statuses (waxwire/status.h) are counted beside.
+ */
+#ifndef WAXWIRE_METRICS_H
+#define WAXWIRE_METRICS_H
+
+#include <stdint.h>
+
+#include "waxwire/limits.h"
+#include "waxwire/status.h"
+
+/* clang-format off */
+#define WAX_METRIC_LIST(X)                                                                        \
+    X(rx_packets,           "packets",  "packets polled from ports")                              \
+    X(rx_bytes,             "bytes",    "bytes polled from ports")                                \
+    X(tx_packets,           "packets",  "packets handed to ports")                                \
+    X(tx_bytes,             "bytes",    "bytes handed to ports")                                  \
+    X(tx_dropped,           "packets",  "packets a port did not take")                            \
+    X(busy_cycles,          "cycles",   "cycles of polls that found work")                        \
+    X(idle_cycles,          "cycles",   "cycles of wholly empty polls")                           \
+    X(cycles_per_s,         "cycles",   "cycles in a second")                                     \
+    X(polls,                "polls",    "turns of the poll loop")                                 \
+    X(connections_opened,   "connections", "TCP connections opened")                              \
+    X(connections_now,      "connections", "TCP connections now")                                 \
+    X(handshakes,           "handshakes", "TLS handshakes finished")                              \
+    X(handshakes_now,       "handshakes", "TLS handshakes under way")                             \
+    X(sessions_opened,      "sessions", "sessions welcomed")                                      \
+    X(sessions_now,         "sessions", "sessions open now")                                      \
+    X(sends,                "messages", "SENDs taken from clients")                               \
+    X(deliveries,           "messages", "DELIVERs handed to TCP")                                 \
+    X(acks,                 "frames",   "ACKs received")                                          \
+    X(accepted,             "messages", "messages answered ACCEPTED")                             \
+    X(delivered,            "messages", "messages answered DELIVERED")                            \
+    X(rejected,             "messages", "messages answered REJECTED")                             \
+    X(stores,               "messages", "messages offered to the store")                          \
+    X(drained,              "messages", "messages drained from the store")                        \
+    X(messages_now,         "messages", "messages held in memory now")                            \
+    X(recipients_now,       "recipients", "recipients known at home now")                         \
+    X(mesh_sends,           "items",    "items entered into rings to other workers")              \
+    X(mesh_returns,         "items",    "returns entered into rings to other workers")            \
+    X(blocks_free_now,      "blocks",   "free blocks of the worker's pool")
+/* clang-format on */
+
+#define WAX_METRIC_FIELD(name, unit, help) uint64_t name;
+struct wax_metrics {
+    WAX_METRIC_LIST(WAX_METRIC_FIELD)
+    uint64_t status[WAX_STATUS_COUNT]; /* how often each status happened */
+} __attribute__((aligned(WAX_CACHE_LINE_BYTES)));
+#undef WAX_METRIC_FIELD
+
+/* Count a status. */
+static inline void metrics_count(struct wax_metrics *metrics, enum wax_status status)
+{
+    metrics->status[status]++;
+}
+
+#endif
