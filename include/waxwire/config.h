@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The configuration of an appliance: one YAML file (deploy/waxwire.yaml names every key,
+ * its default and its range), read by both processes. Files are laid over one another, the
+ * later over the earlier; a wrong key or value is refused with file, line and reason.
+ */
+#ifndef WAXWIRE_CONFIG_H
+#define WAXWIRE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "waxwire/limits.h"
+#include "waxwire/status.h"
+
+#define CONFIG_PATH_BYTES    256u
+#define CONFIG_NAME_BYTES    64u
+#define CONFIG_ADDRESSES_MAX 8u
+
+enum config_port_kind {
+    CONFIG_PORT_AFXDP,
+    CONFIG_PORT_AFPACKET,
+    CONFIG_PORT_TAP,
+    CONFIG_PORT_MEMIF,
+    CONFIG_PORT_PCI,
+};
+
+enum config_idle { CONFIG_IDLE_BALANCED, CONFIG_IDLE_PERFORMANCE };
+enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_ON, CONFIG_HUGEPAGES_OFF };
+enum config_level { CONFIG_LEVEL_DEBUG, CONFIG_LEVEL_INFO, CONFIG_LEVEL_WARN, CONFIG_LEVEL_ERROR };
+
+/* An address with its prefix; IPv4 as ::ffff:a.b.c.d and the prefix counted within IPv4. */
+struct config_address {
+    uint8_t address[16];
+    uint8_t prefix;
+    bool ip6;
+};
+
+struct config_port {
+    enum config_port_kind kind;
+    char device[CONFIG_PATH_BYTES]; /* interface name, PCI address, or memif socket path */
+    bool memif_server;              /* memif: this side makes the socket */
+    uint8_t mac[6];                 /* zero: the port's own */
+    uint16_t mtu;
+    uint16_t queues; /* 0: one per worker where the port has them */
+    uint32_t address_count;
+    struct config_address address[CONFIG_ADDRESSES_MAX];
+    uint8_t gateway[16]; /* zero: none */
+};
+
+struct config_listener {
+    uint16_t port;
+    bool tls;
+};
+
+struct wax_config {
+    /* runtime */
+    char control_socket[CONFIG_PATH_BYTES];
+    char admin_socket[CONFIG_PATH_BYTES];
+    char store_directory[CONFIG_PATH_BYTES];
+    enum config_level log_level;
+    bool log_json;
+
+    /* data plane */
+    uint32_t workers;
+    uint32_t core_count; /* 0: any; else workers are laid on these cores in turn */
+    uint16_t cores[WAX_WORKERS_MAX];
+    enum config_idle idle;
+    enum config_hugepages hugepages;
+    uint32_t memory_mib; /* for EAL, all workers together */
+    uint32_t handshake_threads;
+    uint32_t port_count;
+    struct config_port port[WAX_PORTS_MAX];
+    uint32_t listener_count;
+    struct config_listener listener[WAX_LISTENERS_MAX];
+    char tls_certificate[CONFIG_PATH_BYTES];
+    char tls_key[CONFIG_PATH_BYTES];
+
+    /* limits, per worker unless said */
+    uint32_t connections_max;
+    uint32_t half_open_max;
+    uint32_t handshakes_max;
+    uint32_t blocks;     /* of WAX_BLOCK_BYTES, shared by all connections of a worker */
+    uint32_t messages;   /* in memory */
+    uint32_t recipients; /* known at home at a time */
+
+    /* protocol */
+    uint32_t payload_bytes_max;
+    uint32_t send_window;
+    uint32_t heartbeat_s;
+    uint32_t ttl_s_default;
+    uint32_t burst;
+};
+
+/* Where and why a file was refused: "file:line: reason", always terminated. */
+struct config_error {
+    char text[CONFIG_PATH_BYTES + 256];
+};
+
+/* The defaults, without ports; listeners 443 (TLS) and none plain. */
+void config_defaults(struct wax_config *config);
+
+/*
+ * Lay a YAML file over `config`. Lists (ports, listeners, cores) replace, scalars override.
+ * Returns OK, or CONFIG_FILE, CONFIG_SYNTAX, CONFIG_KEY or CONFIG_VALUE with `error` filled;
+ * `config` is then unchanged.
+ */
+enum wax_status config_load(struct wax_config *config, const char *path, struct config_error *error);
+
+/*
+ * Check what only the whole can tell (a TLS listener needs a certificate, a port needs an
+ * address, the store needs a directory …). Errors as above.
+ */
+enum wax_status config_check(const struct wax_config *config, struct config_error *error);
+
+/*
+ * Write the whole configuration as YAML that config_load takes. Returns the length that the
+ * text has (without the NUL), which may exceed `room`.
+ */
+size_t config_dump(const struct wax_config *config, char *text, size_t room);
+
+#endif
