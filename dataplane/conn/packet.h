@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A packet as the stack sees it: bytes that somebody else owns. The worker maps these to
+ * mbufs, tests and simulations to plain memory.
+ */
+#ifndef WAX_CONN_PACKET_H
+#define WAX_CONN_PACKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct packet {
+    uint8_t *data;       /* first byte of the Ethernet frame */
+    uint32_t len;        /* bytes of the frame; when allocated for output: the room from `data` on */
+    uint16_t port;       /* index of the port it came from or goes to */
+    bool transmit;       /* after stack_receive: the frame was turned into a reply, send it back */
+    bool checksums_good; /* the port has verified the TCP/UDP checksum */
+    void *owner;         /* the worker's own (mbuf) */
+};
+
+#endif

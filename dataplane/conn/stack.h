@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Everything of one worker that lies below DPDK: its networks (one a port), its TCP engine,
+ * connections, sessions, and the recipients at home here. Frames, items and records come in
+ * through the calls below; what goes out leaves through `struct stack_env`. Single-threaded:
+ * only the worker that owns a stack calls it.
+ *
+ * A turn of the poll loop is:
+ *     stack_begin(now)            clock of the turn
+ *     stack_return()  for each returns item of every other worker   (always, first)
+ *     stack_send()    for each sends item, until it says FULL
+ *     stack_record()  for each record of the channel
+ *     stack_job()     for each job that came back
+ *     stack_receive() for each burst of each port
+ *     stack_end()     timers, home's work list, records sealed, segments built
+ */
+#ifndef WAX_CONN_STACK_H
+#define WAX_CONN_STACK_H
+
+#include "conn/job.h"
+#include "conn/packet.h"
+#include "net/net.h"
+#include "relay/mesh.h"
+#include "waxwire/bytes.h"
+#include "waxwire/channel.h"
+#include "waxwire/config.h"
+#include "waxwire/metrics.h"
+
+struct stack;
+
+/* What a stack needs of its worker. */
+struct stack_env {
+    void *ctx;
+    /* A buffer for a frame of `port`: fills data, len (room) and owner. False: none now. */
+    bool (*packet_alloc)(void *ctx, uint16_t port, struct packet *packet);
+    /* Queue a frame of packet->len bytes on packet->port. Takes the buffer, always. */
+    void (*packet_send)(void *ctx, const struct packet *packet);
+    /* Hand a job to its thread; false when that thread's ring is full. */
+    bool (*job_submit)(void *ctx, struct job *job);
+    /* Rings to other workers (and this one) and to the control plane. */
+    struct relay_port relay;
+    /* Cryptographically random bytes. */
+    void (*random)(void *ctx, struct span out);
+};
+
+struct stack_config {
+    const struct wax_config *config;
+    uint16_t worker;  /* index of this one */
+    uint16_t workers; /* how many there are */
+    uint16_t port_count;
+    struct net_config net[WAX_PORTS_MAX]; /* addresses, MACs, MTU of each port */
+    uint16_t handshake_threads;
+    uint64_t route_key[2];       /* the same for all workers: recipients to homes */
+    uint64_t flow_key[2];        /* connections to buckets, initial sequence numbers */
+    struct wax_metrics *metrics; /* where to count */
+};
+
+/* Bytes that stack_init needs for this configuration. */
+size_t stack_bytes(const struct stack_config *config);
+
+/*
+ * Build a stack in `memory` (zeroed, aligned to a cache line, kept by the caller as long as
+ * the stack lives). OK, NO_MEMORY when the span is too small, BAD_ARGUMENT.
+ */
+enum wax_status stack_init(struct stack **out, struct span memory, const struct stack_config *config,
+                           const struct stack_env *env);
+
+/* Begin a turn: monotonic microseconds, and wall-clock ms since 1970 for the wire. */
+void stack_begin(struct stack *stack, uint64_t now_us, uint64_t wall_ms);
+
+/* A returns item from `from` (this worker too). Never refused. */
+void stack_return(struct stack *stack, uint32_t from, const struct item *item);
+
+/* A sends item. False: no memory for it now, leave it in its ring and go on without. */
+bool stack_send(struct stack *stack, uint32_t from, const struct item *item);
+
+/* A record from the control plane. */
+void stack_record(struct stack *stack, const struct channel_record *record);
+
+/* A job came back from its thread. */
+void stack_job(struct stack *stack, struct job *job);
+
+/*
+ * A burst of at most WAX_BURST_MAX frames. Frames are read, and may be overwritten, only
+ * during the call; those with `transmit` set afterwards are to be sent back with their len.
+ */
+void stack_receive(struct stack *stack, struct packet *packets, uint32_t count);
+
+/*
+ * End a turn. Returns true when anything was done or is still to do (the turn was busy).
+ */
+bool stack_end(struct stack *stack);
+
+/* When something is next due, monotonic microseconds (UINT64_MAX: nothing). */
+uint64_t stack_next_us(const struct stack *stack);
+
+/* The control plane has attached (again), or has gone. */
+void stack_control_up(struct stack *stack, uint64_t epoch, const uint8_t relay_id[WAX_RELAY_ID_BYTES]);
+void stack_control_down(struct stack *stack);
+
+/* Point the counters elsewhere (a new channel's page); what was counted is carried over. */
+void stack_set_metrics(struct stack *stack, struct wax_metrics *metrics);
+
+/* Stop taking connections and close every session with 1012; true once none is left. */
+bool stack_drain(struct stack *stack);
+
+#endif
