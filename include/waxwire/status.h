@@ -90,6 +90,7 @@
     X(WS_SEQUENCE,           "ws: fragment out of sequence (1002)")                      \
     X(WS_CLOSE_CODE,         "ws: malformed close frame (1002)")                         \
     X(WS_TEXT,               "ws: text message (1003)")                                  \
+    X(WS_UTF8,               "ws: reason of a close is not UTF-8 (1007)")                \
     X(WS_TOO_BIG,            "ws: message too big (1009)")                               \
     X(WS_CLOSED,             "ws: closed by the peer")
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * TLS 1.3 handshakes by OpenSSL over memory BIOs. They cost some 200 µs of CPU and allocate, so they run on
+ * handshake threads, never on a worker. What remains of one is a struct tls_shake_result;
+ * records are then ours (record.h).
+ */
+#ifndef WAXWIRE_TLS_HANDSHAKE_H
+#define WAXWIRE_TLS_HANDSHAKE_H
+
+#include "tls/keys.h"
+
+struct tls_context; /* certificate and settings; shared by threads; immutable after creation */
+struct tls_shake;   /* one handshake under way; used by one thread at a time */
+
+/* Room in `out` that takes any answer in one call with usual certificates. */
+#define TLS_SHAKE_OUT_BYTES (18u << 10)
+/* A peer may send at most so much before its handshake is finished. */
+#define TLS_SHAKE_SERVER_BYTES_MAX (32u << 10)
+#define TLS_SHAKE_CLIENT_BYTES_MAX (128u << 10)
+
+/*
+ * A server's context from PEM files (the certificate file holds the chain, leaf first).
+ * WAX_OK, or WAX_TLS_CERTIFICATE (files missing, broken or not belonging together), WAX_TLS_SUITE,
+ * WAX_NO_MEMORY.
+ */
+enum wax_status tls_context_create(struct tls_context **out, const char *cert_file, const char *key_file);
+
+/*
+ * A client's context. `ca_file` is a PEM file of trusted roots; NULL trusts any certificate (test rigs).
+ */
+enum wax_status tls_context_create_client(struct tls_context **out, const char *ca_file);
+
+/*
+ * How many session tickets a server sends after a full handshake (1 by default, 0 to 4).
+ */
+void tls_context_set_tickets(struct tls_context *ctx, unsigned tickets);
+
+void tls_context_free(struct tls_context *ctx);
+
+/*
+ * Begins a handshake as the server; NULL without memory. The context must outlive it.
+ */
+struct tls_shake *tls_shake_new(struct tls_context *ctx);
+
+/*
+ * Begins a handshake as the client. `server_name` (SNI, and the name that the certificate must bear when
+ * roots are given) may be NULL. Its first flight comes out of tls_shake_input with an empty `in`.
+ */
+struct tls_shake *tls_shake_new_client(struct tls_context *ctx, const char *server_name);
+
+/*
+ * Feeds received bytes and takes what must be sent. *consumed: bytes of `in` used; *out_len: bytes written to
+ * `out` (at least 64 bytes of room), to be sent whatever is returned.
+ * WAX_MORE: call again when more has come (keep what was not consumed: a record is taken whole or not at
+ * all). WAX_FULL: `out` is full and there is more: call again at once with the rest of `in` and fresh room.
+ * WAX_OK: finished, *result is filled; what was not consumed are records for tls_input.
+ * WAX_TLS_HANDSHAKE, WAX_TLS_ALERT, WAX_TLS_RECORD_TYPE, _VERSION, _LENGTH, WAX_TLS_SUITE: it failed; `out`
+ * holds the alert, if any; only tls_shake_free may follow.
+ */
+enum wax_status tls_shake_input(struct tls_shake *shake, struct view in, struct span out, size_t *consumed,
+                                size_t *out_len, struct tls_shake_result *result);
+
+/*
+ * OpenSSL's reason for a failure, for logs ("no shared cipher"); "" when there is none.
+ */
+const char *tls_shake_reason(const struct tls_shake *shake);
+
+void tls_shake_free(struct tls_shake *shake);
+
+#endif
