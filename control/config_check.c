@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "config_fields.h"
+
+#include <stdio.h>
+#include <sys/un.h>
+
+static enum wax_status refuse(struct config_error *error, const char *reason)
+{
+    snprintf(error->text, sizeof error->text, "configuration: %s", reason);
+    return WAX_CONFIG_VALUE;
+}
+
+static bool port_has_family(const struct config_port *port, bool ip6)
+{
+    for (uint32_t i = 0; i < port->address_count; i++) {
+        if (port->address[i].ip6 == ip6)
+            return true;
+    }
+    return false;
+}
+
+static enum wax_status check_port(const struct config_port *port, struct config_error *error)
+{
+    static const uint8_t none[16];
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (port->device[0] == '\0')
+        return refuse(error, "a port has no device");
+    if (port->address_count == 0)
+        return refuse(error, "a port has no address");
+    if (memcmp(port->gateway, none, sizeof none) != 0 &&
+        !port_has_family(port, memcmp(port->gateway, mapped, sizeof mapped) != 0))
+        return refuse(error, "a port's gateway is of a family that the port has no address of");
+    if (port->memif_server && port->kind != CONFIG_PORT_MEMIF)
+        return refuse(error, "memif_server stands on a port that is not memif");
+    return WAX_OK;
+}
+
+static enum wax_status check_listeners(const struct wax_config *config, struct config_error *error)
+{
+    bool tls = false;
+    if (config->listener_count == 0)
+        return refuse(error, "there is no listener");
+    for (uint32_t i = 0; i < config->listener_count; i++) {
+        if (config->listener[i].port == 0)
+            return refuse(error, "a listener has no port");
+        for (uint32_t j = 0; j < i; j++) {
+            if (config->listener[j].port == config->listener[i].port)
+                return refuse(error, "two listeners share a port");
+        }
+        tls = tls || config->listener[i].tls;
+    }
+    if (tls && (config->tls_certificate[0] == '\0' || config->tls_key[0] == '\0'))
+        return refuse(error, "a TLS listener needs tls.certificate and tls.key");
+    return WAX_OK;
+}
+
+static enum wax_status check_socket(const char *path, struct config_error *error)
+{
+    if (path[0] != '/')
+        return refuse(error, "control.socket and control.admin_socket must be absolute paths");
+    if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
+        return refuse(error, "a socket's path is longer than a UNIX socket allows (107)");
+    return WAX_OK;
+}
+
+enum wax_status config_check(const struct wax_config *config, struct config_error *error)
+{
+    enum wax_status status = check_socket(config->control_socket, error);
+    if (status == WAX_OK)
+        status = check_socket(config->admin_socket, error);
+    if (status != WAX_OK)
+        return status;
+    if (strcmp(config->control_socket, config->admin_socket) == 0)
+        return refuse(error, "control.socket and control.admin_socket are the same");
+    if (config->store_directory[0] != '/')
+        return refuse(error, "store.directory must be an absolute path");
+    if (config->port_count == 0)
+        return refuse(error, "there is no port");
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        status = check_port(&config->port[i], error);
+        if (status != WAX_OK)
+            return status;
+        for (uint32_t j = 0; j < i; j++) {
+            if (strcmp(config->port[i].device, config->port[j].device) == 0)
+                return refuse(error, "two ports share a device");
+        }
+    }
+    if (config->half_open_max > config->connections_max)
+        return refuse(error, "limits.half_open is above limits.connections");
+    return check_listeners(config, error);
+}
