@@ -54,7 +54,7 @@ static void entry_put(struct flow_table *t, uint32_t bucket, uint16_t tag, uint3
 static void entry_clear(struct flow_table *t, uint32_t bucket, uint32_t i)
 {
     struct flow_bucket *b = &t->buckets[bucket];
-    if ((b->guests >> i & 1u) != 0) {
+    if (((uint32_t)b->guests >> i & 1u) != 0) {
         b->guests &= (uint16_t) ~(1u << i);
         t->buckets[flow_bucket_other(t, bucket, b->tags[i])].away--;
     }
@@ -70,7 +70,7 @@ static bool make_room(struct flow_table *t, uint32_t bucket)
         uint32_t other = flow_bucket_other(t, bucket, tag);
         if (other != bucket && flow_match(&t->buckets[other], 0) != 0) {
             uint32_t value = b->values[i];
-            bool was_guest = (b->guests >> i & 1u) != 0;
+            bool was_guest = ((uint32_t)b->guests >> i & 1u) != 0;
             entry_clear(t, bucket, i);
             entry_put(t, other, tag, value, !was_guest);
             return true;

@@ -47,3 +47,12 @@ Test(hash, siphash13_depends_on_key_length_and_every_byte)
         in[i] ^= 0x80;
     }
 }
+
+/* Computed by CPython 3.11, whose hash of bytes is SipHash-1-3, with PYTHONHASHSEED=0 (a key of zeros). */
+Test(hash, siphash13_agrees_with_another_implementation)
+{
+    static const uint64_t zeros[2] = {0, 0};
+    cr_assert_eq(siphash13(zeros, view_of("a", 1)), 0x407448d2b89b1813u);
+    cr_assert_eq(siphash13(zeros, view_of("abcdefgh", 8)), 0x3f7b849c0b8e35eau);
+    cr_assert_eq(siphash13(zeros, view_of("waxwire carries it", 18)), 0x8710abf4f69aa34au);
+}
