@@ -54,9 +54,10 @@ struct http_request {
 /*
  * Parses the head at the beginning of `in`. `in` always begins at the request's first byte: after WAX_MORE
  * call again with the same *out and the same bytes followed by new ones (the buffer may have moved). Every
- * byte is looked at only twice, however small the steps. WAX_OK: *out is filled. WAX_MORE: not whole yet.
- * WAX_HTTP_BAD_REQUEST (RFC 9112 2.2, 3, 5, 6.3), WAX_HTTP_HEAD_TOO_LARGE (no end within 8 KiB),
- * WAX_HTTP_VERSION.
+ * byte is looked at only twice, however small the steps.
+ *
+ * WAX_OK: *out is filled. WAX_MORE: not whole yet. WAX_HTTP_BAD_REQUEST (RFC 9112 2.2, 3, 5, 6.3),
+ * WAX_HTTP_HEAD_TOO_LARGE (no end within 8 KiB), WAX_HTTP_VERSION.
  */
 enum wax_status http_request_parse(struct view in, struct http_request *out);
 

@@ -50,10 +50,15 @@ struct tls_shake *tls_shake_new_client(struct tls_context *ctx, const char *serv
 
 /*
  * Feeds received bytes and takes what must be sent. *consumed: bytes of `in` used; *out_len: bytes written to
- * `out` (at least 64 bytes of room), to be sent whatever is returned.
- * WAX_MORE: call again when more has come (keep what was not consumed: a record is taken whole or not at
- * all). WAX_FULL: `out` is full and there is more: call again at once with the rest of `in` and fresh room.
+ * `out` (which has at least 64 bytes of room), to be sent whatever is returned.
+ *
+ * WAX_MORE: call again when more has come, with what was not consumed before it (a record is taken whole or
+ * not at all).
+ *
+ * WAX_FULL: `out` is full and there is more: call again at once with the rest of `in` and fresh room.
+ *
  * WAX_OK: finished, *result is filled; what was not consumed are records for tls_input.
+ *
  * WAX_TLS_HANDSHAKE, WAX_TLS_ALERT, WAX_TLS_RECORD_TYPE, _VERSION, _LENGTH, WAX_TLS_SUITE: it failed; `out`
  * holds the alert, if any; only tls_shake_free may follow.
  */

@@ -67,12 +67,16 @@ enum wax_status tls_state_init(struct tls_state *s, const struct tls_shake_resul
 enum wax_status tls_record_length(struct view head, size_t *len);
 
 /*
- * Opens the first record of `in` in place and does what it asks.
+ * Opens the first record of `in` in place and does what it asks. `out` needs TLS_OUT_BYTES of room.
+ *
  * WAX_OK: one record is done with (ev->consumed bytes), ev->data is its application data. Call again with the
- * rest. WAX_MORE: the record is not whole, nothing consumed, ev->need says its length. Anything else ends the
- * receiving side: WAX_TLS_CLOSE_NOTIFY (the peer has finished sending; we may still send), WAX_TLS_ALERT, or
- * an error, whose alert is in `out`. Further calls return the same status and consume everything.
- * `out` needs TLS_OUT_BYTES of room.
+ * rest.
+ *
+ * WAX_MORE: the record is not whole; nothing is consumed, ev->need says its length.
+ *
+ * Anything else ends the receiving side: WAX_TLS_CLOSE_NOTIFY (the peer has finished sending; we may still
+ * send), WAX_TLS_ALERT, or an error of ours, whose alert is in `out`. Further calls return the same status
+ * and consume everything.
  */
 enum wax_status tls_input(struct tls_state *s, struct span in, struct span out, uint64_t now_us,
                           struct tls_event *ev);
