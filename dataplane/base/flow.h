@@ -60,11 +60,13 @@ enum wax_status flow_insert(struct flow_table *table, uint64_t hash, uint32_t va
  */
 enum wax_status flow_remove(struct flow_table *table, uint64_t hash, uint32_t value);
 
+/* The first of the two buckets that a hash may lie in. */
 static inline uint32_t flow_bucket_first(const struct flow_table *t, uint64_t hash)
 {
     return (uint32_t)((hash >> 32) * t->bucket_count >> 32);
 }
 
+/* What a bucket keeps of a hash; never 0, which marks an empty entry. */
 static inline uint16_t flow_tag(uint64_t hash)
 {
     uint16_t tag = (uint16_t)hash;

@@ -41,6 +41,7 @@ size_t ring_bytes(uint32_t slots, uint32_t item_bytes);
  */
 enum wax_status ring_init(struct ring **ring, struct span memory, uint32_t slots, uint32_t item_bytes);
 
+/* The slot at a position (free-running; the mask takes it round). */
 static inline void *ring_at(struct ring *r, uint32_t position)
 {
     return r->slots + (size_t)(position & r->mask) * r->item_bytes;

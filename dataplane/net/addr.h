@@ -14,6 +14,7 @@ struct addr {
     uint8_t b[16];
 };
 
+/* Whether two addresses are the same, family and all. */
 static inline bool addr_same(const struct addr *a, const struct addr *b)
 {
     return memcmp(a->b, b->b, sizeof a->b) == 0;

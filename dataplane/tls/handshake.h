@@ -35,6 +35,7 @@ enum wax_status tls_context_create_client(struct tls_context **out, const char *
  */
 void tls_context_set_tickets(struct tls_context *ctx, unsigned tickets);
 
+/* Frees a context of either role, after its last handshake; NULL is allowed. */
 void tls_context_free(struct tls_context *ctx);
 
 /*

@@ -76,6 +76,7 @@ struct channel_memory {
     _Alignas(WAX_CACHE_LINE_BYTES) struct channel_worker worker[];
 };
 
+/* Bytes of the memfd for so many workers. */
 static inline size_t channel_memory_bytes(uint32_t workers)
 {
     return sizeof(struct channel_memory) + (size_t)workers * sizeof(struct channel_worker);
@@ -274,6 +275,7 @@ struct channel_drain_idle {
 
 /* ---- the byte ring ---- */
 
+/* What a record of `bytes` takes in a ring. */
 static inline uint64_t channel_padded(uint64_t bytes)
 {
     return (bytes + 7u) & ~UINT64_C(7);
