@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Tests against a whole appliance, which deploy/quickstart starts."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+from tools import ROOT, check, run, sources
+
+QUICKSTART = ROOT / "deploy/quickstart"
+NAME = "test"  # of the instance, so that one which somebody has running is left alone
+
+
+def command(*arguments):
+    return [QUICKSTART, "--name", NAME, *arguments]
+
+
+def environment(programs):
+    return {"WAXWIRE_PROGRAMS": str(programs)}
+
+
+def end_to_end(results, build, workers):
+    """Start an appliance, run the end-to-end tests against it, end it."""
+    if os.geteuid() != 0:
+        results.add(f"e2e with {workers} worker(s): needs root", "skip")
+        return
+    env = environment(build.folder)
+    served = run(command("--serve", "--json", "--workers", str(workers), "--port", "afxdp"), 120, env, split=True)
+    good = served.code == 0
+    results.add(f"quickstart --serve, {workers} worker(s)", "pass" if good else "fail", served.errors + served.output)
+    if good:
+        where = build.folder / f"e2e-{workers}.json"
+        where.write_text(served.output)
+        run_end_to_end(results, where, workers)
+    check(results, f"quickstart --stop, {workers} worker(s)", command("--stop"), 60, env)
+
+
+def run_end_to_end(results, where, workers):
+    """Each line 'ok NAME', 'not ok NAME' or 'skip NAME' of tests/e2e/run is one test."""
+    done = run([ROOT / "tests/e2e/run", "--json", where], 900)
+    count = failed = 0
+    for line in done.output.splitlines():
+        match = re.match(r"(ok|not ok|skip)\b\W*(.*)", line)
+        if match:
+            outcome = {"ok": "pass", "not ok": "fail", "skip": "skip"}[match[1]]
+            count += 1
+            failed += outcome == "fail"
+            results.add(f"e2e {workers}w: {match[2]}", outcome, done.output)
+    if count == 0 or done.code is None or (done.code != 0 and failed == 0):
+        results.add(f"e2e {workers}w: the run itself (exit code {done.code})", "fail", done.output)
+
+
+def quickstarts(results, build):
+    """The main job on every kind of port, with two workers, and after a kill in the middle."""
+    env = environment(build.folder)
+    if os.geteuid() != 0:
+        results.add("quickstart on network ports: needs root", "skip")
+        return
+    once = check(results, "quickstart --once", command("--once"), 120, env)
+    if "✓✓" not in once.output:
+        results.add("quickstart --once shows ✓✓", "fail", once.output)
+    for port in ("afpacket", "tap", "memif"):
+        check(results, f"quickstart --once --port {port}", command("--once", "--port", port), 120, env)
+    check(results, "quickstart --once --workers 2", command("--once", "--workers", "2"), 120, env)
+    killed_in_the_middle(results, env)
+    refusals(results, env)
+
+
+def killed_in_the_middle(results, env):
+    """A run that is killed outright leaves nothing that hinders the next."""
+    process = subprocess.Popen(command("--once"), env={**os.environ, **env}, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    check(results, "quickstart --once after a kill in the middle", command("--once"), 120, env)
+
+
+def refusals(results, env):
+    """Bad options and a bad configuration are refused, with the reason."""
+    for name, arguments, reason in (
+            ("an unknown option", ["--nonsense"], "--nonsense"),
+            ("an unknown port", ["--port", "carrier-pigeon", "--once"], "carrier-pigeon"),
+            ("a configuration that isn't there", ["--config", "/nonexistent.yaml", "--once"], "/nonexistent.yaml")):
+        done = run(command(*arguments), 60, env)
+        good = done.code not in (0, None) and reason in done.output
+        results.add(f"quickstart refuses {name}", "pass" if good else "fail", f"exit code {done.code}\n{done.output}")
+
+
+def unprivileged(results, programs, scratch):
+    """quickstart in a copy of the tree, as a user who may nothing, with the installed programs."""
+    if programs is None:
+        results.add("unprivileged quickstart: nothing was installed", "fail")
+        return
+    user = []
+    tree = scratch / "tree"
+    for path in sources("deploy"):
+        target = tree / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    if os.geteuid() == 0:
+        user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs",
+                "--bounding-set=-all", "--inh-caps=-all", "env", "HOME=/nonexistent", "-u", "XDG_RUNTIME_DIR"]
+    done = check(results, "quickstart --once without privileges",
+                 [*user, tree / "deploy/quickstart", "--name", NAME, "--once"], 180, environment(programs), cwd=tree)
+    if "memif" not in done.output:
+        results.add("unprivileged quickstart says which way it chose", "fail", done.output)
