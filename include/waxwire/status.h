@@ -33,7 +33,13 @@
     X(ICMP_MALFORMED,        "icmp: malformed message")                                  \
     X(ICMP_RATE,             "icmp: reply rate exceeded")                                \
     X(NEIGH_UNRESOLVED,      "neigh: next hop not resolved yet")                         \
-    X(NEIGH_FULL,            "neigh: cache is full")
+    X(NEIGH_FULL,            "neigh: cache is full")                                     \
+    X(NET_ETHER_SOURCE,      "net: frame from a group or our own address")               \
+    X(NET_NO_ROUTE,          "net: destination off-link and no gateway")                 \
+    X(NET_TOO_BIG,           "net: packet larger than the MTU")                          \
+    X(ARP_CONFLICT,          "arp: another host claims our address")                     \
+    X(ICMP_CHECKSUM,         "icmp: checksum is wrong")                                  \
+    X(ICMP_IGNORED,          "icmp: message of a type that is not served")
 
 #define WAX_STATUS_TCP(X)                                                                \
     X(TCP_HEADER,            "tcp: bad header length")                                   \
