@@ -176,7 +176,8 @@ struct channel_store {
     uint32_t payload_bytes;
     uint8_t deliver_flags; /* WIRE_DELIVER_URGENT, _MULTI */
     uint8_t again;         /* offered before on this or another channel */
-    uint8_t reserved[2];
+    uint8_t exempt;        /* of quota and policy: it has been handed to a connection */
+    uint8_t reserved;
     uint8_t payload[];
 };
 

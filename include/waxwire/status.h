@@ -117,7 +117,8 @@
     X(SESSION_RATE,          "session: rate limited (ERROR 131)")                        \
     X(SESSION_STALE,         "session: report with a stale generation ignored")          \
     X(SESSION_BAD_ACK,       "session: acknowledges what was never delivered (ERROR 1)") \
-    X(SESSION_WINDOW,        "session: reading paused beyond the window")
+    X(SESSION_WINDOW,        "session: reading paused beyond the window")            \
+    X(SESSION_NO_ROOM,       "session: no room for another one now (close 1013)")
 
 #define WAX_STATUS_RELAY(X)                                                              \
     X(REJECT_UNKNOWN_USER,   "relay: rejected, unknown user (1)")                        \
