@@ -36,7 +36,7 @@ struct tls_state {
     uint64_t refill_us;  /* when the allowance of key updates was last refilled */
     uint32_t skip_bytes; /* of a handshake message that is ignored (a ticket at a client) */
     uint16_t status;     /* the error that ended the receiving side, or WAX_OK */
-    uint8_t flags;       /* TLS_F_… in record.c */
+    uint8_t flags;       /* TLS_F_… in state.c */
     uint8_t updates;     /* key updates that the peer may still make now */
     uint8_t message[5];  /* a handshake message that was split over records */
     uint8_t message_len;
@@ -61,7 +61,7 @@ enum wax_status tls_state_init(struct tls_state *s, const struct tls_shake_resul
 
 /*
  * The length, header included, of the record whose first bytes are `head`: WAX_OK and *len; WAX_MORE (and
- * *len = 5) with fewer than 5 bytes; WAX_TLS_RECORD_TYPE or WAX_TLS_RECORD_LENGTH for what cannot be a
+ * *len = 5) with fewer than 5 sound bytes; WAX_TLS_RECORD_TYPE or WAX_TLS_RECORD_LENGTH for what cannot be a
  * protected record (RFC 8446 5.2). Feed such a head to tls_input all the same: it writes the alert.
  */
 enum wax_status tls_record_length(struct view head, size_t *len);
@@ -90,7 +90,8 @@ enum wax_status tls_seal(struct tls_dir *dir, uint8_t type, struct view plain, s
 
 /*
  * Opens one whole record (header and body) in place: *type and *plain (inside `record`), padding removed
- * (RFC 8446 5.2, 5.4). WAX_OK or WAX_TLS_RECORD_TYPE, _LENGTH, _BAD_TAG, _BAD_PADDING, _KEYS_EXHAUSTED.
+ * (RFC 8446 5.2, 5.4). WAX_OK or WAX_TLS_RECORD_TYPE, _LENGTH, _SHORT, _BAD_TAG, _BAD_PADDING,
+ * _KEYS_EXHAUSTED.
  */
 enum wax_status tls_open(struct tls_dir *dir, struct span record, uint8_t *type, struct span *plain);
 

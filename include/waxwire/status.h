@@ -69,6 +69,11 @@
     X(TLS_ALERT,             "tls: fatal alert from the peer")                           \
     X(TLS_CLOSE_NOTIFY,      "tls: close_notify from the peer")                          \
     X(TLS_POST_HANDSHAKE,    "tls: unexpected post-handshake message")                   \
+    X(TLS_RECORD_SHORT,      "tls: record too short to hold a tag")                      \
+    X(TLS_RECORD_EMPTY,      "tls: handshake or alert record without content")           \
+    X(TLS_INTERLEAVED,       "tls: record within a split handshake message")             \
+    X(TLS_MESSAGE_LENGTH,    "tls: message or alert of a wrong length")                  \
+    X(TLS_KEY_UPDATE_VALUE,  "tls: key update asks neither yes nor no")                  \
     X(TLS_KEY_UPDATE_RATE,   "tls: key updates too often")                               \
     X(TLS_KEYS_EXHAUSTED,    "tls: the keys have sealed as much as they may")            \
     X(TLS_HANDSHAKE,         "tls: handshake failed")                                    \
