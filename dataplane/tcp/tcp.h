@@ -74,11 +74,9 @@ struct tcp_config {
     uint32_t conns_max;     /* connections in all states [1024] */
     uint32_t half_open_max; /* of them, in SYN-RECEIVED [conns_max / 4, at least 1] */
     uint16_t mss;           /* payload of our MTU: MTU - 40 for IPv4, announced in SYN (RFC 6691) [1460] */
-    uint32_t
-        receive_bytes_max;   /* receive window of a connection [64 KiB, at most WAX_CONN_RECEIVE_BYTES_MAX] */
-    uint32_t send_bytes_max; /* send queue of a connection [WAX_CONN_SEND_BYTES_MAX] */
-    uint32_t
-        blocks_reserve; /* out-of-order bytes are not kept when fewer blocks are free [1/8 of the pool] */
+    uint32_t receive_bytes_max; /* receive window [64 KiB, at most WAX_CONN_RECEIVE_BYTES_MAX] */
+    uint32_t send_bytes_max;    /* send queue of a connection [WAX_CONN_SEND_BYTES_MAX] */
+    uint32_t blocks_reserve;  /* nothing is kept out of order, windows are small below it [1/8 of the pool] */
     uint32_t rto_initial_ms;  /* RFC 6298 2.1 [1000] */
     uint32_t rto_min_ms;      /* [200] */
     uint32_t rto_max_ms;      /* [60000] */
@@ -187,11 +185,14 @@ enum wax_status tcp_parse(struct view l4, const struct addr *src, const struct a
                           bool verify_checksum, struct tcp_segment *out);
 
 /*
- * The stages of a look-up, so that a burst can be looked up with its misses overlapped. tcp_lookup returns
- * the connection's id or TCP_NONE.
+ * The stages of a look-up, so that a burst can be looked up with its misses overlapped: tcp_hash and
+ * tcp_prefetch_bucket for all, tcp_guess and tcp_prefetch_conn for all, tcp_lookup for each. tcp_guess reads
+ * the bucket alone and is nearly always right; tcp_lookup compares the ends and returns the connection's id
+ * or TCP_NONE.
  */
 uint64_t tcp_hash(const struct tcp_engine *engine, const struct tcp_segment *segment);
 void tcp_prefetch_bucket(const struct tcp_engine *engine, uint64_t hash);
+uint32_t tcp_guess(const struct tcp_engine *engine, uint64_t hash);
 uint32_t tcp_lookup(const struct tcp_engine *engine, uint64_t hash, const struct tcp_segment *segment);
 void tcp_prefetch_conn(const struct tcp_engine *engine, uint32_t id);
 
@@ -280,7 +281,7 @@ void tcp_ready_again(struct tcp_engine *engine, uint32_t id);
 bool tcp_output(struct tcp_engine *engine, uint32_t id, uint64_t now_us, struct span out, struct tcp_out *o);
 
 /*
- * Events that timers and calls raised (not those that tcp_input has returned); they are cleared.
+ * Events that timers and calls raised and that tcp_input has not returned since; they are cleared.
  */
 uint32_t tcp_take_events(struct tcp_engine *engine, uint32_t id);
 

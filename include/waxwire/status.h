@@ -51,6 +51,9 @@
     X(TCP_HALF_OPEN_FULL,    "tcp: half-open limit reached")                             \
     X(TCP_OUT_OF_WINDOW,     "tcp: segment outside the window")                          \
     X(TCP_PAWS,              "tcp: timestamp too old")                                   \
+    X(TCP_NO_TIMESTAMP,      "tcp: segment lacks the timestamp agreed on")                \
+    X(TCP_NO_ACK,            "tcp: segment without ACK")                                 \
+    X(TCP_SPOOFED,           "tcp: port 0, or from ourselves")                           \
     X(TCP_BAD_ACK,           "tcp: acknowledges what was never sent")                    \
     X(TCP_BAD_SYN,           "tcp: SYN in a synchronized state")                         \
     X(TCP_BAD_RST,           "tcp: RST with a sequence that is not the next one")        \

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Congestion control: what is common to the algorithms (fast retransmit and NewReno recovery, RFC 5681 and
+ * 6582; initial window, RFC 6928; limited transmit is in output.c), and NewReno's growth of the window.
+ */
+#include "tcp/engine.h"
+
+#define DUPACKS_LOSS 3u
+#define CWND_MAX     (1u << 30)
+
+uint32_t congestion_initial_window(const struct tcp_conn *c)
+{
+    uint32_t mss = c->mss;
+    if ((c->flags & F_SYN_AGAIN) != 0) {
+        return mss; /* RFC 5681 3.1: SYN or SYN-ACK was lost */
+    }
+    uint32_t floor = 2 * mss > 14600 ? 2 * mss : 14600;
+    return 10 * mss < floor ? 10 * mss : floor;
+}
+
+void congestion_start(struct tcp_engine *e, struct tcp_conn *c)
+{
+    e->congestion->start(c, congestion_initial_window(c));
+}
+
+/* RFC 5681 4.1: after a pause of an RTO the path is no longer known. */
+void congestion_idle(const struct tcp_engine *e, struct tcp_conn *c)
+{
+    if (c->snd_una != c->snd_max || e->now_ms - c->sent_ms <= conn_rto_ms(e, c)) {
+        return;
+    }
+    uint32_t restart = congestion_initial_window(c);
+    c->cwnd = c->cwnd < restart ? c->cwnd : restart;
+}
+
+static uint32_t window_after_recovery(const struct tcp_conn *c, uint32_t ack)
+{
+    uint32_t flight = c->snd_max - ack;
+    uint32_t calm = (flight > c->mss ? flight : c->mss) + c->mss; /* RFC 6582 3.2, step 3, full ACK, (1) */
+    return c->ssthresh < calm ? c->ssthresh : calm;
+}
+
+void congestion_duplicate(struct tcp_engine *e, struct tcp_conn *c)
+{
+    c->dupacks = (uint8_t)(c->dupacks < UINT8_MAX ? c->dupacks + 1 : UINT8_MAX);
+    if ((c->flags & F_RECOVERY) != 0) {
+        c->cwnd += c->cwnd < CWND_MAX ? c->mss : 0; /* a segment has left the network */
+        return;
+    }
+    if (c->dupacks < DUPACKS_LOSS) {
+        conn_ready(e, c); /* limited transmit (RFC 3042) */
+        return;
+    }
+    if (c->dupacks > DUPACKS_LOSS || !seq_lt(c->recover, c->snd_una)) {
+        return; /* duplicates of what a time-out made us send again (RFC 6582 3.2, step 2) */
+    }
+    c->ssthresh = e->congestion->ssthresh(c, c->snd_max - c->snd_una);
+    c->recover = c->snd_max;
+    c->cwnd = c->ssthresh + DUPACKS_LOSS * c->mss;
+    c->flags = (c->flags & ~(F_PARTIAL | F_RTT)) | F_RECOVERY | F_RESEND;
+    e->stats.fast_recoveries++;
+    conn_ready(e, c);
+}
+
+void congestion_acked(struct tcp_engine *e, struct tcp_conn *c, uint32_t ack, uint32_t acked)
+{
+    c->dupacks = 0;
+    if ((c->flags & F_RECOVERY) == 0) {
+        if ((c->flags & F_LIMITED) != 0) {
+            c->flags &= ~F_LIMITED;
+            e->congestion->acked(c, acked, e->now_us);
+        }
+        return;
+    }
+    if (seq_le(c->recover, ack)) {
+        c->cwnd = window_after_recovery(c, ack);
+        c->flags &= ~(F_RECOVERY | F_PARTIAL);
+        return;
+    }
+    /* A partial ACK: the next hole, and the window deflates by what left (RFC 6582 3.2, step 3). */
+    c->cwnd -= acked < c->cwnd ? acked : c->cwnd;
+    if (acked >= c->mss || c->cwnd < c->mss) {
+        c->cwnd += c->mss;
+    }
+    c->flags = (c->flags & ~F_RTT) | F_RESEND;
+    conn_ready(e, c);
+}
+
+void congestion_timeout(struct tcp_engine *e, struct tcp_conn *c)
+{
+    if ((c->flags & F_TIMEOUT) == 0) {
+        c->ssthresh =
+            e->congestion->ssthresh(c, c->snd_max - c->snd_una); /* once for a loss (RFC 5681 3.1, (4)) */
+    }
+    c->cwnd = c->mss;
+    c->recover = c->snd_max;
+    c->dupacks = 0;
+    c->snd_nxt = c->snd_una;
+    c->flags &= ~(F_RECOVERY | F_PARTIAL | F_RTT);
+    c->flags |= F_TIMEOUT | F_RESEND;
+}
+
+/* NewReno (RFC 5681 3.1). */
+
+static void newreno_start(struct tcp_conn *c, uint32_t initial_window)
+{
+    c->cwnd = initial_window;
+    c->ssthresh = CWND_MAX;
+}
+
+static void newreno_acked(struct tcp_conn *c, uint32_t bytes, uint64_t now_us)
+{
+    (void)now_us;
+    uint32_t mss = c->mss;
+    uint32_t step;
+    if (c->cwnd < c->ssthresh) {
+        step = bytes < mss ? bytes : mss;
+    } else {
+        step = (uint32_t)((uint64_t)mss * mss / c->cwnd);
+        step = step > 0 ? step : 1;
+    }
+    c->cwnd = c->cwnd < CWND_MAX ? c->cwnd + step : c->cwnd;
+}
+
+static uint32_t newreno_ssthresh(struct tcp_conn *c, uint32_t flight)
+{
+    uint32_t floor = 2u * c->mss;
+    return flight / 2 > floor ? flight / 2 : floor;
+}
+
+const struct tcp_congestion tcp_newreno = {
+    .name = "newreno",
+    .start = newreno_start,
+    .acked = newreno_acked,
+    .ssthresh = newreno_ssthresh,
+};

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Private to the TCP layer: a connection's state, the engine, and the calls between its rooms.
+ */
+#ifndef TCP_ENGINE_H
+#define TCP_ENGINE_H
+
+#include "base/fifo.h"
+#include "base/flow.h"
+#include "base/wheel.h"
+#include "tcp/segment.h"
+
+/* Flags of a connection. */
+#define F_READY       0x00000001u /* on the ready list */
+#define F_DEAD        0x00000002u /* free as soon as it leaves the ready list */
+#define F_USER        0x00000004u /* the user holds the id */
+#define F_ACTIVE      0x00000008u /* opened by tcp_connect */
+#define F_SYN_NOW     0x00000010u /* (re)send SYN, or SYN-ACK in SYN-RECEIVED */
+#define F_SYN_AGAIN   0x00000020u /* the SYN was sent more than once (RFC 6298 5.7) */
+#define F_RST_NOW     0x00000040u /* send RST */
+#define F_ACK_NOW     0x00000080u /* send an ACK, on data if there is some */
+#define F_ACK_DELAYED 0x00000100u /* ack_at is set */
+#define F_RESEND      0x00000200u /* send the segment at snd_una again */
+#define F_PROBE       0x00000400u /* send at least one byte although the window is shut */
+#define F_KEEPALIVE   0x00000800u /* send a keepalive probe */
+#define F_RTX         0x00001000u /* rtx_at is set: retransmission, or persist with F_PERSIST */
+#define F_PERSIST     0x00002000u /* the timer probes the peer's window */
+#define F_LIFE        0x00004000u /* life_at is set: what it means depends on the state */
+#define F_RTT         0x00008000u /* the segment at rtt_seq is being timed */
+#define F_RECOVERY    0x00010000u /* NewReno fast recovery (RFC 6582) */
+#define F_PARTIAL     0x00020000u /* a partial ACK came in this recovery */
+#define F_TIMEOUT     0x00040000u /* the timer expired and nothing has been acknowledged since */
+#define F_LIMITED     0x00080000u /* the congestion window held data back since the last ACK */
+#define F_TS          0x00100000u /* timestamps are in use */
+#define F_SACK_OK     0x00200000u /* the peer understands SACK (for the successor) */
+#define F_FIN_QUEUED  0x00400000u /* our FIN follows the send queue */
+#define F_FIN_SEEN    0x00800000u /* the peer's FIN is at rcv_fin */
+#define F_FIN_TAKEN   0x01000000u /* and rcv_nxt is behind it */
+#define F_TW_LISTED   0x02000000u /* in the queue of TIME-WAIT connections */
+#define F_FLOW        0x04000000u /* in the flow table */
+#define F_HALF_OPEN   0x08000000u /* counted as half-open */
+#define F_WSCALE      0x10000000u /* both sides scale their windows */
+#define F_FIN_ACKED   0x20000000u /* our FIN has been acknowledged (F_FIN_QUEUED is cleared then) */
+
+/*
+ * A connection. Lines 0 and 1 are all that header prediction needs, together with the send queue's handle.
+ * Sequence numbers are named as in RFC 9293; times are milliseconds modulo 2^32 and count only
+ * while their flag is set.
+ */
+struct tcp_conn {
+    /* line 0 */
+    struct tcp_tuple tuple;
+    uint8_t state;
+    uint8_t snd_scale, rcv_scale;
+    uint8_t dupacks;
+    uint32_t flags;
+    uint32_t rcv_nxt;
+    uint32_t rcv_edge; /* right edge of the window offered; never moves back */
+    uint32_t snd_una;
+    uint32_t snd_nxt; /* next to send; behind snd_max after a time-out */
+    uint32_t snd_wnd;
+    /* line 1 */
+    uint32_t snd_max; /* the highest sent, plus one */
+    uint32_t snd_wl1;
+    uint32_t ack_sent; /* Last.ACK.sent of RFC 7323 */
+    uint32_t ts_recent;
+    uint32_t cwnd;
+    uint16_t mss;     /* payload of a segment, options deducted */
+    uint16_t rcv_mss; /* largest payload received, for delayed ACKs */
+    uint32_t rtx_at, ack_at;
+    uint32_t heard_s;  /* when the last acceptable segment came, seconds */
+    uint32_t ooo_head; /* reassembly: block index + 1 */
+    uint32_t ready_next;
+    uint32_t rtt_seq;
+    struct fifo send; /* from snd_una (SYN not counted) */
+    /* line 2 */
+    struct fifo receive;
+    struct timer timer; /* armed at or before the earliest of rtx_at, ack_at, life_at */
+    union {
+        struct fifo_cursor cursor; /* where in `send` the last copy ended */
+        struct {
+            uint32_t next, prev;
+        } tw; /* queue of TIME-WAIT connections, index + 1 */
+    };
+    uint64_t acked; /* bytes of the stream acknowledged */
+    uint32_t srtt_us, rttvar_us;
+    uint32_t rtt_start_us;
+    uint32_t ssthresh;
+    /* line 3 */
+    uint32_t wnd_max; /* largest window the peer offered */
+    uint32_t recover; /* RFC 6582 */
+    uint32_t rcv_fin; /* with F_FIN_SEEN: sequence of the peer's FIN */
+    uint32_t ooo_tail;
+    uint32_t ts_offset;
+    uint32_t stall_ms; /* since when the peer has not made progress */
+    uint32_t sent_ms;  /* when data was last sent */
+    uint32_t life_at;
+    uint32_t challenge_ms; /* when the last throttled ACK was sent */
+    uint32_t tag;
+    uint32_t generation;
+    uint16_t ooo_count;
+    uint8_t backoff; /* RTO is doubled so many times */
+    uint8_t events;
+    uint8_t status;
+    uint8_t dupacks_owed; /* duplicate ACKs to send for out-of-order segments */
+    uint8_t probes;       /* keepalive probes unanswered */
+    uint8_t congestion;   /* index of the algorithm */
+    uint32_t cc[2];       /* its own state */
+};
+
+_Static_assert(sizeof(struct tcp_conn) == 256, "an idle connection is four cache lines");
+_Static_assert(offsetof(struct tcp_conn, snd_max) == 64 && offsetof(struct tcp_conn, receive) == 128 &&
+                   offsetof(struct tcp_conn, wnd_max) == 192,
+               "the hot fields are in the first two cache lines");
+_Static_assert(WAX_CONN_SEND_BYTES_MAX < 1u << 30 && WAX_CONN_RECEIVE_BYTES_MAX < 1u << 30,
+               "windows are far smaller than sequence space (RFC 7323 2.2)");
+
+/* Congestion control; windows in bytes. The successor adds CUBIC (RFC 9438) as another table. */
+struct tcp_congestion {
+    const char *name;
+    void (*start)(struct tcp_conn *c, uint32_t initial_window);
+    void (*acked)(struct tcp_conn *c, uint32_t bytes, uint64_t now_us); /* new data, outside recovery */
+    uint32_t (*ssthresh)(struct tcp_conn *c, uint32_t flight);          /* after a loss */
+};
+
+struct tcp_listener {
+    struct addr local;
+    uint16_t port; /* 0: free */
+    bool any;
+    uint32_t tag;
+};
+
+struct tcp_engine {
+    struct tcp_conn *conns;
+    uint64_t now_us;
+    uint32_t now_ms;
+    uint32_t now_s;
+    uint32_t free_head; /* chain of free slots through ready_next */
+    uint32_t ready_head, ready_tail;
+    uint32_t tw_head, tw_tail; /* TIME-WAIT connections without a user, oldest first, index + 1 */
+    uint32_t ooo_max;          /* blocks of a connection in reassembly */
+    uint8_t rcv_scale;
+    const struct tcp_congestion *congestion;
+    struct tcp_env env;
+    struct tcp_config cfg;
+    struct tcp_stats stats;
+    struct tcp_listener listeners[WAX_LISTENERS_MAX];
+    struct flow_table flows;
+    struct wheel wheel;
+};
+
+extern const struct tcp_congestion tcp_newreno;
+
+static inline struct tcp_conn *conn_at(const struct tcp_engine *e, uint32_t id)
+{
+    return &e->conns[id];
+}
+
+static inline uint32_t conn_id(const struct tcp_engine *e, const struct tcp_conn *c)
+{
+    return (uint32_t)(c - e->conns);
+}
+
+static inline void engine_clock(struct tcp_engine *e, uint64_t now_us)
+{
+    if (now_us > e->now_us) {
+        e->now_us = now_us;
+        e->now_ms = (uint32_t)(now_us / 1000);
+        e->now_s = (uint32_t)(now_us / 1000000);
+    }
+}
+
+static inline enum wax_status engine_count(struct tcp_engine *e, enum wax_status status)
+{
+    e->env.counters[status]++;
+    return status;
+}
+
+static inline bool conn_synchronized(const struct tcp_conn *c)
+{
+    return c->state >= TCP_STATE_ESTABLISHED;
+}
+
+/* The clock of timestamps: milliseconds, from an offset that only this pair of hosts has (RFC 7323 5.4). */
+static inline uint32_t conn_ts_now(const struct tcp_engine *e, const struct tcp_conn *c)
+{
+    return e->now_ms + c->ts_offset;
+}
+
+/* Window that we have offered and still keep open. */
+static inline uint32_t conn_rcv_wnd(const struct tcp_conn *c)
+{
+    return c->rcv_edge - c->rcv_nxt;
+}
+
+static inline void conn_ready(struct tcp_engine *e, struct tcp_conn *c)
+{
+    if ((c->flags & F_READY) == 0) {
+        c->flags |= F_READY;
+        c->ready_next = TCP_NONE;
+        if (e->ready_head == TCP_NONE) {
+            e->ready_head = conn_id(e, c);
+        } else {
+            e->conns[e->ready_tail].ready_next = conn_id(e, c);
+        }
+        e->ready_tail = conn_id(e, c);
+    }
+}
+
+/* True when tcp_output might build a data segment or FIN. */
+static inline bool conn_unsent(const struct tcp_conn *c)
+{
+    uint32_t end = c->snd_una + c->send.len + ((c->flags & F_FIN_QUEUED) != 0);
+    return (c->flags & F_RESEND) != 0 || seq_lt(c->snd_nxt, end);
+}
+
+/* conn.c: slots, the flow table, birth and death. */
+uint64_t engine_hash(const struct tcp_engine *e, const struct tcp_tuple *tuple);
+uint32_t engine_find(const struct tcp_engine *e, uint64_t hash, const struct tcp_tuple *tuple);
+uint32_t conn_isn(const struct tcp_engine *e, const struct tcp_tuple *tuple);
+struct tcp_conn *conn_new(struct tcp_engine *e, const struct tcp_tuple *tuple);    /* NULL: counted */
+void conn_close(struct tcp_engine *e, struct tcp_conn *c, enum wax_status status); /* to CLOSED; may free */
+void conn_collect(struct tcp_engine *e, struct tcp_conn *c); /* frees it when nobody needs it */
+void conn_detach(struct tcp_engine *e, struct tcp_conn *c);  /* out of the flow table */
+void conn_half_open(struct tcp_engine *e, struct tcp_conn *c, bool on);
+void conn_time_wait(struct tcp_engine *e, struct tcp_conn *c);
+void conn_established(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s);
+void conn_options(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *syn);
+
+/* listen.c: a segment without a connection. */
+void input_unknown(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r);
+
+/* input.c: ACKs that answer dubious segments, throttled (RFC 5961 7). */
+void input_challenge(struct tcp_engine *e, struct tcp_conn *c);
+
+/* ack.c */
+void ack_take(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s, struct tcp_result *r);
+void ack_advance(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s, struct tcp_result *r);
+void ack_window(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s, uint32_t wnd);
+void ack_rtt(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s);
+
+/* reassembly.c */
+enum wax_status reassembly_insert(struct tcp_engine *e, struct tcp_conn *c, uint32_t seq, struct view bytes);
+void reassembly_pull(struct tcp_engine *e, struct tcp_conn *c);
+void reassembly_clear(struct tcp_engine *e, struct tcp_conn *c);
+
+/* timers.c */
+uint32_t conn_rto_ms(const struct tcp_engine *e, const struct tcp_conn *c); /* backed off */
+void timer_rtt(struct tcp_engine *e, struct tcp_conn *c, uint32_t rtt_us);
+void timer_rtx(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms);
+void timer_ack(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms);
+void timer_life(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms);
+
+/* output.c */
+uint32_t conn_receive_cap(const struct tcp_engine *e, const struct tcp_conn *c);
+uint32_t output_window_edge(const struct tcp_engine *e, const struct tcp_conn *c);
+
+/* congestion.c (RFC 5681, 6582, 6928) */
+uint32_t congestion_initial_window(const struct tcp_conn *c);
+void congestion_start(struct tcp_engine *e, struct tcp_conn *c);
+void congestion_idle(const struct tcp_engine *e, struct tcp_conn *c); /* before data after a pause */
+void congestion_duplicate(struct tcp_engine *e, struct tcp_conn *c);  /* a duplicate ACK */
+void congestion_timeout(struct tcp_engine *e, struct tcp_conn *c);    /* the timer expired */
+void congestion_acked(struct tcp_engine *e, struct tcp_conn *c, uint32_t ack,
+                      uint32_t acked); /* before snd_una moves */
+
+#endif
