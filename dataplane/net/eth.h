@@ -21,6 +21,9 @@ struct mac {
 
 static const struct mac mac_broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
+/*
+ * True when both are the same station or group.
+ */
 static inline bool mac_same(const struct mac *a, const struct mac *b)
 {
     return memcmp(a->b, b->b, ETH_MAC_BYTES) == 0;
@@ -35,7 +38,9 @@ static inline bool mac_is_station(const struct mac *m)
     return (m->b[0] & 1u) == 0 && !mac_same(m, &zero);
 }
 
-/* The fields of a frame of at least ETH_HEADER_BYTES. */
+/*
+ * The destination of a frame of at least ETH_HEADER_BYTES.
+ */
 static inline struct mac eth_destination(const uint8_t *frame)
 {
     struct mac m;
@@ -43,6 +48,9 @@ static inline struct mac eth_destination(const uint8_t *frame)
     return m;
 }
 
+/*
+ * Its source.
+ */
 static inline struct mac eth_source(const uint8_t *frame)
 {
     struct mac m;
@@ -50,6 +58,9 @@ static inline struct mac eth_source(const uint8_t *frame)
     return m;
 }
 
+/*
+ * Its type: ETH_TYPE_*.
+ */
 static inline uint16_t eth_type(const uint8_t *frame)
 {
     return load_be16(frame + 12);
