@@ -162,6 +162,17 @@
     X(CONFIG_KEY,            "config: unknown or repeated key")                          \
     X(CONFIG_VALUE,          "config: value out of range or of the wrong kind")          \
     X(CONFIG_FILE,           "config: file cannot be read")
+
+#define WAX_STATUS_CLIENT(X)                                                             \
+    X(CLIENT_KEY_FILE,       "client: key file cannot be used")                          \
+    X(CLIENT_KEY_MODE,       "client: key file can be read by others")                   \
+    X(CLIENT_RESOLVE,        "client: host name not found")                              \
+    X(CLIENT_CONNECT,        "client: cannot connect")                                   \
+    X(CLIENT_UPGRADE,        "client: upgrade to the relay protocol refused")            \
+    X(CLIENT_OUT_OF_PLACE,   "client: frame out of place from the relay")                \
+    X(CLIENT_TIMEOUT,        "client: the relay did not answer in time")                 \
+    X(CLIENT_NOT_OPEN,       "client: no session is open")                               \
+    X(CLIENT_DONE,           "client: closed as asked")
 /* clang-format on */
 
 #define WAX_STATUS_LIST(X)                                                                                   \
@@ -176,7 +187,8 @@
     WAX_STATUS_RELAY(X)                                                                                      \
     WAX_STATUS_CHANNEL(X)                                                                                    \
     WAX_STATUS_STORE(X)                                                                                      \
-    WAX_STATUS_CONFIG(X)
+    WAX_STATUS_CONFIG(X)                                                                                     \
+    WAX_STATUS_CLIENT(X)
 
 #define WAX_STATUS_ENUM(name, text) WAX_##name,
 enum wax_status { WAX_STATUS_LIST(WAX_STATUS_ENUM) WAX_STATUS_COUNT };

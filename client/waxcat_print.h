@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What waxcat prints: one line an event, for people or as JSON. */
+#ifndef WAXWIRE_CLIENT_WAXCAT_PRINT_H
+#define WAXWIRE_CLIENT_WAXCAT_PRINT_H
+
+#include <stdio.h>
+
+#include "waxcat_args.h"
+
+struct waxcat_counts {
+    uint64_t sent, accepted, delivered, rejected, received;
+};
+
+struct waxcat_printer {
+    FILE *out;
+    bool json;
+    uint64_t (*clock_ms)(void);
+};
+
+void print_opened(const struct waxcat_printer *p, const struct wax_client_opened *opened, const char *user,
+                  uint16_t device);
+void print_message(const struct waxcat_printer *p, const struct wax_client_incoming *message);
+void print_sent(const struct waxcat_printer *p, const struct wax_client_message *message, uint64_t id);
+
+/* `after_us`: since it was sent; UINT64_MAX where that isn't known. */
+void print_status(const struct waxcat_printer *p, const struct wax_client_answer *status, uint64_t after_us);
+void print_error(const struct waxcat_printer *p, const struct wax_client_error *error);
+void print_closed(const struct waxcat_printer *p, const struct wax_client_closed *closed);
+void print_done(const struct waxcat_printer *p, const struct waxcat_counts *counts, int exit_status,
+                const char *reason);
+
+#endif
