@@ -10,13 +10,13 @@
 
 #include <stdint.h>
 
+#include "relay/session.h"
 #include "tls/handshake.h"
 #include "waxwire/limits.h"
 #include "waxwire/status.h"
 
-#define JOB_IN_BYTES     (17u << 10) /* one whole record fits */
-#define JOB_OUT_BYTES    (24u << 10) /* the server's flight with a long certificate chain */
-#define JOB_SIGNED_BYTES 128u
+#define JOB_IN_BYTES  (17u << 10) /* one whole record fits */
+#define JOB_OUT_BYTES (24u << 10) /* the server's flight with a long certificate chain */
 
 enum job_kind {
     JOB_SHAKE,  /* feed `in` to the handshake, fill `out` and `result` */
@@ -31,7 +31,7 @@ struct job {
     uint16_t worker;        /* that submitted it */
     uint16_t thread;        /* that serves it */
     enum wax_status status; /* out: MORE, OK, or what failed */
-    uint64_t cpu_ns;        /* out: time the thread spent on it */
+    uint64_t cpu_ns;        /* out: time that the thread spent, which it measures itself */
 
     /* JOB_SHAKE */
     struct tls_shake *shake; /* NULL at the first */
@@ -40,11 +40,9 @@ struct job {
     struct tls_shake_result result; /* when status is OK */
 
     /* JOB_VERIFY */
-    uint8_t key[WAX_ACCOUNT_KEY_BYTES];
-    uint8_t signature[WAX_SIGNATURE_BYTES];
-    uint8_t message[JOB_SIGNED_BYTES];
-    uint32_t message_len;
+    struct verify_job verify;
 
+    /* JOB_SHAKE, and only there: a job for a check has no memory behind this */
     uint8_t in[JOB_IN_BYTES];
     uint8_t out[JOB_OUT_BYTES];
 };

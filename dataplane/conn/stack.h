@@ -45,6 +45,7 @@ struct stack_env {
 
 struct stack_config {
     const struct wax_config *config;
+    uint64_t now_us;  /* when its clock begins, above 0 */
     uint16_t worker;  /* index of this one */
     uint16_t workers; /* how many there are */
     uint16_t port_count;
@@ -97,9 +98,6 @@ uint64_t stack_next_us(const struct stack *stack);
 /* The control plane has attached (again), or has gone. */
 void stack_control_up(struct stack *stack, uint64_t epoch, const uint8_t relay_id[WAX_RELAY_ID_BYTES]);
 void stack_control_down(struct stack *stack);
-
-/* Point the counters elsewhere (a new channel's page); what was counted is carried over. */
-void stack_set_metrics(struct stack *stack, struct wax_metrics *metrics);
 
 /* Stop taking connections and close every session with 1012; true once none is left. */
 bool stack_drain(struct stack *stack);

@@ -47,6 +47,7 @@
 #define WAX_PROOF_TIMEOUT_MS     10000u
 #define WAX_LOGIN_TIMEOUT_MS     30000u
 #define WAX_HTTP_TIMEOUT_MS      10000u
+#define WAX_CLOSE_TIMEOUT_MS     5000u
 #define WAX_TLS_TIMEOUT_MS       10000u
 #define WAX_HEARTBEAT_S_DEFAULT  240u
 #define WAX_TTL_S_DEFAULT        (30u * 24u * 3600u)
@@ -69,6 +70,7 @@
 #define WAX_BLOCK_BYTES            2048u
 #define WAX_CONN_SEND_BYTES_MAX    (2u << 20)
 #define WAX_CONN_RECEIVE_BYTES_MAX (256u << 10)
+#define WAX_CONN_PARKED_BYTES_MAX  (64u << 10)
 
 /* Rings between workers and the channel to the control plane. */
 #define WAX_MESH_RETURN_SLOTS        4096u

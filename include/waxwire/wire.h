@@ -126,6 +126,7 @@ enum wire_error {
 #define WIRE_CLOSE_TOO_BIG    1009u
 #define WIRE_CLOSE_RESTART    1012u
 #define WIRE_CLOSE_TRY_LATER  1013u
+#define WIRE_CLOSE_TRY_LATER  1013u
 #define WIRE_CLOSE_ERROR_BASE 4000u
 
 #endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The beginning and the end of a connection. */
+#include <assert.h>
+
+#include "conn/conn.h"
+#include "conn/state.h"
+
+#define CONN_FROM_SESSION(pointer)                                                                           \
+    ((struct conn *)(void *)((uint8_t *)(pointer)-offsetof(struct conn, session)))
+
+static void conn_arm(struct stack *stack, struct conn *conn, uint32_t after_ms)
+{
+    wheel_arm(&stack->wheel, &conn->timer, stack->now_us + (uint64_t)after_ms * 1000u);
+}
+
+void conn_open(struct stack *stack, uint32_t id, uint32_t tag)
+{
+    struct conn *conn = &stack->conns[id];
+    assert(conn->state == CONN_FREE && tag < stack->config.config->listener_count);
+    uint16_t listed = conn->flags & (CONN_DIRTY | CONN_RESUME); /* this turn's lists may still name the id */
+    memset(conn, 0, sizeof *conn);
+    conn->next = CONN_NONE;
+    conn->flags = listed;
+    conn->generation = tcp_generation(stack->tcp, id);
+    conn->port = stack_port_of(stack, &tcp_peer(stack->tcp, id)->local);
+    stack->metrics->connections_opened++;
+    stack->metrics->connections_now++;
+    if (stack->config.config->listener[tag].tls) {
+        conn->flags |= CONN_TLS;
+        conn->state = CONN_SHAKE;
+        conn_arm(stack, conn, WAX_TLS_TIMEOUT_MS);
+    } else {
+        conn_begin_http(stack, id);
+    }
+    if (stack->draining)
+        conn_abort(stack, id, WAX_TCP_CLOSED);
+}
+
+void conn_begin_http(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    conn->state = CONN_HTTP;
+    conn_arm(stack, conn, WAX_HTTP_TIMEOUT_MS);
+}
+
+void conn_begin_session(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    const struct tcp_tuple *tuple = tcp_peer(stack->tcp, id);
+    conn->state = CONN_WS;
+    ws_decoder_init(&conn->ws, WS_SERVER, WAX_FRAME_BYTES_MAX);
+    enum wax_status status =
+        session_init(&conn->session, &stack->session_env, id, conn->generation, tuple->peer.b,
+                     tuple->peer_port, (conn->flags & CONN_TLS) != 0, stack->now_us);
+    if (status != WAX_OK) {
+        metrics_count(stack->metrics, status);
+        conn_close(stack, id, WIRE_CLOSE_TRY_LATER);
+        return;
+    }
+    conn->flags |= CONN_SESSION;
+    wheel_arm(&stack->wheel, &conn->timer, session_deadline_us(&conn->session, &stack->session_env));
+}
+
+void conn_end_session(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    if (!(conn->flags & CONN_SESSION) || conn->flags & CONN_ENDED)
+        return;
+    conn->flags |= CONN_ENDED;
+    if (session_end(&conn->session, &stack->session_env))
+        conn->flags &= (uint16_t)~CONN_SESSION;
+}
+
+/* Give back everything but the session. */
+static void conn_empty(struct stack *stack, struct conn *conn)
+{
+    fifo_clear(&stack->blocks, &conn->out);
+    fifo_clear(&stack->blocks, &conn->plain);
+    fifo_clear(&stack->blocks, &conn->message);
+    fifo_clear(&stack->blocks, &conn->parked);
+    if (conn->ws.control != NULL)
+        pool_give(&stack->blocks, conn->ws.control);
+    conn->ws.control = NULL;
+    wheel_cancel(&stack->wheel, &conn->timer);
+    explicit_bzero(&conn->tls, sizeof conn->tls);
+    explicit_bzero(conn->binding, sizeof conn->binding);
+}
+
+/* The id may be used again only when nobody looks for the session or for the job's turn any more. */
+static void conn_free_if_done(struct stack *stack, struct conn *conn)
+{
+    if (conn->state != CONN_GONE || conn->flags & (CONN_SESSION | CONN_WAITING))
+        return;
+    uint32_t id = (uint32_t)(conn - stack->conns);
+    conn->state = CONN_FREE;
+    conn->generation = 0;
+    tcp_release(stack->tcp, id);
+}
+
+void conn_gone(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    if (conn->state == CONN_FREE || conn->state == CONN_GONE)
+        return;
+    conn_shake_cancel(stack, id);
+    conn_end_session(stack, id);
+    conn_empty(stack, conn);
+    conn->state = CONN_GONE;
+    stack->metrics->connections_now--;
+    conn_free_if_done(stack, conn);
+}
+
+void conn_released(struct stack *stack, struct session *session)
+{
+    struct conn *conn = CONN_FROM_SESSION(session);
+    conn->flags &= (uint16_t)~CONN_SESSION;
+    conn_free_if_done(stack, conn);
+}
+
+void conn_waited(struct stack *stack, uint32_t id)
+{
+    conn_free_if_done(stack, &stack->conns[id]);
+}
+
+void conn_shut(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    if (conn->state == CONN_FREE || conn->state == CONN_GONE || conn->flags & CONN_SHUT_DUE)
+        return;
+    conn_shake_cancel(stack, id);
+    conn->state = CONN_CLOSING;
+    conn->flags |= CONN_SHUT_DUE;
+    conn_arm(stack, conn, WAX_CLOSE_TIMEOUT_MS);
+    conn_mark(stack, id);
+}
+
+void conn_peer_fin(struct stack *stack, uint32_t id)
+{
+    stack->conns[id].flags |= CONN_PEER_FIN;
+    conn_shut(stack, id);
+}
+
+void conn_close(struct stack *stack, uint32_t id, uint16_t code)
+{
+    struct conn *conn = &stack->conns[id];
+    uint8_t frame[WAX_WS_HEADER_BYTES_MAX + WAX_WS_CONTROL_BYTES_MAX];
+    if (conn->state != CONN_WS)
+        return;
+    size_t len = ws_encode_close(span_of(frame, sizeof frame), code, view_of(NULL, 0), NULL);
+    if (conn_queue(stack, id, view_of(frame, len)))
+        conn_shut(stack, id);
+    else
+        conn_abort(stack, id, WAX_NO_MEMORY);
+}
+
+void conn_abort(struct stack *stack, uint32_t id, enum wax_status status)
+{
+    struct conn *conn = &stack->conns[id];
+    if (conn->state == CONN_FREE || conn->state == CONN_GONE)
+        return;
+    metrics_count(stack->metrics, status);
+    conn_shake_cancel(stack, id);
+    conn_empty(stack, conn);
+    conn->state = CONN_CLOSING;
+    conn->flags |= CONN_SHUT_DUE | CONN_SHUT;
+    tcp_abort(stack->tcp, id);
+    conn_mark(stack, id);
+}
+
+/* Where a session is open its own deadline counts; it moves later by itself, so this looks before it acts. */
+static void conn_tick_session(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    if (conn->flags & CONN_PAUSED)
+        session_heard(&conn->session, stack->now_us); /* we don't read, so we can't complain */
+    if (session_deadline_us(&conn->session, &stack->session_env) <= stack->now_us)
+        session_tick(&conn->session, &stack->session_env, stack->now_us);
+    if (conn->state != CONN_WS)
+        return;
+    uint64_t next = session_deadline_us(&conn->session, &stack->session_env);
+    if (next != UINT64_MAX)
+        wheel_arm(&stack->wheel, &conn->timer, next);
+}
+
+void conn_tick(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    switch ((enum conn_state)conn->state) {
+    case CONN_SHAKE:
+        conn_abort(stack, id, WAX_TLS_HANDSHAKE_TIMEOUT);
+        break;
+    case CONN_HTTP:
+        metrics_count(stack->metrics, WAX_HTTP_TIMEOUT);
+        conn_shut(stack, id);
+        break;
+    case CONN_WS:
+        conn_tick_session(stack, id);
+        break;
+    case CONN_CLOSING:
+        conn_abort(stack, id, WAX_TCP_TIMEOUT);
+        break;
+    case CONN_FREE:
+    case CONN_GONE:
+        break;
+    }
+}

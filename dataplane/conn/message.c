@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* WebSocket messages become frames of the session; SENDs that must wait are parked, in order. */
+#include <assert.h>
+
+#include "conn/conn.h"
+#include "conn/state.h"
+
+#define PARKED_LENGTH_BYTES 4u
+
+/* Keep a SEND for later. Beyond the bound nothing more is read, so that what is kept stays bounded. */
+static void frame_park(struct stack *stack, uint32_t id, struct view frame)
+{
+    struct conn *conn = &stack->conns[id];
+    uint8_t length[PARKED_LENGTH_BYTES];
+    store_be32(length, (uint32_t)frame.len);
+    size_t blocks = frame.len / FIFO_BLOCK_DATA_BYTES + 2u;
+    if (stack->blocks.free_count < blocks) {
+        conn_abort(stack, id, WAX_TCP_BLOCKS_EMPTY);
+        return;
+    }
+    enum wax_status status = fifo_append(&stack->blocks, &conn->parked, view_of(length, sizeof length));
+    if (status == WAX_OK)
+        status = fifo_append(&stack->blocks, &conn->parked, frame);
+    assert(status == WAX_OK);
+    if (conn->parked.len > WAX_CONN_PARKED_BYTES_MAX)
+        conn->flags |= CONN_PAUSED;
+}
+
+static bool frame_is_send(struct view frame)
+{
+    int type = frame_type(frame);
+    return type == WIRE_SEND || type == WIRE_SEND_MULTI;
+}
+
+static void frame_take(struct stack *stack, uint32_t id, struct view frame)
+{
+    struct conn *conn = &stack->conns[id];
+    if (conn->parked.len > 0 && frame_is_send(frame)) {
+        frame_park(stack, id, frame);
+        return;
+    }
+    enum wax_status status = session_frame(&conn->session, &stack->session_env, frame, stack->now_us);
+    if (status == WAX_SESSION_WINDOW)
+        conn->flags |= CONN_PAUSED;
+    if (status == WAX_SESSION_WINDOW || status == WAX_FULL)
+        frame_park(stack, id, frame);
+    else if (status != WAX_OK)
+        metrics_count(stack->metrics, status);
+}
+
+/* The first parked frame, in one piece. */
+static struct view parked_first(struct stack *stack, struct conn *conn)
+{
+    uint8_t length[PARKED_LENGTH_BYTES];
+    size_t got = fifo_copy(&stack->blocks, &conn->parked, 0, span_of(length, sizeof length));
+    assert(got == sizeof length);
+    size_t len = load_be32(length);
+    assert(len <= WAX_FRAME_BYTES_MAX);
+    got = fifo_copy(&stack->blocks, &conn->parked, PARKED_LENGTH_BYTES, span_of(stack->frame_in, len));
+    assert(got == len);
+    return view_of(stack->frame_in, len);
+}
+
+void conn_retry_parked(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    while (conn->parked.len > 0 && conn->state == CONN_WS) {
+        struct view frame = parked_first(stack, conn);
+        enum wax_status status = session_frame(&conn->session, &stack->session_env, frame, stack->now_us);
+        if (status == WAX_FULL || status == WAX_SESSION_WINDOW)
+            break;
+        if (status != WAX_OK)
+            metrics_count(stack->metrics, status);
+        if (conn->parked.len == 0)
+            return; /* the connection was aborted meanwhile */
+        fifo_consume(&stack->blocks, &conn->parked, PARKED_LENGTH_BYTES + frame.len);
+        if (conn->parked.len <= WAX_CONN_PARKED_BYTES_MAX / 2)
+            conn->flags &= (uint16_t)~CONN_PAUSED;
+    }
+    if (conn->parked.len == 0)
+        conn->flags &= (uint16_t)~CONN_PAUSED;
+}
+
+static void control_take(struct stack *stack, uint32_t id, const struct ws_event *event)
+{
+    uint8_t frame[WAX_WS_HEADER_BYTES_MAX + WAX_WS_CONTROL_BYTES_MAX];
+    if (event->opcode == WS_PING) {
+        struct view payload = view_of(event->data.data, event->data.len);
+        size_t len = ws_encode_control(span_of(frame, sizeof frame), WS_PONG, payload, NULL);
+        if (!conn_queue(stack, id, view_of(frame, len)))
+            conn_abort(stack, id, WAX_NO_MEMORY);
+    } else if (event->opcode == WS_CLOSE) {
+        conn_close(stack, id, event->close_code == 1005 ? 0 : event->close_code);
+    } /* a pong: that it came is all that counts */
+}
+
+/* A message that comes in pieces is gathered in blocks until it is whole. */
+static void piece_take(struct stack *stack, uint32_t id, const struct ws_event *event)
+{
+    struct conn *conn = &stack->conns[id];
+    struct view piece = view_of(event->data.data, event->data.len);
+    if (event->first && event->last) {
+        frame_take(stack, id, piece);
+        return;
+    }
+    if (fifo_append(&stack->blocks, &conn->message, piece) != WAX_OK) {
+        conn_abort(stack, id, WAX_TCP_BLOCKS_EMPTY);
+        return;
+    }
+    if (!event->last)
+        return;
+    assert(conn->message.len <= WAX_FRAME_BYTES_MAX);
+    size_t len = fifo_copy(&stack->blocks, &conn->message, 0, span_of(stack->frame_in, WAX_FRAME_BYTES_MAX));
+    fifo_clear(&stack->blocks, &conn->message);
+    frame_take(stack, id, view_of(stack->frame_in, len));
+}
+
+/* A control frame that is split over inputs is gathered in a block that is lent to the decoder. */
+static bool control_lend(struct stack *stack, struct conn *conn)
+{
+    conn->ws.control = pool_take(&stack->blocks);
+    return conn->ws.control != NULL;
+}
+
+static void control_take_back(struct stack *stack, struct conn *conn)
+{
+    if (conn->ws.control == NULL || ws_holds_control(&conn->ws))
+        return;
+    pool_give(&stack->blocks, conn->ws.control);
+    conn->ws.control = NULL;
+}
+
+size_t conn_messages(struct stack *stack, uint32_t id, struct span bytes)
+{
+    struct conn *conn = &stack->conns[id];
+    size_t used = 0;
+    while (used < bytes.len && conn->state == CONN_WS && !(conn->flags & CONN_PAUSED)) {
+        struct ws_event event = {0};
+        enum wax_status status = ws_decode(&conn->ws, span_of(bytes.data + used, bytes.len - used), &event);
+        used += event.consumed;
+        if (status == WAX_MORE)
+            return bytes.len;
+        if (status == WAX_FULL) {
+            if (!control_lend(stack, conn))
+                conn_abort(stack, id, WAX_TCP_BLOCKS_EMPTY);
+            continue;
+        }
+        if (status != WAX_OK) {
+            metrics_count(stack->metrics, status);
+            conn_close(stack, id, ws_close_code(status));
+            return bytes.len;
+        }
+        if (event.opcode == WS_BINARY)
+            piece_take(stack, id, &event);
+        else if (event.opcode != WS_CONTINUATION)
+            control_take(stack, id, &event);
+        if (conn->state == CONN_WS)
+            control_take_back(stack, conn);
+    }
+    return used;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The TLS handshake: received bytes go to a handshake thread in jobs, its answers into TCP. */
+#include <assert.h>
+
+#include "conn/conn.h"
+#include "conn/state.h"
+
+/* Handshakes are dealt out to the threads in turn; one stays with its thread. */
+static struct job *shake_job_take(struct stack *stack, uint32_t id)
+{
+    struct job *job = pool_take(&stack->jobs);
+    if (job == NULL)
+        return NULL;
+    job->conn = id;
+    job->conn_generation = stack->conns[id].generation;
+    job->worker = stack->config.worker;
+    job->thread = (uint16_t)(stack->next_thread++ % stack->config.handshake_threads);
+    job->shake = NULL;
+    stack->metrics->handshakes_now++;
+    return job;
+}
+
+static void shake_wait(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    if (conn->flags & CONN_WAITING)
+        return;
+    metrics_count(stack->metrics, WAX_TLS_HANDSHAKES_FULL);
+    conn->flags |= CONN_WAITING;
+    conn->next = CONN_NONE;
+    if (stack->waiting_tail == CONN_NONE)
+        stack->waiting_head = id;
+    else
+        stack->conns[stack->waiting_tail].next = id;
+    stack->waiting_tail = id;
+}
+
+/* Those that wait get the jobs that have become free, in the order they came. */
+static void shake_wake(struct stack *stack)
+{
+    while (stack->waiting_head != CONN_NONE && stack->jobs.free_count > 0) {
+        uint32_t id = stack->waiting_head;
+        struct conn *conn = &stack->conns[id];
+        stack->waiting_head = conn->next;
+        if (stack->waiting_head == CONN_NONE)
+            stack->waiting_tail = CONN_NONE;
+        conn->next = CONN_NONE;
+        conn->flags &= (uint16_t)~CONN_WAITING;
+        if (conn->state == CONN_SHAKE)
+            conn_shake(stack, id);
+        else
+            conn_waited(stack, id);
+    }
+}
+
+static void shake_job_give(struct stack *stack, struct job *job)
+{
+    explicit_bzero(&job->result, sizeof job->result);
+    pool_give(&stack->jobs, job);
+    stack->metrics->handshakes_now--;
+}
+
+void conn_shake(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    assert(conn->state == CONN_SHAKE);
+    const struct fifo *received = tcp_received(stack->tcp, id);
+    if (received->len == 0 || conn->flags & CONN_BUSY)
+        return;
+    if (conn->job == NULL) {
+        conn->job = shake_job_take(stack, id);
+        if (conn->job == NULL) {
+            shake_wait(stack, id);
+            return;
+        }
+    }
+    struct job *job = conn->job;
+    job->kind = JOB_SHAKE;
+    job->in_len = (uint32_t)fifo_copy(&stack->blocks, received, 0, span_of(job->in, sizeof job->in));
+    if (stack->env.job_submit(stack->env.ctx, job))
+        conn->flags |= CONN_BUSY;
+    else
+        conn_abort(stack, id, WAX_TLS_HANDSHAKES_FULL); /* rings hold all jobs: only a bug comes here */
+}
+
+/* Nobody waits for it any more: its thread frees the OpenSSL object, then it is free. */
+static void shake_drop(struct stack *stack, struct job *job)
+{
+    if (job->shake == NULL) {
+        shake_job_give(stack, job);
+        return;
+    }
+    job->kind = JOB_CANCEL;
+    bool taken = stack->env.job_submit(stack->env.ctx, job);
+    assert(taken);
+}
+
+void conn_shake_cancel(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    struct job *job = conn->job;
+    conn->job = NULL;
+    if (job != NULL && !(conn->flags & CONN_BUSY))
+        shake_drop(stack, job); /* one that is out is dropped when it comes back */
+}
+
+/* The handshake is finished: from here records are ours, and the job is free. */
+static void shake_finish(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    struct job *job = conn->job;
+    enum wax_status status = tls_state_init(&conn->tls, &job->result);
+    memcpy(conn->binding, job->result.binding, sizeof conn->binding);
+    conn->job = NULL;
+    shake_job_give(stack, job);
+    if (status != WAX_OK) {
+        conn_abort(stack, id, status);
+        return;
+    }
+    stack->metrics->handshakes++;
+    conn->flags |= CONN_SEALED;
+    conn_begin_http(stack, id);
+    conn_resume(stack, id);
+}
+
+/* What the thread made of the bytes it got: its answer goes out, and on it goes or not. */
+static void shake_step(struct stack *stack, uint32_t id, struct job *job)
+{
+    struct conn *conn = &stack->conns[id];
+    uint32_t left = tcp_received(stack->tcp, id)->len;
+    tcp_consume(stack->tcp, id, job->in_consumed < left ? job->in_consumed : left, stack->now_us);
+    if (job->out_len > 0 && tcp_write(stack->tcp, id, view_of(job->out, job->out_len)) != WAX_OK) {
+        conn_abort(stack, id, WAX_NO_MEMORY);
+    } else if (job->status == WAX_OK) {
+        shake_finish(stack, id);
+    } else if (job->status == WAX_MORE || job->status == WAX_FULL) {
+        bool news = job->status == WAX_FULL || job->in_consumed > 0 || left > job->in_len;
+        if (news)
+            conn_shake(stack, id);
+        else if (conn->flags & CONN_PEER_FIN)
+            conn_shut(stack, id);
+    } else {
+        metrics_count(stack->metrics, job->status);
+        conn_shut(stack, id);
+    }
+}
+
+void conn_shaken(struct stack *stack, struct job *job)
+{
+    uint32_t id = job->conn;
+    struct conn *conn = &stack->conns[id];
+    if (job->kind == JOB_CANCEL || conn->generation != job->conn_generation || conn->job != job) {
+        shake_drop(stack, job);
+    } else {
+        conn->flags &= (uint16_t)~CONN_BUSY;
+        shake_step(stack, id, job);
+    }
+    shake_wake(stack);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The inside of a stack, shared by the files of dataplane/conn. */
+#ifndef WAX_CONN_STATE_H
+#define WAX_CONN_STATE_H
+
+#include "base/pool.h"
+#include "base/wheel.h"
+#include "conn/conn.h"
+#include "conn/stack.h"
+#include "relay/home.h"
+#include "relay/route.h"
+#include "tcp/tcp.h"
+
+struct stack {
+    struct stack_config config;
+    struct stack_env env;
+    struct wax_metrics *metrics;
+    uint64_t now_us;
+    uint64_t wall_ms;
+
+    struct tcp_engine *tcp;
+    struct conn *conns;   /* by the engine's ids */
+    struct pool blocks;   /* of all byte queues, and of large messages */
+    struct pool jobs;     /* of handshakes */
+    struct pool checks;   /* of signatures: jobs without room for bytes */
+    struct pool openings; /* of sessions */
+    struct wheel wheel;   /* the connections' timers */
+    struct msg_pool messages;
+    struct route route;
+    struct home *home;
+    struct net net[WAX_PORTS_MAX];
+    struct session_env session_env;
+
+    uint32_t *dirty; /* connections to flush at the turn's end */
+    uint32_t dirty_count;
+    uint32_t *resume; /* connections to resume at the turn's end */
+    uint32_t resume_count;
+    uint32_t waiting_head, waiting_tail; /* connections that wait for a handshake job */
+    uint32_t walk_next; /* where the walk over sessions after an attachment, or the drain, has come to */
+    uint32_t next_thread;
+    struct packet spare[WAX_PORTS_MAX]; /* a buffer that was not needed, data NULL: none */
+    uint32_t announced;                 /* announcements made of the ports' addresses */
+    uint64_t announce_us;               /* when the next is due */
+    bool walking;
+    bool draining;
+    bool busy; /* something was done in this turn, or is left to do */
+
+    uint8_t record[WAX_TLS_RECORD_BYTES_MAX];       /* a record that is not in one piece */
+    uint8_t gather[WAX_TLS_PLAINTEXT_BYTES_MAX];    /* plaintext to be sealed */
+    uint8_t request[WAX_HTTP_HEAD_BYTES_MAX + 512]; /* a request's head that came in pieces */
+    uint8_t frame_in[WAX_FRAME_BYTES_MAX];          /* a message that came in pieces */
+};
+
+/* The port that has a local address; 0 when none has. */
+uint8_t stack_port_of(const struct stack *stack, const struct addr *local);
+
+/* Fill session_env's functions (glue.c). */
+void stack_session_env(struct stack *stack);
+
+/* Flush all connections that have something to send. */
+void stack_flush(struct stack *stack);
+
+/* Note how much is in use. */
+void stack_gauges(struct stack *stack);
+
+/* Build and send what TCP has to say; handle what its timers found (output.c). */
+void stack_output(struct stack *stack);
+
+/* Send a segment of TCP's without a connection (RST). */
+void stack_reply(struct stack *stack, uint16_t port, const struct tcp_segment *to, struct view segment);
+
+/* Requests and announcements of the ports' networks. */
+void stack_neighbours(struct stack *stack);
+
+/* Tell a connection what TCP says of it. */
+void stack_events(struct stack *stack, uint32_t id, uint32_t events);
+
+#endif

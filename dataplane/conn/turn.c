@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One turn of the poll loop, as the stack sees it. */
+#include <assert.h>
+
+#include "conn/conn.h"
+#include "conn/state.h"
+
+#define WALK_CONNS 256u /* connections looked at in a turn, where all have to be */
+
+void stack_begin(struct stack *stack, uint64_t now_us, uint64_t wall_ms)
+{
+    assert(now_us >= stack->now_us);
+    stack->now_us = now_us;
+    stack->wall_ms = wall_ms;
+    stack->busy = false;
+}
+
+void stack_return(struct stack *stack, uint32_t from, const struct item *item)
+{
+    (void)from;
+    if (item_is_for_home(item->kind))
+        home_return(stack->home, item, stack->now_us);
+    else
+        session_item(&stack->session_env, item, stack->now_us);
+}
+
+bool stack_send(struct stack *stack, uint32_t from, const struct item *item)
+{
+    (void)from;
+    if (item_is_for_home(item->kind))
+        return home_send(stack->home, item, stack->now_us);
+    session_item(&stack->session_env, item, stack->now_us);
+    return true;
+}
+
+static void record_login_reply(struct stack *stack, const struct channel_login_reply *reply)
+{
+    uint32_t id = (uint32_t)(reply->tag >> 32);
+    if (id >= stack->config.config->connections_max)
+        return;
+    struct session *session = stack->session_env.find(stack, id, (uint32_t)reply->tag);
+    if (session != NULL)
+        session_login_reply(session, &stack->session_env, reply, stack->now_us);
+}
+
+void stack_record(struct stack *stack, const struct channel_record *record)
+{
+    if (record->kind == CHANNEL_LOGIN_REPLY && record->bytes >= sizeof(struct channel_login_reply)) {
+        record_login_reply(stack, (const struct channel_login_reply *)(const void *)record);
+        return;
+    }
+    enum wax_status status = home_control(stack->home, record, stack->now_us);
+    if (status != WAX_OK)
+        metrics_count(stack->metrics, status);
+}
+
+void stack_job(struct stack *stack, struct job *job)
+{
+    if (job->kind != JOB_VERIFY) {
+        conn_shaken(stack, job);
+        return;
+    }
+    struct session *session = stack->session_env.find(stack, job->conn, job->conn_generation);
+    if (session != NULL)
+        session_verified(session, &stack->session_env, &job->verify, stack->now_us);
+    pool_give(&stack->checks, job);
+}
+
+void stack_flush(struct stack *stack)
+{
+    for (uint32_t i = 0; i < stack->dirty_count; i++)
+        conn_flush(stack, stack->dirty[i]);
+    stack->dirty_count = 0;
+}
+
+static void end_resumes(struct stack *stack)
+{
+    for (uint32_t i = 0; i < stack->resume_count; i++) {
+        uint32_t id = stack->resume[i];
+        stack->conns[id].flags &= (uint16_t)~CONN_RESUME;
+        if (stack->conns[id].state == CONN_WS)
+            conn_resume(stack, id);
+    }
+    stack->resume_count = 0;
+}
+
+/* After an attachment, sessions that are opening ask the control plane again. */
+static void end_walk(struct stack *stack)
+{
+    uint32_t conns = stack->config.config->connections_max;
+    for (uint32_t i = 0; stack->walking && i < WALK_CONNS; i++) {
+        if (stack->walk_next == conns) {
+            stack->walking = false;
+            break;
+        }
+        struct conn *conn = &stack->conns[stack->walk_next++];
+        if (conn->flags & CONN_SESSION && !(conn->flags & CONN_ENDED))
+            session_control_up(&conn->session, &stack->session_env, stack->now_us);
+    }
+}
+
+bool stack_end(struct stack *stack)
+{
+    for (struct timer *timer; (timer = wheel_expire(&stack->wheel, stack->now_us)) != NULL;) {
+        conn_tick(stack, wheel_index(&stack->wheel, timer));
+        stack->busy = true;
+    }
+    end_walk(stack);
+    bool left = home_poll(stack->home, stack->now_us);
+    left |= sessions_flush(&stack->session_env, stack->now_us);
+    end_resumes(stack);
+    stack->busy |= left || stack->walking || stack->dirty_count > 0;
+    stack_flush(stack);
+    stack_output(stack);
+    stack_neighbours(stack);
+    stack_gauges(stack);
+    return stack->busy;
+}
+
+uint64_t stack_next_us(const struct stack *stack)
+{
+    uint64_t next = tcp_next_us(stack->tcp);
+    uint64_t conns = wheel_next_us(&stack->wheel);
+    uint64_t home = home_next_us(stack->home);
+    next = conns < next ? conns : next;
+    return home < next ? home : next;
+}

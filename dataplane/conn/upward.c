@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What was received: TCP's bytes become records, a request, and a WebSocket's stream. */
+#include <assert.h>
+
+#include "conn/conn.h"
+#include "conn/state.h"
+#include "http/reply.h"
+#include "http/upgrade.h"
+
+static bool conn_reads(const struct conn *conn)
+{
+    return (conn->state == CONN_HTTP || conn->state == CONN_WS) && !(conn->flags & CONN_PAUSED);
+}
+
+static bool conn_is_over(const struct conn *conn)
+{
+    return conn->state == CONN_CLOSING || conn->state == CONN_GONE || conn->state == CONN_FREE;
+}
+
+/* ---- HTTP ---- */
+
+static void http_refuse(struct stack *stack, uint32_t id, enum wax_status status, bool head)
+{
+    uint8_t reply[HTTP_REPLY_BYTES_MAX];
+    size_t len = 0;
+    metrics_count(stack->metrics, status);
+    http_reply_status(span_of(reply, sizeof reply), status, head, &len);
+    if (conn_queue(stack, id, view_of(reply, len)))
+        conn_shut(stack, id);
+    else
+        conn_abort(stack, id, WAX_NO_MEMORY);
+}
+
+static void http_serve(struct stack *stack, uint32_t id, const struct http_request *request)
+{
+    uint8_t reply[HTTP_REPLY_BYTES_MAX];
+    size_t len = 0;
+    bool head = request->method == HTTP_HEAD;
+    enum wax_status status = http_request_check(request);
+    if (status == WAX_OK && request->place == HTTP_PLACE_MEDIA)
+        status = WAX_HTTP_NOT_FOUND; /* media are not served yet */
+    if (status != WAX_OK) {
+        http_refuse(stack, id, status, head);
+        return;
+    }
+    bool upgrade = request->place == HTTP_PLACE_RELAY;
+    if (upgrade)
+        http_upgrade_reply(span_of(reply, sizeof reply), request, &len);
+    else
+        http_reply_status(span_of(reply, sizeof reply), WAX_OK, head, &len);
+    if (!conn_queue(stack, id, view_of(reply, len))) {
+        conn_abort(stack, id, WAX_NO_MEMORY);
+        return;
+    }
+    bool has_body = request->chunked || request->content_length > 0;
+    if (upgrade)
+        conn_begin_session(stack, id);
+    else if (request->keep_alive && !has_body)
+        conn_begin_http(stack, id);
+    else
+        conn_shut(stack, id);
+}
+
+/* The head of a request has to lie in one piece. Returns how many bytes of it were used: all or none. */
+static size_t http_receive(struct stack *stack, uint32_t id, struct view bytes)
+{
+    struct http_request request = {0};
+    enum wax_status status = http_request_parse(bytes, &request);
+    if (status == WAX_MORE)
+        return 0;
+    if (status != WAX_OK) {
+        http_refuse(stack, id, status, false);
+        return bytes.len;
+    }
+    http_serve(stack, id, &request);
+    return request.consumed;
+}
+
+/* ---- plaintext ---- */
+
+static size_t plain_take(struct stack *stack, uint32_t id, struct span bytes)
+{
+    const struct conn *conn = &stack->conns[id];
+    size_t used = 0;
+    while (used < bytes.len && conn_reads(conn)) {
+        struct span rest = span_of(bytes.data + used, bytes.len - used);
+        size_t taken = conn->state == CONN_WS ? conn_messages(stack, id, rest)
+                                              : http_receive(stack, id, view_of(rest.data, rest.len));
+        if (taken == 0)
+            break;
+        used += taken;
+    }
+    return conn_is_over(conn) ? bytes.len : used;
+}
+
+/* Work off what was kept; a request's head is gathered, since it has to lie in one piece. */
+static void plain_resume(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    while (conn->plain.len > 0 && conn_reads(conn)) {
+        struct span piece = fifo_peek_span(&stack->blocks, &conn->plain);
+        if (conn->state == CONN_HTTP && piece.len < conn->plain.len) {
+            struct span room = span_of(stack->request, sizeof stack->request);
+            piece = span_of(room.data, fifo_copy(&stack->blocks, &conn->plain, 0, room));
+        }
+        size_t used = plain_take(stack, id, piece);
+        if (used == 0)
+            return;
+        fifo_consume(&stack->blocks, &conn->plain, used < conn->plain.len ? used : conn->plain.len);
+    }
+}
+
+/* Plaintext that has just come. All of it is used, or kept in `plain`. */
+static void plain_receive(struct stack *stack, uint32_t id, struct span bytes)
+{
+    struct conn *conn = &stack->conns[id];
+    size_t used = conn->plain.len == 0 ? plain_take(stack, id, bytes) : 0;
+    if (used == bytes.len || conn_is_over(conn))
+        return;
+    if (fifo_append(&stack->blocks, &conn->plain, view_of(bytes.data + used, bytes.len - used)) != WAX_OK) {
+        conn_abort(stack, id, WAX_TCP_BLOCKS_EMPTY);
+        return;
+    }
+    plain_resume(stack, id);
+}
+
+/* ---- records ---- */
+
+/* Open one record at the head of `bytes`. Returns what it took, 0 when it is not whole. */
+static size_t record_receive(struct stack *stack, uint32_t id, struct span bytes)
+{
+    struct conn *conn = &stack->conns[id];
+    uint8_t out[TLS_OUT_BYTES];
+    struct tls_event event = {0};
+    enum wax_status status = tls_input(&conn->tls, bytes, span_of(out, sizeof out), stack->now_us, &event);
+    if (event.out_len > 0 && tcp_write(stack->tcp, id, view_of(out, event.out_len)) != WAX_OK) {
+        conn_abort(stack, id, WAX_NO_MEMORY);
+        return bytes.len;
+    }
+    if (status == WAX_MORE)
+        return 0;
+    if (status == WAX_TLS_CLOSE_NOTIFY) {
+        conn_peer_fin(stack, id);
+        return bytes.len;
+    }
+    if (status != WAX_OK) {
+        metrics_count(stack->metrics, status);
+        conn_shut(stack, id);
+        return bytes.len;
+    }
+    if (event.data.len > 0)
+        plain_receive(stack, id, event.data);
+    return event.consumed;
+}
+
+size_t conn_receive(struct stack *stack, uint32_t id, struct span bytes)
+{
+    struct conn *conn = &stack->conns[id];
+    if (conn_is_over(conn))
+        return bytes.len;
+    if (!conn_reads(conn))
+        return 0;
+    if (conn->state == CONN_WS)
+        session_heard(&conn->session, stack->now_us);
+    if (!(conn->flags & CONN_TLS)) {
+        plain_receive(stack, id, bytes);
+        return bytes.len;
+    }
+    size_t used = 0;
+    while (used < bytes.len && conn_reads(conn)) {
+        size_t taken = record_receive(stack, id, span_of(bytes.data + used, bytes.len - used));
+        if (taken == 0)
+            break;
+        used += taken;
+    }
+    return conn_is_over(conn) ? bytes.len : used;
+}
+
+/* The next stretch of the receive queue in one piece: a whole record, or as much as there is. */
+static struct span received_piece(struct stack *stack, const struct conn *conn, const struct fifo *received)
+{
+    struct span first = fifo_peek_span(&stack->blocks, received);
+    size_t need = first.len;
+    if (conn->flags & CONN_TLS) {
+        uint8_t head[WAX_TLS_HEADER_BYTES];
+        size_t have = fifo_copy(&stack->blocks, received, 0, span_of(head, sizeof head));
+        if (tls_record_length(view_of(head, have), &need) != WAX_OK)
+            need = have;
+    }
+    if (first.len >= need)
+        return first;
+    assert(need <= sizeof stack->record);
+    return span_of(stack->record, fifo_copy(&stack->blocks, received, 0, span_of(stack->record, need)));
+}
+
+void conn_resume(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    if (conn->state == CONN_SHAKE) {
+        conn_shake(stack, id);
+        return;
+    }
+    if (conn->state == CONN_WS)
+        conn_retry_parked(stack, id);
+    plain_resume(stack, id);
+    while (conn_reads(conn) || conn->state == CONN_CLOSING) {
+        const struct fifo *received = tcp_received(stack->tcp, id);
+        if (received->len == 0)
+            return;
+        size_t used = conn_receive(stack, id, received_piece(stack, conn, received));
+        if (used == 0 || conn->state == CONN_FREE || conn->state == CONN_GONE)
+            return;
+        tcp_consume(stack->tcp, id, used, stack->now_us);
+    }
+}
