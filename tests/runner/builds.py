@@ -107,10 +107,11 @@ def installs(results, build, destination):
 def builds():
     """All builds of a whole run, in the order they are made."""
     # Sanitizers make gcc warn of conversions in code they add; the release builds are the judges of warnings.
-    sanitize = ["-Dbuildtype=debugoptimized", "-Db_lundef=false", "-Dwerror=false"]
+    sanitize = ["-Dbuildtype=custom", "-Ddebug=true", "-Doptimization=1", "-Db_lundef=false", "-Dwerror=false"]
+    release = ["-Dbuildtype=release", "-Dtests=true"]
     return [
-        Build("gcc", "gcc", ["-Dbuildtype=release"], ["unit", "sim", "fuzz"]),
-        Build("clang", "clang", ["-Dbuildtype=release"]),
+        Build("release", "gcc", release, ["unit", "sim", "fuzz"]),
+        Build("clang", "clang", release),
         Build("asan", "gcc", [*sanitize, "-Db_sanitize=address,undefined"], ["unit", "sim", "fuzz"]),
         Build("tsan", "clang", [*sanitize, "-Db_sanitize=thread"], ["race"]),
     ]

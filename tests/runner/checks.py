@@ -15,6 +15,13 @@ def clang_format(results):
     check(results, "clang-format", ["clang-format", "--dry-run", "-Werror", *sources("*.c", "*.h")], 120)
 
 
+def shellcheck(results):
+    """Shell scripts are sound."""
+    scripts = [path for path in sources("deploy", "tests", ".ci", "perf") if path.open("rb").read(40).startswith(
+        (b"#!/usr/bin/env bash", b"#!/bin/bash", b"#!/bin/sh"))] + sources("*.sh")
+    check(results, f"shellcheck ({len(scripts)} files)", ["shellcheck", *scripts], 120)
+
+
 def tree_rules(results):
     """The rules of the tree hold, and the check finds what is planted for it."""
     check(results, "tidy: finds what is planted", ["python3", ROOT / "tests/tidy/selftest.py"], 120)

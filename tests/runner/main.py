@@ -17,7 +17,7 @@ STAGES = ("build", "unit", "checks", "install", "e2e", "quickstart", "unprivileg
 EPILOG = """stages, in this order:
   build         gcc and clang (warnings are errors), ASan+UBSan, TSan
   unit          Meson's tests: units, simulations, fuzz corpora, races
-  checks        clang-format, the tree's rules, clang-tidy, cppcheck
+  checks        clang-format, the tree's rules, shellcheck, clang-tidy, cppcheck
   install       meson install into an empty folder
   e2e           a running appliance with foreign clients: 1 worker, then 2
   quickstart    deploy/quickstart --once on each kind of port, and after a kill
@@ -29,7 +29,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="tests/run", epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", metavar="STAGE[,STAGE]", default=",".join(STAGES), help="run only these stages")
-    parser.add_argument("--builds", metavar="NAME[,NAME]", default="gcc,clang,asan,tsan", help="only these builds")
+    parser.add_argument("--builds", metavar="NAME[,NAME]", default="release,clang,asan,tsan", help="only these builds")
     parser.add_argument("--verbose", action="store_true", help="name the tests that pass, too")
     options = parser.parse_args(arguments)
     options.only = options.only.split(",")
@@ -41,24 +41,25 @@ def parse(arguments):
 
 
 def text_checks(results, made):
-    results.stage("checks: format and tree", lambda: (checks.clang_format(results), checks.tree_rules(results)) and None)
+    for function in (checks.clang_format, checks.tree_rules, checks.shellcheck):
+        results.stage(f"checks: {function.__name__}", function, results)
     if "clang" in made:
         results.stage("checks: clang-tidy", checks.clang_tidy, results, made["clang"])
         results.stage("checks: cppcheck", checks.cppcheck, results, made["clang"])
 
 
-def programs_stages(results, only, gcc, scratch):
+def programs_stages(results, only, release, scratch):
     """What needs the release build's programs."""
     programs = None
     if {"install", "unprivileged"} & set(only):
         box = []
-        results.stage("install", lambda: box.append(installs(results, gcc, scratch / "root")))
+        results.stage("install", lambda: box.append(installs(results, release, scratch / "root")))
         programs = box[0] if box else None
     if "e2e" in only:
         for workers in (1, 2):
-            results.stage(f"e2e, {workers} worker{'s' * (workers > 1)}", appliance.end_to_end, results, gcc, workers)
+            results.stage(f"e2e, {workers} worker{'s' * (workers > 1)}", appliance.end_to_end, results, release, workers)
     if "quickstart" in only:
-        results.stage("quickstart", appliance.quickstarts, results, gcc)
+        results.stage("quickstart", appliance.quickstarts, results, release)
     if "unprivileged" in only:
         results.stage("unprivileged", appliance.unprivileged, results, programs, scratch)
 
@@ -81,8 +82,8 @@ def main(arguments):
         text_checks(results, made)
     with tempfile.TemporaryDirectory(prefix="waxwire-tests-") as scratch:
         os.chmod(scratch, 0o755)
-        if "gcc" in made:
-            programs_stages(results, options.only, made["gcc"], Path(scratch))
+        if "release" in made:
+            programs_stages(results, options.only, made["release"], Path(scratch))
         elif {"install", "e2e", "quickstart", "unprivileged"} & set(options.only):
             results.add("the programs' tests: there is no release build", "fail")
     return results.summary()

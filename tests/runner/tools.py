@@ -55,7 +55,8 @@ def run(command, timeout_s, env=None, cwd=ROOT, split=False):
 def check(results, name, command, timeout_s, env=None, cwd=ROOT):
     """Run a program as one test: it passes when it exits with 0."""
     done = run(command, timeout_s, env, cwd)
-    log = f"$ {' '.join(str(part) for part in command)}\nexit code {done.code}\n{done.output}"
+    line = " ".join(str(part) for part in command)
+    log = f"$ {line[:300]}{' …' * (len(line) > 300)}\nexit code {done.code}\n{done.output}"
     results.add(name, "pass" if done.code == 0 else "fail", log, done.seconds)
     return done
 
