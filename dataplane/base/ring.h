@@ -130,6 +130,27 @@ static inline void ring_release(struct ring *r, uint32_t n)
     atomic_store_explicit(&r->head, head + n, memory_order_release);
 }
 
+/* The usual sizes are copied without a call. */
+static inline void ring_copy(void *to, const void *from, uint32_t n, uint32_t item_bytes)
+{
+    uint8_t *out = (uint8_t *)to;
+    const uint8_t *in = (const uint8_t *)from;
+    switch (item_bytes) {
+    case 8:
+        for (uint32_t i = 0; i < n; i++) {
+            memcpy(out + (size_t)i * 8, in + (size_t)i * 8, 8);
+        }
+        break;
+    case 64:
+        for (uint32_t i = 0; i < n; i++) {
+            memcpy(out + (size_t)i * 64, in + (size_t)i * 64, 64);
+        }
+        break;
+    default:
+        memcpy(out, in, (size_t)n * item_bytes);
+    }
+}
+
 /*
  * Producer: pushes up to `n` items that lie item_bytes apart at `items`; returns how many found room.
  */
@@ -143,9 +164,10 @@ static inline uint32_t ring_push(struct ring *r, const void *items, uint32_t n)
     uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
     uint32_t first = r->mask + 1 - (tail & r->mask); /* up to the end of the slots */
     first = first < n ? first : n;
-    memcpy(ring_at(r, tail), items, (size_t)first * r->item_bytes);
-    memcpy(r->slots, (const uint8_t *)items + (size_t)first * r->item_bytes,
-           (size_t)(n - first) * r->item_bytes);
+    ring_copy(ring_at(r, tail), items, first, r->item_bytes);
+    if (first < n) {
+        ring_copy(r->slots, (const uint8_t *)items + (size_t)first * r->item_bytes, n - first, r->item_bytes);
+    }
     atomic_store_explicit(&r->tail, tail + n, memory_order_release);
     return n;
 }
@@ -163,8 +185,10 @@ static inline uint32_t ring_pop(struct ring *r, void *items, uint32_t n)
     uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
     uint32_t first = r->mask + 1 - (head & r->mask);
     first = first < n ? first : n;
-    memcpy(items, ring_at(r, head), (size_t)first * r->item_bytes);
-    memcpy((uint8_t *)items + (size_t)first * r->item_bytes, r->slots, (size_t)(n - first) * r->item_bytes);
+    ring_copy(items, ring_at(r, head), first, r->item_bytes);
+    if (first < n) {
+        ring_copy((uint8_t *)items + (size_t)first * r->item_bytes, r->slots, n - first, r->item_bytes);
+    }
     atomic_store_explicit(&r->head, head + n, memory_order_release);
     return n;
 }
