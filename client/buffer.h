@@ -17,9 +17,16 @@ struct buffer {
 struct span buffer_reserve(struct buffer *buffer, size_t want);
 void buffer_commit(struct buffer *buffer, size_t bytes);
 
+/* All bytes held, in one piece. */
 struct view buffer_view(const struct buffer *buffer);
+
+/* Takes `bytes` of those held off the front. */
 void buffer_consume(struct buffer *buffer, size_t bytes);
+
+/* Empties it and keeps its memory for more. */
 void buffer_clear(struct buffer *buffer);
+
+/* Gives the memory back; the buffer is empty and may be used again. */
 void buffer_free(struct buffer *buffer);
 
 #endif

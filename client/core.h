@@ -68,6 +68,7 @@ struct wax_client {
  */
 void core_random(struct wax_client *client, void *out, size_t len);
 
+/* Hands an event to the client's handler. */
 void core_raise(struct wax_client *client, const struct wax_client_event *event);
 
 /*

@@ -28,7 +28,10 @@ struct outbox {
     size_t bytes_max;
 };
 
+/* Begins empty; `bytes_max` bounds the payloads held together. */
 void outbox_init(struct outbox *outbox, size_t bytes_max);
+
+/* Frees all messages. */
 void outbox_free(struct outbox *outbox);
 
 /*

@@ -21,7 +21,10 @@ struct seen {
     uint8_t hash_key[16];
 };
 
+/* Begins empty; `hash_key` is random, so that no sender can choose where it lies in the table. */
 void seen_init(struct seen *seen, const uint8_t hash_key[16]);
+
+/* Forgets all senders. */
 void seen_free(struct seen *seen);
 
 /*

@@ -217,6 +217,9 @@ enum wax_status wax_client_ping(struct wax_client *client);
  */
 void wax_client_close(struct wax_client *client, uint64_t now_us);
 
+/*
+ * True between WAX_CLIENT_OPENED and the close, from either side.
+ */
 bool wax_client_is_open(const struct wax_client *client);
 
 /*

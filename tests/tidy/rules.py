@@ -26,7 +26,7 @@ LAYERS = {
     "dataplane/worker": ("waxwire", "base", "net", "tcp", "tls", "http", "ws", "relay", "conn", "worker"),
     "include/waxwire": ("waxwire",),
     "control": ("waxwire", "control"),
-    "client": ("waxwire", "client", "base", "ws", "relay"),
+    "client": ("waxwire", "client", "base", "http", "ws", "relay"),
 }
 # Layers that are functions of what they are given.
 PURE = tuple(layer for layer in LAYERS if layer.startswith("dataplane/") and layer != "dataplane/worker")

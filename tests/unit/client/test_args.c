@@ -31,7 +31,7 @@ static void begin(void)
     unsetenv("WAXCAT_KEY");
     unsetenv("WAXCAT_SERVER");
     unsetenv("WAXCAT_CA");
-    setenv("HOME", "/home/alice", 1);
+    setenv("HOME", "/nowhere", 1);
     cr_redirect_stderr();
 }
 
@@ -41,7 +41,7 @@ Test(args, the_defaults)
 {
     cr_assert(read_line("listen"));
     cr_assert_eq(args.command, WAXCAT_LISTEN);
-    cr_assert_str_eq(args.key_file, "/home/alice/.waxcat.key");
+    cr_assert_str_eq(args.key_file, "/nowhere/.waxcat.key");
     cr_assert_str_eq(args.loop.host, "localhost");
     cr_assert_eq(args.loop.port, 443);
     cr_assert_eq(args.device, 1);
