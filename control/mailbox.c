@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mailbox_internal.h"
+
+#include <stdlib.h>
+
+#include "waxwire/wire.h"
+
+static struct log_name name_of(const struct device_name *name)
+{
+    struct log_name out = {.device = name->device};
+    memcpy(out.user, name->user, sizeof out.user);
+    return out;
+}
+
+void mailbox_refuse(struct mailboxes *m, struct mailbox *box, uint64_t position, uint32_t worker)
+{
+    m->counts.refused++;
+    if (box->gap_low == 0 || position < box->gap_low)
+        box->gap_low = position;
+    if (position > box->gap_high)
+        box->gap_high = position;
+    box->refusing = true;
+    box->refused_attachment = m->attachment;
+    box->refused_at = m->port.settled(m->port.ctx, worker);
+}
+
+/* Whom to answer now that an offer has come a second time. */
+static void retarget(struct shard *shard, struct mailbox *box, uint64_t position, uint32_t worker,
+                     uint64_t tag)
+{
+    for (struct commit *c = shard->first; c != NULL; c = c->next) {
+        for (uint32_t i = 0; i < c->count; i++) {
+            struct pending *p = &c->pending[i];
+            if (p->box != box || p->position != position || p->kind == PENDING_RETIRE)
+                continue;
+            p->attachment = shard->m->attachment;
+            p->worker = worker;
+            p->tag = tag;
+            return;
+        }
+    }
+    abort(); /* an item that is being written is in a commit */
+}
+
+/*
+ * Is the offer new? If not, it is answered here, or with the write that is under way. While
+ * a refusal is not settled everything later is refused as well, so that order holds, and so
+ * that an offer at or below the end that is not there was indeed stored before.
+ */
+static bool offer_is_new(struct mailboxes *m, struct mailbox *box, uint64_t position, uint32_t worker,
+                         uint64_t tag)
+{
+    if (position <= box->end) {
+        struct item *item = mailbox_item(box, position);
+        m->counts.repeated++;
+        if (item != NULL && item->state == ITEM_WRITING) {
+            retarget(&m->shard[box->shard], box, position, worker, tag);
+        } else {
+            bool refused = item == NULL && position >= box->gap_low && position <= box->gap_high;
+            m->port.stored(m->port.ctx, worker, tag, refused ? WIRE_REASON_BUSY : 0);
+        }
+        return false;
+    }
+    if (box->refusing && box->refused_attachment == m->attachment &&
+        m->port.settled(m->port.ctx, worker) < box->refused_at + 2) {
+        mailbox_refuse(m, box, position, worker);
+        m->port.stored(m->port.ctx, worker, tag, WIRE_REASON_BUSY);
+        return false;
+    }
+    box->refusing = false;
+    return true;
+}
+
+enum wax_status mailbox_store(struct mailboxes *m, uint32_t worker, const struct channel_store *request)
+{
+    if (m->stopped)
+        return WAX_STORE_IO;
+    struct log_name name = name_of(&request->name);
+    struct mailbox *box = mailbox_get(m, &name);
+    struct shard *shard = &m->shard[box->shard];
+    size_t size = log_message_size(request->payload_bytes);
+    if (request->position > box->end && shard_full(shard, size)) {
+        mailbox_settle(m, box);
+        return WAX_FULL;
+    }
+    if (!offer_is_new(m, box, request->position, worker, request->tag)) {
+        mailbox_settle(m, box);
+        return WAX_OK;
+    }
+    struct log_message message = {
+        .name = name,
+        .sender = name_of(&request->sender),
+        .position = request->position,
+        .id = request->id,
+        .taken_ms = request->taken_ms,
+        .ttl_s = request->ttl_s,
+        .head_bytes = request->head_bytes,
+        .deliver_flags = request->deliver_flags,
+        .payload = view_of(request->payload, request->payload_bytes),
+    };
+    struct pending *pending;
+    log_put_message(shard_put(shard, size, &pending, true), &message);
+    pending->kind = PENDING_STORE;
+    pending->box = box;
+    pending->position = request->position;
+    pending->attachment = m->attachment;
+    pending->worker = worker;
+    pending->tag = request->tag;
+    item_of_message(mailbox_append(box, request->position), &message);
+    box->messages++;
+    box->pending++;
+    m->counts.items_now++;
+    return WAX_OK;
+}
+
+enum wax_status mailbox_store_receipt(struct mailboxes *m, uint32_t worker,
+                                      const struct channel_store_receipt *request)
+{
+    if (m->stopped)
+        return WAX_STORE_IO;
+    struct log_name name = name_of(&request->name);
+    struct mailbox *box = mailbox_get(m, &name);
+    struct shard *shard = &m->shard[box->shard];
+    if (request->position > box->end && shard_full(shard, log_receipt_size())) {
+        mailbox_settle(m, box);
+        return WAX_FULL;
+    }
+    if (!offer_is_new(m, box, request->position, worker, request->tag)) {
+        mailbox_settle(m, box);
+        return WAX_OK;
+    }
+    struct log_receipt receipt = {
+        .name = name,
+        .about = name_of(&request->about),
+        .position = request->position,
+        .id = request->id,
+        .retire = request->retire,
+        .taken_ms = m->now_ms,
+        .kind = request->status_kind,
+        .reason = request->reason,
+    };
+    struct pending *pending;
+    log_put_receipt(shard_put(shard, log_receipt_size(), &pending, true), &receipt);
+    pending->kind = PENDING_RECEIPT;
+    pending->box = box;
+    pending->position = request->position;
+    pending->attachment = m->attachment;
+    pending->worker = worker;
+    pending->tag = request->tag;
+    if (request->retire != 0) {
+        pending->about = mailbox_get(m, &receipt.about);
+        pending->about->pending++;
+        pending->retire = request->retire;
+    }
+    item_of_receipt(mailbox_append(box, request->position), &receipt);
+    box->pending++;
+    m->counts.items_now++;
+    return WAX_OK;
+}
+
+enum wax_status mailbox_retire(struct mailboxes *m, const struct channel_retire *request)
+{
+    if (m->stopped)
+        return WAX_STORE_IO;
+    struct log_name name = name_of(&request->name);
+    struct mailbox *box = mailbox_find(m, &name);
+    if (box == NULL)
+        return WAX_OK;
+    if (shard_full(&m->shard[box->shard], log_retire_size(LOG_RETIRE_COUNT_MAX)))
+        return WAX_FULL;
+    uint64_t positions[LOG_RETIRE_COUNT_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < request->count; i++) {
+        struct item *item = mailbox_item(box, request->position[i]);
+        if (item == NULL || item->gone)
+            continue;
+        mailbox_item_gone(m, box, item);
+        positions[count++] = request->position[i];
+        if (count == LOG_RETIRE_COUNT_MAX) {
+            shard_retire(m, box, positions, count, NULL);
+            count = 0;
+        }
+    }
+    if (count != 0)
+        shard_retire(m, box, positions, count, NULL);
+    return WAX_OK;
+}
+
+uint32_t mailbox_waiting(struct mailboxes *m, const struct device_name *name)
+{
+    struct log_name key = name_of(name);
+    const struct mailbox *box = mailbox_find(m, &key);
+    return box != NULL ? box->messages : 0;
+}
+
+struct mailboxes *mailboxes_new(struct storage *storage, const struct mailbox_port *port,
+                                const struct mailbox_config *config)
+{
+    struct mailboxes *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        abort();
+    m->storage = storage;
+    m->port = *port;
+    m->config = *config;
+    m->hash_mask = 1023;
+    m->hash = calloc(m->hash_mask + 1u, sizeof *m->hash);
+    if (m->hash == NULL)
+        abort();
+    for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++)
+        m->shard[i] = (struct shard){.m = m, .index = i, .next_sequence = 1, .next_segment = 1};
+    return m;
+}
+
+static void shard_free(struct shard *shard)
+{
+    while (shard->first != NULL) {
+        struct commit *commit = shard->first;
+        shard->first = commit->next;
+        free(commit->bytes);
+        free(commit->pending);
+        free(commit);
+    }
+    for (uint32_t i = 0; i < shard->segment_count; i++) {
+        free(shard->segments[i]->refs);
+        free(shard->segments[i]);
+    }
+    free(shard->segments);
+}
+
+void mailboxes_free(struct mailboxes *m)
+{
+    while (m->drains != NULL)
+        drain_end(m, m->drains);
+    while (m->all_reads != NULL)
+        read_free(m->all_reads);
+    for (uint32_t i = 0; i <= m->hash_mask; i++) {
+        while (m->hash[i] != NULL) {
+            struct mailbox *box = m->hash[i];
+            m->hash[i] = box->hash_next;
+            free(box->items);
+            free(box);
+        }
+    }
+    for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++)
+        shard_free(&m->shard[i]);
+    free(m->recovery.head.segments);
+    free(m->recovery.bytes);
+    free(m->recovery.retires);
+    free(m->hash);
+    free(m);
+}
+
+void mailboxes_detach(struct mailboxes *m)
+{
+    while (m->drains != NULL)
+        drain_end(m, m->drains);
+    m->attachment++;
+}
+
+void mailboxes_clock(struct mailboxes *m, uint64_t now_ms)
+{
+    m->now_ms = now_ms;
+}
+
+void mailboxes_flush(struct mailboxes *m)
+{
+    if (m->stopped || m->recovering)
+        return;
+    for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {
+        shard_flush(&m->shard[i]);
+        if (m->shard[i].dead_segments)
+            shard_sweep(&m->shard[i]);
+    }
+    m->storage->calls->flush(m->storage);
+}
+
+bool mailboxes_busy(const struct mailboxes *m)
+{
+    if (m->recovering || m->reads != 0)
+        return true;
+    for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {
+        const struct shard *shard = &m->shard[i];
+        if (shard->first != NULL || shard->seals != 0 || shard->dead_segments)
+            return true;
+    }
+    return false;
+}
+
+void mailboxes_counts(const struct mailboxes *m, struct mailbox_counts *counts)
+{
+    *counts = m->counts;
+    counts->mailboxes_now = m->mailbox_count - m->empty_count;
+    for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++)
+        counts->segments_now += m->shard[i].segment_count;
+}

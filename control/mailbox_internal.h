@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the mailbox store share: mailbox.c, shard.c, drain.c, recover.c. */
+#ifndef CONTROL_MAILBOX_INTERNAL_H
+#define CONTROL_MAILBOX_INTERNAL_H
+
+#include "mailbox.h"
+
+enum item_state {
+    ITEM_WRITING, /* in a commit that is not durable yet */
+    ITEM_STORED,
+};
+
+struct item {
+    uint64_t position;
+    uint64_t id;
+    uint64_t taken_ms;
+    uint64_t segment;
+    uint32_t offset;
+    uint32_t record_bytes;
+    uint32_t ttl_s;
+    uint32_t head_bytes;
+    uint32_t payload_bytes;
+    struct log_name peer; /* the sender; of a receipt, whom it is about */
+    uint8_t type;         /* enum log_type */
+    uint8_t deliver_flags;
+    uint8_t kind;
+    uint8_t reason;
+    uint8_t state;
+    bool gone; /* retired; stays until the retirement is durable */
+};
+
+struct drain_read {
+    struct storage_op op;
+    struct mailboxes *m;
+    struct drain *drain; /* NULL: the drain has ended, only free it */
+    uint64_t position;
+    uint32_t bytes;
+    bool done;
+    enum wax_status status;
+    struct drain_read *next;
+    struct drain_read *all_prev, *all_next;
+    uint8_t record[];
+};
+
+struct drain {
+    struct mailbox *box;
+    uint32_t worker;
+    uint64_t generation;
+    uint64_t after;  /* as asked for */
+    uint64_t cursor; /* everything up to it has been streamed */
+    uint64_t idle_upto;
+    uint64_t credit;
+    bool idle_told;
+    bool waiting; /* for room in the ring: in m->waiting */
+    struct drain *next_waiting;
+    struct drain_read *reads; /* in position order */
+    uint32_t read_count;
+    struct drain *prev, *next; /* all drains */
+};
+
+struct mailbox {
+    struct log_name name;
+    uint32_t shard;
+    uint64_t end;        /* the highest position ever taken */
+    uint64_t stored_end; /* the highest that is durable */
+    uint64_t gap_low;    /* refused positions lie within, 0 = none */
+    uint64_t gap_high;
+    bool refusing; /* until the worker that offered has settled the refusals */
+    uint32_t refused_attachment;
+    uint64_t refused_at; /* port.settled then */
+    struct item *items;  /* by position */
+    uint32_t first, count, room;
+    uint32_t messages; /* that wait */
+    uint32_t pending;  /* operations that point here */
+    struct drain *drain;
+    struct mailbox *hash_next;
+    struct mailbox *empty_prev, *empty_next; /* least recently emptied first */
+    bool in_empty;
+};
+
+enum pending_kind { PENDING_STORE, PENDING_RECEIPT, PENDING_RETIRE };
+
+/* What a record of a commit means once it is durable. */
+struct pending {
+    enum pending_kind kind;
+    struct mailbox *box;
+    uint64_t position; /* of a store or receipt */
+    uint32_t at;       /* the record's offset within the commit */
+    uint32_t attachment;
+    uint32_t worker;
+    uint64_t tag;
+    struct mailbox *about; /* of a receipt that retires */
+    uint64_t retire;
+    struct segment *pin; /* of a retirement: the segment that holds its receipt */
+};
+
+struct commit {
+    struct storage_op op;
+    struct shard *shard;
+    struct commit *next;
+    uint8_t *bytes; /* log_segment_size() of headroom, then the records */
+    size_t len;     /* without the headroom */
+    size_t room;
+    struct pending *pending;
+    uint32_t count, pending_room;
+    bool urgent; /* someone waits for it */
+    bool begins; /* the segment: the headroom is written, too */
+    uint64_t queued_ms;
+    enum wax_status refused; /* why it is being refused, while the segment is being sealed */
+};
+
+struct segment {
+    uint64_t id;
+    struct shard *shard;
+    uint64_t bytes; /* durable */
+    uint32_t live;  /* items that are here and not retired */
+    uint32_t pins;  /* receipts whose retirements are not durable yet */
+    bool deleting;
+    uint64_t *refs; /* segments in which something lies that is retired by records here */
+    uint32_t ref_count, ref_room;
+    struct storage_op op; /* its deletion, or its seal */
+};
+
+struct shard {
+    struct mailboxes *m;
+    uint32_t index;
+    uint64_t epoch;
+    uint64_t next_sequence;
+    uint64_t next_segment;
+    struct segment *current; /* NULL: the next commit begins one */
+    struct segment **segments;
+    uint32_t segment_count, segment_room;
+    struct commit *first, *last; /* the first is under way when in_flight */
+    uint32_t commit_count;
+    bool in_flight;
+    uint64_t retry_ms; /* when to submit again what is under way, 0 = it is submitted */
+    uint32_t seals;    /* under way */
+    bool dead_segments;
+};
+
+/* A receipt met at recovery that retires. */
+struct recovered_retire {
+    struct log_name about;
+    uint64_t position;
+    uint32_t shard; /* of the receipt */
+    uint64_t segment;
+};
+
+struct recovery {
+    struct storage_op op;
+    struct storage_head head;
+    uint32_t shard;
+    uint32_t index; /* of the segment within the head */
+    uint8_t *bytes;
+    uint64_t want;
+    uint64_t got;
+    uint64_t expect;
+    struct recovered_retire *retires;
+    size_t retire_count, retire_room;
+};
+
+struct mailboxes {
+    struct storage *storage;
+    struct mailbox_port port;
+    struct mailbox_config config;
+    struct shard shard[WAX_STORE_SHARDS];
+    struct mailbox **hash;
+    uint32_t hash_mask;
+    uint32_t mailbox_count;
+    struct mailbox *empty_first, *empty_last;
+    uint32_t empty_count;
+    struct drain *drains;
+    struct drain *waiting;
+    struct drain_read *all_reads;
+    uint32_t reads; /* under way */
+    uint32_t attachment;
+    uint64_t now_ms;
+    bool stopped;
+    bool recovering;
+    struct recovery recovery;
+    struct mailbox_counts counts;
+    /* the commit that has just become durable, so that drains need not read it back */
+    const uint8_t *fresh;
+    uint64_t fresh_segment;
+    uint64_t fresh_offset;
+    uint32_t fresh_shard;
+    size_t fresh_len;
+};
+
+/* mailbox_table.c */
+void *xrealloc(void *p,
+               size_t bytes); /* aborts when memory is out: the log is the truth, a restart is safe */
+struct mailbox *mailbox_find(struct mailboxes *m, const struct log_name *name);
+struct mailbox *mailbox_get(struct mailboxes *m, const struct log_name *name);
+void mailbox_settle(struct mailboxes *m, struct mailbox *box); /* free it, or keep it among the empty */
+uint32_t mailbox_place(const struct mailbox *box, uint64_t position);
+struct item *mailbox_item(struct mailbox *box, uint64_t position);
+struct item *mailbox_append(struct mailbox *box, uint64_t position);
+void mailbox_remove(struct mailbox *box, struct item *item);
+void item_of_message(struct item *item, const struct log_message *message);
+void item_of_receipt(struct item *item, const struct log_receipt *receipt);
+/* Mark an item retired (not durable yet). */
+void mailbox_item_gone(struct mailboxes *m, struct mailbox *box, struct item *item);
+/* mailbox.c */
+void mailbox_refuse(struct mailboxes *m, struct mailbox *box, uint64_t position, uint32_t worker);
+void *xrealloc(void *p,
+               size_t bytes); /* aborts when memory is out: the log is the truth, a restart is safe */
+
+/* segment.c */
+struct segment *segment_of_op(struct storage_op *op);
+void shard_sweep(struct shard *shard); /* delete the segments in which nothing lives */
+struct segment *shard_segment(struct shard *shard, uint64_t id);
+struct segment *shard_segment_add(struct shard *shard, uint64_t id);
+void segment_ref(struct segment *segment, uint64_t id);
+
+/* shard.c */
+bool shard_full(const struct shard *shard, size_t bytes);
+uint8_t *shard_put(struct shard *shard, size_t bytes, struct pending **pending, bool urgent);
+void shard_flush(struct shard *shard);
+void store_stop(struct mailboxes *m, enum wax_status status);
+void shard_retire(struct mailboxes *m, struct mailbox *box, const uint64_t *positions, uint32_t count,
+                  struct segment *pin);
+
+/* drain.c */
+void drain_pump(struct mailboxes *m, struct drain *drain);
+void drain_end(struct mailboxes *m, struct drain *drain);
+void read_free(struct drain_read *read);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Rebuilding the index by scanning the segments of one shard after the other. */
+#include "mailbox_internal.h"
+
+#include <stdlib.h>
+
+#define READ_BYTES (256u << 10)
+
+static void shard_opened(struct storage_op *op, enum wax_status status);
+static void segment_next(struct mailboxes *m);
+
+static struct mailboxes *mailboxes_of_op(struct storage_op *op)
+{
+    return (struct mailboxes *)(void *)((char *)op - offsetof(struct mailboxes, recovery.op));
+}
+
+static void recover_fail(struct mailboxes *m, enum wax_status status)
+{
+    m->stopped = true;
+    m->recovering = false;
+    m->port.ready(m->port.ctx, status);
+}
+
+static void open_next(struct mailboxes *m)
+{
+    struct recovery *r = &m->recovery;
+    r->op.done = shard_opened;
+    r->index = 0;
+    r->expect = 0;
+    m->storage->calls->shard_open(m->storage, r->shard, &r->head, &r->op);
+}
+
+void mailboxes_recover(struct mailboxes *m)
+{
+    m->recovering = true;
+    m->recovery.shard = 0;
+    open_next(m);
+}
+
+/* Receipts are durable whose retirements may not be: retire again, and keep the receipts until that is done.
+ */
+static void finish(struct mailboxes *m)
+{
+    struct recovery *r = &m->recovery;
+    m->recovering = false;
+    for (size_t i = 0; i < r->retire_count; i++) {
+        struct recovered_retire *retire = &r->retires[i];
+        struct mailbox *box = mailbox_find(m, &retire->about);
+        struct item *item = box != NULL ? mailbox_item(box, retire->position) : NULL;
+        if (item == NULL || item->gone)
+            continue;
+        struct segment *pin = shard_segment(&m->shard[retire->shard], retire->segment);
+        mailbox_item_gone(m, box, item);
+        pin->pins++;
+        shard_retire(m, box, &retire->position, 1, pin);
+    }
+    free(r->retires);
+    r->retires = NULL;
+    r->retire_count = r->retire_room = 0;
+    for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++)
+        m->shard[i].dead_segments = true;
+    m->port.ready(m->port.ctx, WAX_OK);
+}
+
+static void shard_recovered(struct mailboxes *m)
+{
+    struct recovery *r = &m->recovery;
+    free(r->head.segments);
+    r->head.segments = NULL;
+    if (++r->shard < WAX_STORE_SHARDS)
+        open_next(m);
+    else
+        finish(m);
+}
+
+static void shard_opened(struct storage_op *op, enum wax_status status)
+{
+    struct mailboxes *m = mailboxes_of_op(op);
+    if (status != WAX_OK) {
+        recover_fail(m, status);
+        return;
+    }
+    m->shard[m->recovery.shard].epoch = m->recovery.head.epoch;
+    segment_next(m);
+}
+
+static void take_item(struct mailboxes *m, struct segment *segment, const struct log_record *record,
+                      size_t offset)
+{
+    bool message = record->type == LOG_MESSAGE;
+    struct mailbox *box = mailbox_get(m, message ? &record->message.name : &record->receipt.name);
+    uint64_t position = message ? record->message.position : record->receipt.position;
+    if (position <= box->end) { /* can't be: positions rise within a log */
+        mailbox_settle(m, box);
+        return;
+    }
+    struct item *item = mailbox_append(box, position);
+    if (message)
+        item_of_message(item, &record->message);
+    else
+        item_of_receipt(item, &record->receipt);
+    item->state = ITEM_STORED;
+    item->segment = segment->id;
+    item->offset = (uint32_t)offset;
+    box->stored_end = position;
+    box->messages += message;
+    segment->live++;
+    m->counts.items_now++;
+}
+
+static void take_retire(struct mailboxes *m, struct segment *segment, const struct log_retire *retire)
+{
+    struct mailbox *box = mailbox_find(m, &retire->name);
+    if (box == NULL)
+        return;
+    for (uint32_t i = 0; i < retire->count; i++) {
+        struct item *item = mailbox_item(box, log_retire_position(retire, i));
+        if (item == NULL)
+            continue;
+        if (item->segment != segment->id)
+            segment_ref(segment, item->segment);
+        mailbox_item_gone(m, box, item);
+        m->counts.retired--; /* it was counted in an earlier life */
+        mailbox_remove(box, item);
+    }
+    mailbox_settle(m, box);
+}
+
+static void take_receipt(struct mailboxes *m, struct segment *segment, const struct log_receipt *receipt)
+{
+    struct recovery *r = &m->recovery;
+    if (receipt->retire == 0)
+        return;
+    if (r->retire_count == r->retire_room) {
+        r->retire_room = r->retire_room == 0 ? 64 : r->retire_room * 2;
+        r->retires = xrealloc(r->retires, r->retire_room * sizeof *r->retires);
+    }
+    r->retires[r->retire_count++] =
+        (struct recovered_retire){receipt->about, receipt->retire, r->shard, segment->id};
+}
+
+/* Scan what was read of a segment. Returns whether its tail was torn off. */
+static bool segment_scan(struct mailboxes *m, struct segment *segment, bool closed)
+{
+    struct recovery *r = &m->recovery;
+    struct shard *shard = &m->shard[r->shard];
+    struct log_scan scan;
+    struct log_record record;
+    enum wax_status status;
+    size_t offset;
+    log_scan_init(&scan, view_of(r->bytes, r->want), m->config.seed, r->expect, closed);
+    while ((status = log_scan_next(&scan, &record, &offset)) == WAX_OK || status == WAX_STORE_CORRUPT) {
+        if (status == WAX_STORE_CORRUPT) {
+            m->counts.damaged++;
+            m->port.damaged(m->port.ctx, r->shard, segment->id, scan.at, status);
+            continue;
+        }
+        shard->next_sequence = record.sequence + 1;
+        if (record.type == LOG_MESSAGE || record.type == LOG_RECEIPT)
+            take_item(m, segment, &record, offset);
+        if (record.type == LOG_RECEIPT)
+            take_receipt(m, segment, &record.receipt);
+        if (record.type == LOG_RETIRE)
+            take_retire(m, segment, &record.retire);
+    }
+    segment->bytes = scan.at;
+    r->expect = shard->next_sequence > 1 ? shard->next_sequence : 0;
+    if (status == WAX_STORE_TORN) {
+        m->counts.torn++;
+        m->port.damaged(m->port.ctx, r->shard, segment->id, scan.at, status);
+    }
+    return status == WAX_STORE_TORN;
+}
+
+static void tail_sealed(struct storage_op *op, enum wax_status status)
+{
+    struct mailboxes *m = mailboxes_of_op(op);
+    struct recovery *r = &m->recovery;
+    if (status != WAX_OK) {
+        /* nothing may follow a torn tail that is still there: the next scan would take it for damage */
+        recover_fail(m, status);
+        return;
+    }
+    r->index++;
+    segment_next(m);
+}
+
+static void segment_whole(struct mailboxes *m)
+{
+    struct recovery *r = &m->recovery;
+    struct shard *shard = &m->shard[r->shard];
+    struct storage_segment *found = &r->head.segments[r->index];
+    bool last = r->index + 1 == r->head.segment_count;
+    bool closed = !last || found->sealed_bytes != STORAGE_NOT_SEALED;
+    if (r->index != 0 && found[-1].id + 1 != found->id)
+        r->expect = 0; /* what lay between has been deleted */
+    struct segment *segment = shard_segment_add(shard, found->id);
+    bool torn = segment_scan(m, segment, closed);
+    free(r->bytes);
+    r->bytes = NULL;
+    if (torn) {
+        r->op.done = tail_sealed;
+        m->storage->calls->seg_seal(m->storage, r->shard, shard->epoch, segment->id, segment->bytes, &r->op);
+        return;
+    }
+    r->index++;
+    segment_next(m);
+}
+
+static void piece_read(struct storage_op *op, enum wax_status status);
+
+static void piece_next(struct mailboxes *m)
+{
+    struct recovery *r = &m->recovery;
+    uint64_t left = r->want - r->got;
+    if (left == 0) {
+        segment_whole(m);
+        return;
+    }
+    size_t len = left < READ_BYTES ? (size_t)left : READ_BYTES;
+    r->op.done = piece_read;
+    m->storage->calls->seg_read(m->storage, r->shard, r->head.segments[r->index].id, r->got,
+                                span_of(r->bytes + r->got, len), &r->op);
+}
+
+static void piece_read(struct storage_op *op, enum wax_status status)
+{
+    struct mailboxes *m = mailboxes_of_op(op);
+    struct recovery *r = &m->recovery;
+    uint64_t left = r->want - r->got;
+    size_t len = left < READ_BYTES ? (size_t)left : READ_BYTES;
+    if (status != WAX_OK) /* a bad sector: the records in this piece are lost, and the scan will say so */
+        memset(r->bytes + r->got, 0xff, len);
+    r->got += len;
+    piece_next(m);
+}
+
+/* Read the next segment of the shard, or be done with it. */
+static void segment_next(struct mailboxes *m)
+{
+    struct recovery *r = &m->recovery;
+    if (r->index == r->head.segment_count) {
+        shard_recovered(m);
+        return;
+    }
+    const struct storage_segment *found = &r->head.segments[r->index];
+    r->want = found->sealed_bytes != STORAGE_NOT_SEALED ? found->sealed_bytes : found->bytes;
+    r->got = 0;
+    r->bytes = xrealloc(NULL, r->want + 1);
+    piece_next(m);
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Group commit, segments and their ends. */
+#include "mailbox_internal.h"
+
+#include <stdlib.h>
+
+#include "waxwire/wire.h"
+
+#define COMMITS_MAX                                                                                          \
+    2u /* one under way, one that fills; retirements that follow from receipts may add more                  \
+        */
+
+void store_stop(struct mailboxes *m, enum wax_status status)
+{
+    if (m->stopped)
+        return;
+    m->stopped = true;
+    m->port.failed(m->port.ctx, status);
+}
+
+/* ---- filling a commit ---- */
+
+bool shard_full(const struct shard *shard, size_t bytes)
+{
+    return shard->commit_count >= COMMITS_MAX && shard->last->len + bytes > shard->m->config.commit_bytes;
+}
+
+static struct commit *commit_new(struct shard *shard)
+{
+    struct commit *commit = calloc(1, sizeof *commit);
+    if (commit == NULL)
+        abort();
+    commit->shard = shard;
+    commit->queued_ms = shard->m->now_ms;
+    *(shard->last != NULL ? &shard->last->next : &shard->first) = commit;
+    shard->last = commit;
+    shard->commit_count++;
+    return commit;
+}
+
+/* Room for a record in the commit that fills; what it means is the caller's to set at once. */
+uint8_t *shard_put(struct shard *shard, size_t bytes, struct pending **pending, bool urgent)
+{
+    struct commit *commit = shard->last;
+    size_t head = log_segment_size();
+    assert(head + bytes <= shard->m->config.segment_bytes);
+    if (commit == NULL || (commit == shard->first && shard->in_flight) ||
+        (commit->len != 0 && commit->len + bytes > shard->m->config.commit_bytes))
+        commit = commit_new(shard);
+    if (head + commit->len + bytes > commit->room) {
+        commit->room = head + (commit->len + bytes) * 2;
+        commit->bytes = xrealloc(commit->bytes, commit->room);
+    }
+    if (commit->count == commit->pending_room) {
+        commit->pending_room = commit->pending_room == 0 ? 8 : commit->pending_room * 2;
+        commit->pending = xrealloc(commit->pending, commit->pending_room * sizeof *commit->pending);
+    }
+    commit->urgent |= urgent;
+    *pending = &commit->pending[commit->count++];
+    **pending = (struct pending){.at = (uint32_t)commit->len};
+    uint8_t *at = commit->bytes + head + commit->len;
+    commit->len += bytes;
+    return at;
+}
+
+void shard_retire(struct mailboxes *m, struct mailbox *box, const uint64_t *positions, uint32_t count,
+                  struct segment *pin)
+{
+    struct pending *pending;
+    uint8_t *at = shard_put(&m->shard[box->shard], log_retire_size(count), &pending, pin != NULL);
+    log_put_retire(at, &box->name, positions, count);
+    pending->kind = PENDING_RETIRE;
+    pending->box = box;
+    pending->pin = pin;
+    box->pending++;
+}
+
+/* ---- making it durable ---- */
+
+static void commit_done(struct storage_op *op, enum wax_status status);
+static void refusal_seal(struct shard *shard);
+
+static void commit_submit(struct shard *shard)
+{
+    struct mailboxes *m = shard->m;
+    struct commit *commit = shard->first;
+    size_t head = log_segment_size();
+    struct view bytes = view_of(commit->bytes + head, commit->len);
+    uint64_t offset = shard->current->bytes;
+    if (commit->begins)
+        bytes = view_of(commit->bytes, head + commit->len);
+    shard->retry_ms = 0;
+    commit->op.done = commit_done;
+    m->storage->calls->seg_write(m->storage, shard->index, shard->epoch, shard->current->id, offset, bytes,
+                                 &commit->op);
+}
+
+static void rotation_sealed(struct storage_op *op, enum wax_status status)
+{
+    struct segment *segment = segment_of_op(op);
+    segment->shard->seals--;
+    segment->deleting = false;
+    segment->shard->dead_segments = true;
+    /* without the seal the next scan finds the end by itself */
+    if (status == WAX_STORE_IO || status == WAX_STORE_FENCED)
+        store_stop(segment->shard->m, status);
+}
+
+/* Leave the current segment for a new one, which the next commit begins. */
+static void shard_rotate(struct shard *shard)
+{
+    struct segment *old = shard->current;
+    struct storage *storage = shard->m->storage;
+    if (old != NULL) {
+        old->deleting = true; /* its op is in use */
+        old->op.done = rotation_sealed;
+        shard->seals++;
+        shard->current = NULL;
+        storage->calls->seg_seal(storage, shard->index, shard->epoch, old->id, old->bytes, &old->op);
+    }
+    shard->current = shard_segment_add(shard, shard->next_segment);
+}
+
+/* Give the first commit its place in the log, and write it. */
+static void commit_begin(struct shard *shard)
+{
+    struct commit *commit = shard->first;
+    size_t head = log_segment_size();
+    uint64_t sequence = shard->next_sequence;
+    if (shard->current == NULL || shard->current->bytes + head + commit->len > shard->m->config.segment_bytes)
+        shard_rotate(shard);
+    commit->begins = shard->current->bytes == 0;
+    uint64_t first = sequence;
+    if (commit->begins) {
+        struct log_segment record = {shard->index, shard->current->id};
+        log_put_segment(commit->bytes, &record);
+        log_stamp(commit->bytes, shard->m->config.seed, sequence++, first, shard->epoch);
+    }
+    for (size_t at = 0; at < commit->len;)
+        at += log_stamp(commit->bytes + head + at, shard->m->config.seed, sequence++, first, shard->epoch);
+    shard->next_sequence = sequence;
+    shard->in_flight = true;
+    commit_submit(shard);
+}
+
+void shard_flush(struct shard *shard)
+{
+    uint64_t now_ms = shard->m->now_ms;
+    if (shard->first == NULL)
+        return;
+    if (shard->in_flight) {
+        if (shard->retry_ms != 0 && now_ms >= shard->retry_ms) {
+            if (shard->first->refused != WAX_OK)
+                refusal_seal(shard);
+            else
+                commit_submit(shard);
+        }
+        return;
+    }
+    if (shard->first->urgent || shard->first->next != NULL ||
+        now_ms >= shard->first->queued_ms + MAILBOX_RETIRE_DELAY_MS)
+        commit_begin(shard);
+}
+
+static void answer(struct mailboxes *m, const struct pending *pending, uint8_t reason)
+{
+    if (pending->attachment == m->attachment)
+        m->port.stored(m->port.ctx, pending->worker, pending->tag, reason);
+}
+
+/* A receipt is durable: what it is about goes, and the receipt's segment stays until that is durable, too. */
+static void receipt_retires(struct mailboxes *m, const struct pending *pending, struct segment *segment)
+{
+    struct item *item = mailbox_item(pending->about, pending->retire);
+    if (item != NULL && !item->gone) {
+        mailbox_item_gone(m, pending->about, item);
+        segment->pins++;
+        shard_retire(m, pending->about, &pending->retire, 1, segment);
+    }
+}
+
+static void item_is_durable(struct shard *shard, struct pending *pending, uint64_t base)
+{
+    struct mailboxes *m = shard->m;
+    struct segment *segment = shard->current;
+    struct item *item = mailbox_item(pending->box, pending->position);
+    item->state = ITEM_STORED;
+    item->segment = segment->id;
+    item->offset = (uint32_t)(base + pending->at);
+    pending->box->stored_end = pending->position;
+    if (!item->gone)
+        segment->live++;
+    m->counts.stored++;
+    answer(m, pending, 0);
+    if (pending->about != NULL)
+        receipt_retires(m, pending, segment);
+}
+
+static void retirement_is_durable(struct shard *shard, const struct commit *commit,
+                                  const struct pending *pending)
+{
+    struct log_record record;
+    const uint8_t *at = commit->bytes + log_segment_size() + pending->at;
+    enum wax_status status =
+        log_parse(view_of(at, commit->len - pending->at), shard->m->config.seed, &record);
+    assert(status == WAX_OK && record.type == LOG_RETIRE);
+    for (uint32_t i = 0; i < record.retire.count; i++) {
+        struct item *item = mailbox_item(pending->box, log_retire_position(&record.retire, i));
+        if (item == NULL)
+            continue;
+        if (item->segment != shard->current->id && shard_segment(shard, item->segment) != NULL)
+            segment_ref(shard->current, item->segment);
+        mailbox_remove(pending->box, item);
+    }
+    if (pending->pin != NULL && --pending->pin->pins == 0)
+        pending->pin->shard->dead_segments = true;
+}
+
+static void commit_free(struct shard *shard, struct commit *commit)
+{
+    shard->first = commit->next;
+    if (shard->first == NULL)
+        shard->last = NULL;
+    shard->commit_count--;
+    shard->in_flight = false;
+    free(commit->bytes);
+    free(commit->pending);
+    free(commit);
+}
+
+static void commit_is_durable(struct shard *shard, struct commit *commit)
+{
+    struct mailboxes *m = shard->m;
+    size_t head = log_segment_size();
+    uint64_t base = shard->current->bytes + (commit->begins ? head : 0);
+    shard->current->bytes = base + commit->len;
+    m->counts.commits++;
+    m->counts.commit_bytes += commit->len;
+    for (uint32_t i = 0; i < commit->count; i++) {
+        if (commit->pending[i].kind == PENDING_RETIRE)
+            retirement_is_durable(shard, commit, &commit->pending[i]);
+        else
+            item_is_durable(shard, &commit->pending[i], base);
+    }
+    m->fresh = commit->bytes + head;
+    m->fresh_len = commit->len;
+    m->fresh_shard = shard->index;
+    m->fresh_segment = shard->current->id;
+    m->fresh_offset = base;
+    for (uint32_t i = 0; i < commit->count; i++) {
+        struct mailbox *box = commit->pending[i].box;
+        struct mailbox *about = commit->pending[i].about;
+        if (box->drain != NULL)
+            drain_pump(m, box->drain);
+        if (about != NULL) {
+            about->pending--;
+            mailbox_settle(m, about);
+        }
+        box->pending--;
+        mailbox_settle(m, box);
+    }
+    m->fresh = NULL;
+    commit_free(shard, commit);
+    shard_flush(shard);
+}
+
+/* ---- a full disk ---- */
+
+static void pending_refuse(struct mailboxes *m, const struct pending *pending)
+{
+    struct mailbox *box = pending->box;
+    struct item *item = mailbox_item(box, pending->position);
+    if (!item->gone) {
+        m->counts.items_now--;
+        if (item->type == LOG_MESSAGE)
+            box->messages--;
+    }
+    mailbox_remove(box, item);
+    mailbox_refuse(m, box, pending->position, pending->worker);
+    answer(m, pending, WIRE_REASON_BUSY);
+    if (pending->about != NULL) {
+        pending->about->pending--;
+        mailbox_settle(m, pending->about);
+    }
+    box->pending--;
+    mailbox_settle(m, box);
+}
+
+/* Refuse the stores of a commit; its retirements stay, to be tried again a second later. */
+static void commit_refuse(struct shard *shard, struct commit *commit)
+{
+    uint8_t *records = commit->bytes + log_segment_size();
+    size_t len = 0;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < commit->count; i++) {
+        struct pending pending = commit->pending[i];
+        if (pending.kind != PENDING_RETIRE) {
+            pending_refuse(shard->m, &pending);
+            continue;
+        }
+        size_t bytes = log_padded(load_be32(records + pending.at + 8));
+        memmove(records + len, records + pending.at, bytes);
+        pending.at = (uint32_t)len;
+        commit->pending[count++] = pending;
+        len += bytes;
+    }
+    commit->len = len;
+    commit->count = count;
+    commit->urgent = false;
+    commit->refused = WAX_OK;
+    commit->queued_ms = shard->m->now_ms + 1000;
+}
+
+/*
+ * The first commit went nowhere, and that is durable. What is queued behind it is refused
+ * as well: it would otherwise overtake what was refused.
+ */
+static void shard_refuse(struct shard *shard)
+{
+    struct commit *commit = shard->first;
+    shard->next_sequence = load_be64(commit->bytes + (commit->begins ? 0 : log_segment_size()) + 16);
+    shard->in_flight = false;
+    shard->first = shard->last = NULL;
+    shard->commit_count = 0;
+    while (commit != NULL) {
+        struct commit *next = commit->next;
+        commit_refuse(shard, commit);
+        commit->next = NULL;
+        if (commit->count == 0) {
+            free(commit->bytes);
+            free(commit->pending);
+            free(commit);
+        } else {
+            *(shard->last != NULL ? &shard->last->next : &shard->first) = commit;
+            shard->last = commit;
+            shard->commit_count++;
+        }
+        commit = next;
+    }
+}
+
+static void refusal_sealed(struct storage_op *op, enum wax_status status);
+
+static void refusal_seal(struct shard *shard)
+{
+    struct commit *commit = shard->first;
+    struct storage *storage = shard->m->storage;
+    commit->op.done = refusal_sealed;
+    shard->retry_ms = 0;
+    storage->calls->seg_seal(storage, shard->index, shard->epoch, shard->current->id, shard->current->bytes,
+                             &commit->op);
+}
+
+static void refusal_sealed(struct storage_op *op, enum wax_status status)
+{
+    struct commit *commit = (struct commit *)(void *)((char *)op - offsetof(struct commit, op));
+    struct shard *shard = commit->shard;
+    if (status == WAX_STORE_IO || status == WAX_STORE_FENCED) {
+        store_stop(shard->m, status);
+        return;
+    }
+    if (status != WAX_OK) {
+        shard->retry_ms = shard->m->now_ms + MAILBOX_RETRY_MS;
+        return;
+    }
+    shard->current = NULL;
+    shard->dead_segments = true;
+    shard_refuse(shard);
+}
+
+static void commit_done(struct storage_op *op, enum wax_status status)
+{
+    struct commit *commit = (struct commit *)(void *)((char *)op - offsetof(struct commit, op));
+    struct shard *shard = commit->shard;
+    switch (status) {
+    case WAX_OK:
+        commit_is_durable(shard, commit);
+        break;
+    case WAX_STORE_UNKNOWN:
+        shard->retry_ms = shard->m->now_ms + MAILBOX_RETRY_MS;
+        break;
+    case WAX_STORE_NO_SPACE:
+        /* parts of it may lie there: nothing is refused before they are sealed off */
+        commit->refused = status;
+        refusal_seal(shard);
+        break;
+    default:
+        store_stop(shard->m, status);
+        break;
+    }
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "storage_sim.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define SECTOR 512u
+
+struct sim_segment {
+    uint64_t id;
+    uint64_t sealed;
+    uint8_t *bytes;
+    size_t len;
+    struct sim_segment *next; /* in rising order */
+};
+
+enum sim_kind { SIM_OPEN, SIM_WRITE, SIM_READ, SIM_SEAL, SIM_DELETE };
+
+struct sim_op {
+    enum sim_kind kind;
+    struct storage_op *op;
+    uint32_t shard;
+    uint64_t epoch;
+    uint64_t segment;
+    uint64_t offset;
+    const uint8_t *in;
+    uint8_t *out;
+    size_t len;
+    struct storage_head *head;
+    uint64_t due;
+    struct sim_op *next;
+};
+
+struct storage_sim {
+    struct storage storage;
+    uint64_t random;
+    uint64_t now;
+    struct storage_sim_faults faults;
+    struct sim_op *ops;
+    struct {
+        uint64_t epoch;
+        struct sim_segment *segments;
+    } shard[WAX_STORE_SHARDS];
+};
+
+uint64_t sim_random(uint64_t *state)
+{
+    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static uint32_t roll(struct storage_sim *sim, uint32_t below)
+{
+    return below == 0 ? 0 : (uint32_t)(sim_random(&sim->random) % below);
+}
+
+static struct sim_segment **find(struct storage_sim *sim, uint32_t shard, uint64_t id)
+{
+    struct sim_segment **at = &sim->shard[shard].segments;
+    while (*at != NULL && (*at)->id < id)
+        at = &(*at)->next;
+    return at;
+}
+
+static struct sim_segment *get(struct storage_sim *sim, uint32_t shard, uint64_t id)
+{
+    struct sim_segment **at = find(sim, shard, id);
+    if (*at == NULL || (*at)->id != id) {
+        struct sim_segment *segment = calloc(1, sizeof *segment);
+        *segment = (struct sim_segment){.id = id, .sealed = STORAGE_NOT_SEALED, .next = *at};
+        *at = segment;
+    }
+    return *at;
+}
+
+static void segment_room(struct sim_segment *segment, size_t len)
+{
+    if (len <= segment->len)
+        return;
+    segment->bytes = realloc(segment->bytes, len);
+    memset(segment->bytes + segment->len, 0, len - segment->len);
+    segment->len = len;
+}
+
+static void write_whole(struct storage_sim *sim, const struct sim_op *op)
+{
+    struct sim_segment *segment = get(sim, op->shard, op->segment);
+    segment_room(segment, op->offset + op->len);
+    memcpy(segment->bytes + op->offset, op->in, op->len);
+}
+
+/* Some sectors of a write, in no order; at times a part that ends within one. */
+static void write_torn(struct storage_sim *sim, const struct sim_op *op)
+{
+    uint32_t how = roll(sim, 4);
+    if (how == 0)
+        return;
+    if (how == 1) {
+        write_whole(sim, op);
+        return;
+    }
+    struct sim_segment *segment = get(sim, op->shard, op->segment);
+    size_t prefix = how == 2 ? (size_t)(sim_random(&sim->random) % (op->len + 1)) : op->len;
+    uint32_t keep = roll(sim, 100);
+    for (size_t at = 0; at < prefix;) {
+        size_t step = SECTOR - (op->offset + at) % SECTOR;
+        if (step > prefix - at)
+            step = prefix - at;
+        if (how == 2 || roll(sim, 100) < keep) {
+            segment_room(segment, op->offset + at + step);
+            memcpy(segment->bytes + op->offset + at, op->in + at, step);
+        }
+        at += step;
+    }
+}
+
+static struct sim_op *add(struct storage *storage, enum sim_kind kind, uint32_t shard, struct storage_op *op)
+{
+    struct storage_sim *sim = (struct storage_sim *)(void *)storage;
+    struct sim_op *out = calloc(1, sizeof *out);
+    out->kind = kind;
+    out->op = op;
+    out->shard = shard;
+    out->due = sim->now + 1 + roll(sim, sim->faults.delay);
+    out->next = sim->ops;
+    sim->ops = out;
+    return out;
+}
+
+static void sim_shard_open(struct storage *storage, uint32_t shard, struct storage_head *head,
+                           struct storage_op *op)
+{
+    add(storage, SIM_OPEN, shard, op)->head = head;
+}
+
+static void sim_seg_write(struct storage *storage, uint32_t shard, uint64_t epoch, uint64_t segment,
+                          uint64_t offset, struct view bytes, struct storage_op *op)
+{
+    struct sim_op *out = add(storage, SIM_WRITE, shard, op);
+    out->epoch = epoch;
+    out->segment = segment;
+    out->offset = offset;
+    out->in = bytes.data;
+    out->len = bytes.len;
+}
+
+static void sim_seg_read(struct storage *storage, uint32_t shard, uint64_t segment, uint64_t offset,
+                         struct span bytes, struct storage_op *op)
+{
+    struct sim_op *out = add(storage, SIM_READ, shard, op);
+    out->segment = segment;
+    out->offset = offset;
+    out->out = bytes.data;
+    out->len = bytes.len;
+}
+
+static void sim_seg_seal(struct storage *storage, uint32_t shard, uint64_t epoch, uint64_t segment,
+                         uint64_t bytes, struct storage_op *op)
+{
+    struct sim_op *out = add(storage, SIM_SEAL, shard, op);
+    out->epoch = epoch;
+    out->segment = segment;
+    out->offset = bytes;
+}
+
+static void sim_seg_delete(struct storage *storage, uint32_t shard, uint64_t epoch, uint64_t segment,
+                           struct storage_op *op)
+{
+    struct sim_op *out = add(storage, SIM_DELETE, shard, op);
+    out->epoch = epoch;
+    out->segment = segment;
+}
+
+static void sim_flush(struct storage *storage)
+{
+    (void)storage;
+}
+
+static enum wax_status do_open(struct storage_sim *sim, const struct sim_op *op)
+{
+    struct storage_head *head = op->head;
+    uint32_t count = 0;
+    for (struct sim_segment *s = sim->shard[op->shard].segments; s != NULL; s = s->next)
+        count++;
+    *head = (struct storage_head){.epoch = ++sim->shard[op->shard].epoch, .segment_count = count};
+    head->segments = calloc(count + 1, sizeof *head->segments);
+    count = 0;
+    for (struct sim_segment *s = sim->shard[op->shard].segments; s != NULL; s = s->next)
+        head->segments[count++] = (struct storage_segment){s->id, s->sealed, s->len};
+    return WAX_OK;
+}
+
+static enum wax_status do_write(struct storage_sim *sim, const struct sim_op *op)
+{
+    uint32_t fault = roll(sim, 1000);
+    if (op->epoch != sim->shard[op->shard].epoch)
+        return WAX_STORE_FENCED;
+    if (fault < sim->faults.unknown) {
+        write_torn(sim, op);
+        return WAX_STORE_UNKNOWN;
+    }
+    fault -= sim->faults.unknown;
+    if (fault < sim->faults.no_space) {
+        write_torn(sim, op);
+        return WAX_STORE_NO_SPACE;
+    }
+    fault -= sim->faults.no_space;
+    if (fault < sim->faults.io) {
+        write_torn(sim, op);
+        return WAX_STORE_IO;
+    }
+    struct sim_segment **at = find(sim, op->shard, op->segment);
+    assert(*at == NULL || (*at)->id != op->segment || (*at)->sealed == STORAGE_NOT_SEALED);
+    write_whole(sim, op);
+    return WAX_OK;
+}
+
+static enum wax_status do_read(struct storage_sim *sim, const struct sim_op *op)
+{
+    struct sim_segment **at = find(sim, op->shard, op->segment);
+    if (*at == NULL || (*at)->id != op->segment)
+        return WAX_NOT_FOUND;
+    memset(op->out, 0, op->len);
+    if (op->offset < (*at)->len) {
+        size_t len = (*at)->len - op->offset < op->len ? (*at)->len - op->offset : op->len;
+        memcpy(op->out, (*at)->bytes + op->offset, len);
+    }
+    return WAX_OK;
+}
+
+static enum wax_status do_head(struct storage_sim *sim, const struct sim_op *op)
+{
+    struct sim_segment **at = find(sim, op->shard, op->segment);
+    struct sim_segment *segment = *at != NULL && (*at)->id == op->segment ? *at : NULL;
+    uint32_t fault = roll(sim, 1000);
+    bool happens = fault >= sim->faults.unknown || roll(sim, 2) == 0;
+    if (op->epoch != sim->shard[op->shard].epoch)
+        return WAX_STORE_FENCED;
+    if (fault >= sim->faults.unknown && fault < sim->faults.unknown + sim->faults.no_space)
+        return WAX_STORE_NO_SPACE;
+    if (happens && segment != NULL && op->kind == SIM_SEAL)
+        segment->sealed = op->offset;
+    if (happens && segment != NULL && op->kind == SIM_DELETE) {
+        *at = segment->next;
+        free(segment->bytes);
+        free(segment);
+    }
+    return fault < sim->faults.unknown ? WAX_STORE_UNKNOWN : WAX_OK;
+}
+
+static enum wax_status perform(struct storage_sim *sim, const struct sim_op *op)
+{
+    switch (op->kind) {
+    case SIM_OPEN:
+        return do_open(sim, op);
+    case SIM_WRITE:
+        return do_write(sim, op);
+    case SIM_READ:
+        return do_read(sim, op);
+    case SIM_SEAL:
+    case SIM_DELETE:
+        return do_head(sim, op);
+    }
+    return WAX_BAD_ARGUMENT;
+}
+
+uint32_t storage_sim_step(struct storage_sim *sim)
+{
+    uint32_t left = 0;
+    sim->now++;
+    for (;;) {
+        uint32_t due = 0;
+        left = 0;
+        for (struct sim_op *op = sim->ops; op != NULL; op = op->next, left++)
+            due += op->due <= sim->now;
+        if (due == 0)
+            return left;
+        uint32_t pick = roll(sim, due);
+        struct sim_op **at = &sim->ops;
+        for (;; at = &(*at)->next) {
+            if ((*at)->due <= sim->now && pick-- == 0)
+                break;
+        }
+        struct sim_op *op = *at;
+        *at = op->next;
+        enum wax_status status = perform(sim, op);
+        struct storage_op *owner = op->op;
+        free(op);
+        owner->done(owner, status);
+    }
+}
+
+void storage_sim_crash(struct storage_sim *sim)
+{
+    while (sim->ops != NULL) {
+        struct sim_op *op = sim->ops;
+        sim->ops = op->next;
+        if (op->kind == SIM_WRITE)
+            write_torn(sim, op);
+        else if ((op->kind == SIM_SEAL || op->kind == SIM_DELETE) && roll(sim, 2) == 0)
+            do_head(sim, op);
+        free(op);
+    }
+}
+
+uint8_t *storage_sim_segment(struct storage_sim *sim, uint32_t shard, uint64_t id, size_t *bytes)
+{
+    struct sim_segment **at = find(sim, shard, id);
+    if (*at == NULL || (*at)->id != id)
+        return NULL;
+    *bytes = (*at)->len;
+    return (*at)->bytes;
+}
+
+uint32_t storage_sim_segments(const struct storage_sim *sim)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {
+        for (struct sim_segment *s = sim->shard[i].segments; s != NULL; s = s->next)
+            count++;
+    }
+    return count;
+}
+
+struct storage_sim *storage_sim_new(uint64_t seed)
+{
+    static const struct storage_calls calls = {
+        .shard_open = sim_shard_open,
+        .seg_write = sim_seg_write,
+        .seg_read = sim_seg_read,
+        .seg_seal = sim_seg_seal,
+        .seg_delete = sim_seg_delete,
+        .flush = sim_flush,
+    };
+    struct storage_sim *sim = calloc(1, sizeof *sim);
+    sim->storage.calls = &calls;
+    sim->random = seed;
+    return sim;
+}
+
+void storage_sim_free(struct storage_sim *sim)
+{
+    storage_sim_crash(sim);
+    for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {
+        while (sim->shard[i].segments != NULL) {
+            struct sim_segment *segment = sim->shard[i].segments;
+            sim->shard[i].segments = segment->next;
+            free(segment->bytes);
+            free(segment);
+        }
+    }
+    free(sim);
+}
+
+struct storage *storage_sim_storage(struct storage_sim *sim)
+{
+    return &sim->storage;
+}
+
+void storage_sim_set(struct storage_sim *sim, struct storage_sim_faults faults)
+{
+    sim->faults = faults;
+}
