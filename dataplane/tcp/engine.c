@@ -203,7 +203,7 @@ void tcp_ready_again(struct tcp_engine *e, uint32_t id)
 uint32_t tcp_take_events(struct tcp_engine *e, uint32_t id)
 {
     struct tcp_conn *c = conn_at(e, id);
-    uint32_t events = c->events;
+    uint32_t events = (c->flags & F_USER) != 0 ? c->events : 0;
     c->events = 0;
     return events;
 }

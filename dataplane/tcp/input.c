@@ -449,7 +449,6 @@ void tcp_input(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s, u
         }
     }
     if (r->id == id) {
-        r->events = c->events;
-        c->events = 0;
+        r->events = tcp_take_events(e, id);
     }
 }

@@ -9,9 +9,13 @@ static const struct addr dst = {{[10] = 0xff, 0xff, 198, 18, 0, 1}};
 /* A header with the given options, otherwise sound. */
 static enum wax_status parse_options(const uint8_t *options, size_t len, uint8_t flags, struct tcp_segment *s)
 {
-    uint8_t p[60] = {0x12, 0x34, 0x01, 0xbb, 0, 0, 0, 1, 0, 0, 0, 2, 0, flags, 0x10, 0};
+    static uint8_t p[60]; /* the views in `s` point into it */
+    static const uint8_t head[20] = {0x12, 0x34, 0x01, 0xbb, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0x10, 0};
     size_t padded = (len + 3) & ~(size_t)3;
+    memset(p, 0, sizeof p);
+    memcpy(p, head, sizeof head);
     p[12] = (uint8_t)((20 + padded) << 2);
+    p[13] = flags;
     memcpy(p + 20, options, len);
     return tcp_parse(view_of(p, 20 + padded), &src, &dst, false, s);
 }
