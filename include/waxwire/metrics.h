@@ -18,6 +18,7 @@
 #define WAX_METRIC_LIST(X)                                                                        \
     X(rx_packets,           "packets",  "packets polled from ports")                              \
     X(rx_bytes,             "bytes",    "bytes polled from ports")                                \
+    X(rx_dropped,           "packets",  "packets that no worker could take")                      \
     X(tx_packets,           "packets",  "packets handed to ports")                                \
     X(tx_bytes,             "bytes",    "bytes handed to ports")                                  \
     X(tx_dropped,           "packets",  "packets a port did not take")                            \

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The handshake threads: a small pool that does what is too slow for a worker (conn/job.h). Each has a ring
+ * from and a ring to every worker, and a TLS context of its own. An idle thread sleeps; a worker wakes it
+ * once after a burst of submissions, and only if it sleeps. The threads run at the lowest priority that
+ * still gives them time, so that a storm of handshakes does not take the workers' cores.
+ */
+#ifndef WORKER_JOBS_H
+#define WORKER_JOBS_H
+
+#include <pthread.h>
+#include <sched.h>
+
+#include "base/ring.h"
+#include "waxwire/limits.h"
+#include "waxwire/status.h"
+
+struct job;
+struct tls_context;
+
+struct jobs_thread {
+    _Alignas(RING_APART) _Atomic uint32_t sleeping;
+    _Alignas(RING_APART) struct ring *in[WAX_WORKERS_MAX]; /* of struct job *, from each worker */
+    struct ring *out[WAX_WORKERS_MAX];                     /* back to it */
+    struct jobs *jobs;
+    struct tls_context *context; /* NULL: no listener uses TLS */
+    uint32_t index;
+    int wake; /* eventfd */
+    pthread_t thread;
+    bool started;
+    _Atomic uint64_t done; /* jobs */
+};
+
+struct jobs {
+    uint32_t workers, threads;
+    _Atomic bool stop;
+    void (*run)(struct job *job, struct tls_context *context);
+    void *memory;
+    struct jobs_thread thread[WAX_HANDSHAKE_THREADS_MAX];
+};
+
+/*
+ * Make the rings for `threads` threads that serve `workers`, each with room for `slots` jobs (a power of
+ * two). `run` does one (job_run). WAX_OK, WAX_BAD_ARGUMENT, WAX_NO_MEMORY.
+ */
+enum wax_status jobs_init(struct jobs *jobs, uint32_t workers, uint32_t threads, uint32_t slots,
+                          void (*run)(struct job *job, struct tls_context *context));
+
+/*
+ * Start the threads on `cores`, with contexts[i] for thread i (contexts NULL: none has any).
+ */
+enum wax_status jobs_start(struct jobs *jobs, const cpu_set_t *cores, struct tls_context *const *contexts);
+
+/* A worker hands a job over; false when that thread's ring is full. Seen at once; wakes nobody. */
+static inline bool jobs_submit(struct jobs *jobs, uint32_t worker, uint32_t thread, struct job *job)
+{
+    return ring_push(jobs->thread[thread].in[worker], &job, 1) == 1;
+}
+
+/* Wake the threads in the bit set `threads` that sleep: once after a burst of jobs_submit. */
+void jobs_kick(struct jobs *jobs, uint64_t threads);
+
+/* A worker takes back up to `n` finished jobs of `thread`; returns how many. */
+static inline uint32_t jobs_take(struct jobs *jobs, uint32_t worker, uint32_t thread, struct job **out,
+                                 uint32_t n)
+{
+    return ring_pop(jobs->thread[thread].out[worker], out, n);
+}
+
+/*
+ * End the threads (jobs not yet begun are left) and free the rings.
+ */
+void jobs_stop(struct jobs *jobs);
+
+#endif

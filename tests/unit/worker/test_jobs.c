@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <criterion/criterion.h>
+#include <unistd.h>
+
+#include "worker/jobs.h"
+
+/* The pool never looks into a job, so a test may have jobs of its own. */
+struct job {
+    uint64_t number;
+    struct tls_context *context;
+};
+
+static void run(struct job *job, struct tls_context *context)
+{
+    job->number *= 2;
+    job->context = context;
+}
+
+static cpu_set_t every_core(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (size_t i = 0; i < 64; i++)
+        CPU_SET(i, &set);
+    return set;
+}
+
+enum { COUNT = 500 };
+
+static struct jobs jobs;
+static struct job job[2][COUNT];
+static struct tls_context *contexts[2];
+static uint32_t given[2], taken[2];
+
+/* A worker's turn: give what finds room, take what is done; `thread` serves it. */
+static void turn(uint32_t w, uint32_t thread)
+{
+    uint64_t kick = 0;
+    while (given[w] < COUNT) {
+        job[w][given[w]].number = given[w];
+        if (!jobs_submit(&jobs, w, thread, &job[w][given[w]]))
+            break;
+        given[w]++;
+        kick |= UINT64_C(1) << thread;
+    }
+    jobs_kick(&jobs, kick);
+    struct job *back[8];
+    uint32_t n = jobs_take(&jobs, w, thread, back, 8);
+    for (uint32_t i = 0; i < n; i++, taken[w]++) {
+        cr_assert_eq(back[i], &job[w][taken[w]]);
+        cr_assert_eq(back[i]->number, 2 * taken[w]);
+        cr_assert_eq(back[i]->context, contexts[thread], "each thread has a context of its own");
+    }
+    if (n == 0)
+        usleep(20);
+}
+
+Test(jobs, jobs_come_back_in_order_to_the_worker_that_gave_them)
+{
+    static char place[2];
+    contexts[0] = (struct tls_context *)(void *)&place[0];
+    contexts[1] = (struct tls_context *)(void *)&place[1];
+    cpu_set_t cores = every_core();
+    cr_assert_eq(jobs_init(&jobs, 2, 2, 16, run), WAX_OK);
+    cr_assert_eq(jobs_start(&jobs, &cores, contexts), WAX_OK);
+    for (uint32_t turns = 0; taken[0] + taken[1] < 2 * COUNT && turns < 200000; turns++) {
+        turn(0, 1);
+        turn(1, 0);
+    }
+    cr_assert_eq(taken[0], COUNT);
+    cr_assert_eq(taken[1], COUNT);
+    struct job *none;
+    cr_assert_eq(jobs_take(&jobs, 0, 0, &none, 1), 0);
+    jobs_stop(&jobs);
+}
+
+Test(jobs, a_full_ring_refuses)
+{
+    cr_assert_eq(jobs_init(&jobs, 1, 1, 2, run), WAX_OK);
+    cr_assert(jobs_submit(&jobs, 0, 0, &job[0][0]));
+    cr_assert(jobs_submit(&jobs, 0, 0, &job[0][1]));
+    cr_assert_not(jobs_submit(&jobs, 0, 0, &job[0][2]));
+    jobs_stop(&jobs);
+}
+
+Test(jobs, numbers_out_of_range_are_refused)
+{
+    cr_assert_eq(jobs_init(&jobs, 0, 1, 2, run), WAX_BAD_ARGUMENT);
+    cr_assert_eq(jobs_init(&jobs, 1, 0, 2, run), WAX_BAD_ARGUMENT);
+    cr_assert_eq(jobs_init(&jobs, 1, WAX_HANDSHAKE_THREADS_MAX + 1, 2, run), WAX_BAD_ARGUMENT);
+}
+
+Test(jobs, a_sleeping_thread_is_woken_by_the_kick)
+{
+    cpu_set_t cores = every_core();
+    cr_assert_eq(jobs_init(&jobs, 1, 1, 4, run), WAX_OK);
+    cr_assert_eq(jobs_start(&jobs, &cores, NULL), WAX_OK);
+    for (uint32_t round = 0; round < 20; round++) {
+        for (uint32_t ms = 0; atomic_load(&jobs.thread[0].sleeping) == 0 && ms < 2000; ms++)
+            usleep(1000);
+        cr_assert_eq(atomic_load(&jobs.thread[0].sleeping), 1);
+        struct job one = {.number = 21}, *back = NULL;
+        cr_assert(jobs_submit(&jobs, 0, 0, &one));
+        jobs_kick(&jobs, 1);
+        for (uint32_t ms = 0; back == NULL && ms < 2000; ms++) {
+            jobs_take(&jobs, 0, 0, &back, 1);
+            usleep(1000);
+        }
+        cr_assert_eq(back, &one);
+        cr_assert_eq(one.number, 42);
+    }
+    jobs_stop(&jobs);
+}
