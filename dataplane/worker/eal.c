@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker/eal.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+#include <rte_malloc.h>
+
+enum { ARGS_MAX = 32, ARG_BYTES = 512 };
+
+struct args {
+    int count;
+    char text[ARGS_MAX][ARG_BYTES];
+    char *pointers[ARGS_MAX + 1];
+};
+
+static void add(struct args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct args *args, const char *format, ...)
+{
+    va_list list;
+    assert(args->count < ARGS_MAX);
+    va_start(list, format);
+    vsnprintf(args->text[args->count], ARG_BYTES, format, list);
+    va_end(list);
+    args->pointers[args->count] = args->text[args->count];
+    args->count++;
+}
+
+static uint64_t free_hugepages_mib(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
+    if (file != NULL) {
+        if (fscanf(file, "%lu", &pages) != 1)
+            pages = 0;
+        fclose(file);
+    }
+    return (uint64_t)pages * 2;
+}
+
+/* "0@(0,1,3)": one logical core for the main thread, which may run on any of ours. */
+static void add_lcores(struct args *args, const cpu_set_t *cores)
+{
+    char list[ARG_BYTES - 16];
+    size_t at = 0;
+    for (size_t core = 0; core < CPU_SETSIZE && at + 8 < sizeof list; core++)
+        if (CPU_ISSET(core, cores))
+            at += (size_t)snprintf(list + at, sizeof list - at, "%s%zu", at == 0 ? "" : ",", core);
+    add(args, "--lcores=0@(%s)", list);
+}
+
+static void args_make(struct args *args, const struct wax_config *config, const struct place *place,
+                      bool hugepages)
+{
+    bool pci = false;
+    memset(args, 0, sizeof *args);
+    add(args, "waxwire-dataplane");
+    add_lcores(args, &place->all);
+    if (hugepages) {
+        add(args, "--in-memory");
+    } else {
+        add(args, "--no-huge");
+        add(args, "-m");
+        add(args, "%u", config->memory_mib);
+        add(args, "--no-shconf");
+    }
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        if (config->port[i].kind == CONFIG_PORT_PCI) {
+            add(args, "-a");
+            add(args, "%s", config->port[i].device);
+            pci = true;
+        }
+    }
+    if (!pci) {
+        add(args, "--no-pci");
+        add(args, "--iova-mode=va");
+    }
+    add(args, "--no-telemetry");
+    add(args, "--log-level=%s", config->log_level == CONFIG_LEVEL_DEBUG ? "info" : "warning");
+}
+
+/* EAL writes whole lines into this stream. */
+static ssize_t log_line(void *cookie, const char *text, size_t len)
+{
+    char line[512];
+    size_t n = len < sizeof line - 1 ? len : sizeof line - 1;
+    memcpy(line, text, n);
+    while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == ' '))
+        n--;
+    line[n] = '\0';
+    /* memif says so whenever EAL runs without files for secondary processes, as ours always does. */
+    if (n > 0 && strstr(line, "mp action callback") == NULL)
+        journal_say((struct journal *)cookie, CONFIG_LEVEL_WARN, "dpdk", "log", J_T("text", line));
+    return (ssize_t)len;
+}
+
+static void log_redirect(struct journal *journal)
+{
+    cookie_io_functions_t functions = {.write = log_line};
+    FILE *stream = fopencookie(journal, "w", functions);
+    if (stream == NULL)
+        return;
+    setvbuf(stream, NULL, _IOLBF, 1024);
+    rte_openlog_stream(stream);
+}
+
+bool eal_start(const struct wax_config *config, const struct place *place, struct journal *journal,
+               bool *hugepages)
+{
+    uint64_t free_mib = free_hugepages_mib();
+    *hugepages =
+        config->hugepages == CONFIG_HUGEPAGES_ON ||
+        (config->hugepages == CONFIG_HUGEPAGES_AUTO && geteuid() == 0 && free_mib >= config->memory_mib);
+    if (*hugepages && free_mib < config->memory_mib) {
+        journal_say(journal, CONFIG_LEVEL_ERROR, "eal", "not enough free hugepages",
+                    J_U("free_mib", free_mib), J_U("needed_mib", config->memory_mib));
+        return false;
+    }
+    struct args *args = calloc(1, sizeof *args);
+    if (args == NULL)
+        return false;
+    args_make(args, config, place, *hugepages);
+    log_redirect(journal);
+    int rc = rte_eal_init(args->count, args->pointers);
+    int error = rte_errno;
+    pthread_setaffinity_np(pthread_self(), sizeof place->all, &place->all);
+    if (rc < 0)
+        journal_say(journal, CONFIG_LEVEL_ERROR, "eal", "DPDK did not start",
+                    J_T("reason", rte_strerror(error)), J_U("memory_mib", config->memory_mib),
+                    J_U("hugepages", *hugepages));
+    /* EAL keeps pointers into the arguments. */
+    return rc >= 0;
+}
+
+void eal_stop(void)
+{
+    rte_eal_cleanup();
+}
+
+void *eal_memory(size_t bytes, bool hugepages, int node)
+{
+    void *at = hugepages ? rte_zmalloc_socket("worker", bytes, 4096, node) : NULL;
+    if (at != NULL)
+        return at;
+    at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    madvise(at, bytes, MADV_HUGEPAGE);
+    return at; /* the first touch, by this thread, decides the node */
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a stack gets from its worker: packet buffers, jobs, rings, the channel, randomness. */
+#include <sodium.h>
+
+#include "worker/worker.h"
+
+static bool env_packet_alloc(void *ctx, uint16_t port, struct packet *packet)
+{
+    struct worker *worker = ctx;
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(worker->transmit[port].pool);
+    if (mbuf == NULL)
+        return false;
+    *packet = (struct packet){.data = rte_pktmbuf_mtod(mbuf, uint8_t *),
+                              .len = rte_pktmbuf_tailroom(mbuf),
+                              .port = port,
+                              .owner = mbuf};
+    return true;
+}
+
+static void env_packet_send(void *ctx, const struct packet *packet)
+{
+    struct rte_mbuf *mbuf = packet->owner;
+    mbuf->data_off = (uint16_t)(packet->data - (uint8_t *)mbuf->buf_addr);
+    mbuf->data_len = (uint16_t)packet->len;
+    mbuf->pkt_len = packet->len;
+    worker_transmit(ctx, packet->port, mbuf);
+}
+
+static bool env_job_submit(void *ctx, struct job *job)
+{
+    struct worker *worker = ctx;
+    job->worker = worker->index;
+    if (!jobs_submit(&worker->plane->jobs, worker->index, job->thread, job))
+        return false;
+    worker->jobs_submitted |= UINT64_C(1) << job->thread;
+    worker->jobs_out++;
+    return true;
+}
+
+static bool env_send(void *ctx, uint32_t to, const struct item *item)
+{
+    struct worker *worker = ctx;
+    struct mesh_peer *peer = &worker->peers[to];
+    if (!mesh_has_credit(peer, WAX_MESH_SEND_SLOTS))
+        return false;
+    struct item copy = *item;
+    copy.from = (uint8_t)worker->index;
+    if (!mesh_push(&worker->mesh, to, MESH_SENDS, &copy))
+        return false;
+    peer->sent++;
+    return true;
+}
+
+static bool env_give(void *ctx, uint32_t to, const struct item *item)
+{
+    struct worker *worker = ctx;
+    struct item copy = *item;
+    copy.from = (uint8_t)worker->index;
+    copy.consumed = (uint32_t)worker->peers[to].taken;
+    if (!mesh_push(&worker->mesh, to, MESH_RETURNS, &copy))
+        return false;
+    mesh_tell(&worker->peers[to]);
+    return true;
+}
+
+static struct channel_record *env_control_reserve(void *ctx, uint32_t bytes)
+{
+    struct worker *worker = ctx;
+    return worker->to_control == NULL ? NULL : channel_reserve(worker->to_control, bytes);
+}
+
+static void env_control_publish(void *ctx)
+{
+    struct worker *worker = ctx;
+    if (worker->to_control == NULL)
+        return;
+    channel_publish(worker->to_control);
+    worker->published = true;
+}
+
+/* Out of a small store, so that a nonce does not cost a system call; what was given is wiped. */
+static void env_random(void *ctx, struct span out)
+{
+    struct worker *worker = ctx;
+    if (out.len > RANDOM_BYTES) {
+        randombytes_buf(out.data, out.len);
+        return;
+    }
+    if (out.len > worker->random_left) {
+        randombytes_buf(worker->random, RANDOM_BYTES);
+        worker->random_left = RANDOM_BYTES;
+    }
+    uint8_t *from = worker->random + RANDOM_BYTES - worker->random_left;
+    memcpy(out.data, from, out.len);
+    sodium_memzero(from, out.len);
+    worker->random_left -= (uint32_t)out.len;
+}
+
+void worker_env(struct worker *worker, struct stack_env *env)
+{
+    *env = (struct stack_env){.ctx = worker,
+                              .packet_alloc = env_packet_alloc,
+                              .packet_send = env_packet_send,
+                              .job_submit = env_job_submit,
+                              .relay = {.ctx = worker,
+                                        .self = worker->index,
+                                        .workers = worker->plane->config.workers,
+                                        .peers = worker->peers,
+                                        .send = env_send,
+                                        .give = env_give,
+                                        .control_reserve = env_control_reserve,
+                                        .control_publish = env_control_publish},
+                              .random = env_random};
+}

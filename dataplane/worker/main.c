@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* waxwire-dataplane: the program. */
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "worker/worker.h"
+
+enum { EXIT_USAGE = 2, LOOK_MS = 200, PATIENCE_US = 500000 };
+
+static const char usage[] =
+    "waxwire-dataplane: the data plane of waxwire, a message relay on its own network stack\n"
+    "\n"
+    "usage: waxwire-dataplane --config FILE [--config FILE ...] [--check]\n"
+    "\n"
+    "  -c, --config FILE  configuration; a later file is laid over an earlier one\n"
+    "      --check        only check the configuration: exit 0 when it is good\n"
+    "      --version      print the version\n"
+    "  -h, --help         print this\n"
+    "\n"
+    "It prints one line when it is ready, and ends on SIGTERM after closing every session\n"
+    "(another signal later ends it at once). Exit status: 0 ended as asked, 1 it could not run, 2 wrong "
+    "usage.\n";
+
+/* Lay one more file over the configuration, saying what is wrong with it. */
+static bool take(struct wax_config *config, const char *path)
+{
+    struct config_error error;
+    if (config_load(config, path, &error) == WAX_OK)
+        return true;
+    fprintf(stderr, "waxwire-dataplane: %s\n", error.text);
+    return false;
+}
+
+/* Negative: go on; else exit with it. */
+static int options(int argc, char **argv, struct wax_config *config)
+{
+    static const struct option known[] = {{"config", required_argument, NULL, 'c'},
+                                          {"check", no_argument, NULL, 'k'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    bool check = false;
+    unsigned files = 0;
+    int option;
+    config_defaults(config);
+    while ((option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            if (!take(config, optarg))
+                return EXIT_FAILURE;
+            files++;
+            break;
+        case 'k':
+            check = true;
+            break;
+        case 'v':
+            puts("waxwire-dataplane " WAX_VERSION);
+            return EXIT_SUCCESS;
+        case 'h':
+            fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    if (files == 0 || optind != argc) {
+        fputs(files == 0 ? "waxwire-dataplane: --config is missing; --help tells more\n"
+                         : "waxwire-dataplane: arguments that mean nothing; --help tells more\n",
+              stderr);
+        return EXIT_USAGE;
+    }
+    struct config_error error;
+    if (config_check(config, &error) != WAX_OK) {
+        fprintf(stderr, "waxwire-dataplane: %s\n", error.text);
+        return EXIT_FAILURE;
+    }
+    return check ? EXIT_SUCCESS : -1;
+}
+
+static void say_ready(struct plane *plane)
+{
+    journal_say(&plane->journal, CONFIG_LEVEL_INFO, "main", "ready", J_T("version", WAX_VERSION),
+                J_U("workers", plane->config.workers), J_U("threads", plane->place.threads),
+                J_U("ports", plane->ports), J_T("memory", plane->hugepages ? "hugepages" : "normal pages"),
+                J_T("control", atomic_load(&plane->link.current) != NULL ? "attached" : "away"));
+}
+
+/* Until a signal asks us to end (0), or the control plane has refused us (1). */
+static int wait_for_end(struct plane *plane, const sigset_t *signals)
+{
+    const struct timespec look = {.tv_nsec = LOOK_MS * 1000000l};
+    for (;;) {
+        int signal = sigtimedwait(signals, NULL, &look);
+        if (signal == SIGTERM || signal == SIGINT) {
+            journal_say(&plane->journal, CONFIG_LEVEL_INFO, "main", "stopping", J_I("signal", signal));
+            return EXIT_SUCCESS;
+        }
+        if (channel_refused(&plane->link) != WAX_OK)
+            return EXIT_FAILURE;
+    }
+}
+
+/* When we began to stop. Supervisors tend to send a signal twice in one breath; that is not impatience. */
+static uint64_t stop_us;
+
+static void end_at_once(int signal)
+{
+    if (clock_kernel_us(CLOCK_MONOTONIC) - stop_us > PATIENCE_US)
+        _exit(128 + signal);
+}
+
+int main(int argc, char **argv)
+{
+    static struct plane plane;
+    sigset_t signals;
+    int end = options(argc, argv, &plane.config);
+    if (end >= 0)
+        return end;
+    journal_init(&plane.journal, STDERR_FILENO, "waxwire-dataplane", plane.config.log_level,
+                 plane.config.log_json);
+    if (sodium_init() < 0)
+        return EXIT_FAILURE;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    end = EXIT_FAILURE;
+    if (plane_start(&plane)) {
+        say_ready(&plane);
+        end = wait_for_end(&plane, &signals);
+    }
+    stop_us = clock_kernel_us(CLOCK_MONOTONIC);
+    signal(SIGTERM, end_at_once);
+    signal(SIGINT, end_at_once);
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+    plane_stop(&plane);
+    if (end == EXIT_SUCCESS)
+        journal_say(&plane.journal, CONFIG_LEVEL_INFO, "main", "ended");
+    return end;
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The poll loop: one turn of one worker. */
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_prefetch.h>
+
+#include "worker/worker.h"
+
+/* Returns of all workers first: they free memory and credits, and are never refused. */
+static bool receive_returns(struct worker *worker)
+{
+    bool any = false;
+    for (uint64_t left = mesh_listen(&worker->mesh); left != 0; left &= left - 1) {
+        uint32_t from = (uint32_t)__builtin_ctzll(left), n = 0;
+        struct ring *ring = mesh_ring(&worker->mesh, from, MESH_RETURNS);
+        const struct item *item;
+        while (n < WAX_MESH_RETURN_SLOTS && (item = ring_front(ring, n)) != NULL) {
+            mesh_note_consumed(&worker->peers[from], item->consumed);
+            if (item->kind != ITEM_CREDIT)
+                stack_return(worker->stack, from, item);
+            n++;
+        }
+        ring_release(ring, n);
+        any |= n != 0;
+    }
+    return any;
+}
+
+static bool receive_sends(struct worker *worker)
+{
+    bool any = false;
+    for (uint64_t left = worker->mesh.open; left != 0; left &= left - 1) {
+        uint32_t from = (uint32_t)__builtin_ctzll(left), n = 0;
+        struct ring *ring = mesh_ring(&worker->mesh, from, MESH_SENDS);
+        const struct item *item;
+        while (n < SENDS_TURN && (item = ring_front(ring, n)) != NULL) {
+            if (!stack_send(worker->stack, from, item))
+                break; /* it keeps its slot, and so its credit */
+            worker->peers[from].taken++;
+            n++;
+        }
+        ring_release(ring, n);
+        if (n != 0)
+            worker->owed |= UINT64_C(1) << from;
+        any |= n != 0;
+    }
+    return any;
+}
+
+static bool receive_records(struct worker *worker)
+{
+    uint32_t n = 0;
+    if (worker->from_control == NULL)
+        return false;
+    for (; n < RECORDS_TURN; n++) {
+        enum wax_status status;
+        const struct channel_record *record = channel_peek(worker->from_control, &status);
+        if (record == NULL) {
+            if (status != WAX_OK) {
+                metrics_count(worker->metrics, status);
+                channel_break(&worker->plane->link, worker->attachment);
+                worker->from_control = NULL;
+            }
+            break;
+        }
+        stack_record(worker->stack, record);
+        channel_release(worker->from_control, record);
+    }
+    return n != 0;
+}
+
+static bool receive_jobs(struct worker *worker)
+{
+    bool any = false;
+    struct jobs *jobs = &worker->plane->jobs;
+    for (uint32_t t = 0; worker->jobs_out != 0 && t < jobs->threads; t++) {
+        struct job *job[32];
+        uint32_t n = jobs_take(jobs, worker->index, t, job, 32);
+        worker->jobs_out -= n;
+        for (uint32_t i = 0; i < n; i++)
+            stack_job(worker->stack, job[i]);
+        any |= n != 0;
+    }
+    return any;
+}
+
+/* Frames through the stack; what it turned into replies goes back where it came from. */
+static void process(struct worker *worker, struct rte_mbuf **mbufs, uint32_t count, const uint16_t *port)
+{
+    struct packet packets[WAX_BURST_MAX];
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool good = (mbufs[i]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+        packets[i] = (struct packet){.data = rte_pktmbuf_mtod(mbufs[i], uint8_t *),
+                                     .len = mbufs[i]->data_len,
+                                     .port = port[i],
+                                     .checksums_good = good,
+                                     .owner = mbufs[i]};
+        bytes += mbufs[i]->pkt_len;
+    }
+    worker->metrics->rx_packets += count;
+    worker->metrics->rx_bytes += bytes;
+    stack_receive(worker->stack, packets, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!packets[i].transmit) {
+            rte_pktmbuf_free(mbufs[i]);
+            continue;
+        }
+        mbufs[i]->data_len = (uint16_t)packets[i].len;
+        mbufs[i]->pkt_len = packets[i].len;
+        worker_transmit(worker, packets[i].port, mbufs[i]);
+    }
+}
+
+static void hand_over(struct worker *worker, uint32_t to, struct rte_mbuf *mbuf)
+{
+    if (!mesh_push(&worker->mesh, to, MESH_PACKETS, &mbuf)) {
+        rte_pktmbuf_free(mbuf); /* its flow sends it again */
+        worker->metrics->rx_dropped++;
+    }
+}
+
+static void copy_to_others(struct worker *worker, const struct rte_mbuf *mbuf)
+{
+    for (uint32_t to = 0; to < worker->plane->config.workers; to++) {
+        struct rte_mbuf *copy = NULL;
+        if (to != worker->index)
+            copy = rte_pktmbuf_copy(mbuf, worker->transmit[mbuf->port].pool, 0, UINT32_MAX);
+        if (copy == NULL)
+            continue;
+        copy->port = mbuf->port;
+        hand_over(worker, to, copy);
+    }
+}
+
+/* Is this packet ours? If not it has been handed over. mbuf->port is the port's index here. */
+static bool keep(struct worker *worker, const struct receive_queue *queue, struct rte_mbuf *mbuf)
+{
+    uint32_t workers = worker->plane->config.workers;
+    struct view frame = view_of(rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->data_len);
+    uint32_t to = STEER_HERE;
+    if (queue->steer)
+        to = steer_frame(&worker->plane->steer, frame);
+    else if (steer_is_arp_reply(frame))
+        to = STEER_ALL;
+    if (to == STEER_ALL)
+        copy_to_others(worker, mbuf);
+    if (to >= workers || to == worker->index)
+        return true;
+    hand_over(worker, to, mbuf);
+    return false;
+}
+
+static bool receive_queue(struct worker *worker, const struct receive_queue *queue)
+{
+    struct rte_mbuf *mbufs[WAX_BURST_MAX];
+    uint16_t port[WAX_BURST_MAX];
+    uint32_t kept = 0;
+    uint16_t n = rte_eth_rx_burst(queue->device, queue->queue, mbufs, (uint16_t)worker->plane->config.burst);
+    for (uint16_t i = 0; i < n; i++)
+        rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+    for (uint16_t i = 0; i < n; i++) {
+        struct rte_mbuf *mbuf = mbufs[i];
+        if (mbuf->nb_segs != 1 && rte_pktmbuf_linearize(mbuf) != 0) {
+            rte_pktmbuf_free(mbuf);
+            worker->metrics->rx_dropped++;
+            continue;
+        }
+        mbuf->port = queue->port;
+        if (worker->plane->config.workers > 1 && !keep(worker, queue, mbuf))
+            continue;
+        port[kept] = queue->port;
+        mbufs[kept++] = mbuf;
+    }
+    if (kept != 0)
+        process(worker, mbufs, kept, port);
+    return n != 0;
+}
+
+/* Packets that other workers polled, and frames for transmit queues of ours. */
+static bool receive_handed(struct worker *worker)
+{
+    bool any = false;
+    for (uint64_t left = worker->mesh.open; left != 0; left &= left - 1) {
+        uint32_t from = (uint32_t)__builtin_ctzll(left);
+        struct ring *packets = mesh_ring(&worker->mesh, from, MESH_PACKETS);
+        struct ring *frames = mesh_ring(&worker->mesh, from, MESH_FRAMES);
+        struct rte_mbuf *mbufs[WAX_BURST_MAX];
+        uint16_t port[WAX_BURST_MAX];
+        if (packets == NULL)
+            return false;
+        uint32_t n = ring_pop(packets, mbufs, WAX_BURST_MAX);
+        for (uint32_t i = 0; i < n; i++)
+            port[i] = mbufs[i]->port;
+        if (n != 0)
+            process(worker, mbufs, n, port);
+        any |= n != 0;
+        n = ring_pop(frames, mbufs, WAX_BURST_MAX);
+        for (uint32_t i = 0; i < n; i++)
+            worker_transmit(worker, mbufs[i]->port, mbufs[i]);
+        any |= n != 0;
+    }
+    return any;
+}
+
+void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *frame)
+{
+    struct transmit_queue *queue = &worker->transmit[port];
+    bool taken;
+    if (queue->owner != worker->index) {
+        frame->port = port;
+        taken = mesh_push(&worker->mesh, queue->owner, MESH_FRAMES, &frame);
+    } else {
+        taken = queue->count < FRAMES_MAX;
+        if (taken)
+            queue->frame[queue->count++] = frame;
+    }
+    if (!taken) {
+        rte_pktmbuf_free(frame);
+        worker->metrics->tx_dropped++;
+    }
+}
+
+/* Frames to the ports. What a full ring doesn't take stays, in order, for the next turn. */
+static bool transmit(struct worker *worker)
+{
+    bool any = false;
+    for (uint32_t p = 0; p < worker->plane->ports; p++) {
+        struct transmit_queue *queue = &worker->transmit[p];
+        uint32_t done = 0;
+        uint64_t bytes = 0;
+        while (done < queue->count) {
+            uint32_t want = queue->count - done < WAX_BURST_MAX ? queue->count - done : WAX_BURST_MAX;
+            uint64_t burst_bytes[WAX_BURST_MAX];
+            for (uint32_t i = 0; i < want; i++)
+                burst_bytes[i] = queue->frame[done + i]->pkt_len;
+            uint16_t n = rte_eth_tx_burst(queue->device, queue->queue, queue->frame + done, (uint16_t)want);
+            for (uint16_t i = 0; i < n; i++)
+                bytes += burst_bytes[i];
+            done += n;
+            if (n < want)
+                break;
+        }
+        if (done == 0)
+            continue;
+        queue->count -= done;
+        memmove(queue->frame, queue->frame + done, queue->count * sizeof queue->frame[0]);
+        worker->metrics->tx_packets += done;
+        worker->metrics->tx_bytes += bytes;
+        any = true;
+    }
+    return any;
+}
+
+/* Tell the workers whose sends were taken, unless a return has told them already. */
+static void tell_credits(struct worker *worker)
+{
+    for (uint64_t left = worker->owed; left != 0; left &= left - 1) {
+        uint32_t to = (uint32_t)__builtin_ctzll(left);
+        struct mesh_peer *peer = &worker->peers[to];
+        if (mesh_must_tell(peer)) {
+            struct item item = {
+                .kind = ITEM_CREDIT, .from = (uint8_t)worker->index, .consumed = (uint32_t)peer->taken};
+            if (!mesh_push(&worker->mesh, to, MESH_RETURNS, &item))
+                continue; /* full of returns that will tell it, or again next turn */
+            mesh_tell(peer);
+        }
+        worker->owed &= ~(UINT64_C(1) << to);
+    }
+}
+
+/* Let the others see what this turn made for them, and wake those that sleep. */
+static void publish(struct worker *worker)
+{
+    tell_credits(worker);
+    mesh_flush(&worker->mesh);
+    mesh_settle(&worker->mesh);
+    worker->metrics->mesh_sends = worker->mesh.pushed[MESH_SENDS];
+    worker->metrics->mesh_returns = worker->mesh.pushed[MESH_RETURNS];
+    if (worker->published && worker->attachment != NULL)
+        channel_kick(worker->attachment);
+    worker->published = false;
+    if (worker->jobs_submitted != 0)
+        jobs_kick(&worker->plane->jobs, worker->jobs_submitted);
+    worker->jobs_submitted = 0;
+}
+
+bool worker_turn(struct worker *worker)
+{
+    struct plane *plane = worker->plane;
+    uint64_t began = rte_rdtsc();
+    worker->now_us = clock_us(&plane->clock, began);
+    stack_begin(worker->stack, worker->now_us, wall_ms(&worker->wall, worker->now_us));
+
+    bool busy = worker_attend(worker);
+    busy |= receive_returns(worker);
+    busy |= receive_sends(worker);
+    busy |= receive_records(worker);
+    busy |= receive_jobs(worker);
+    for (uint32_t i = 0; i < worker->receive_count; i++)
+        busy |= receive_queue(worker, &worker->receive[i]);
+    busy |= receive_handed(worker);
+    /* What a turn says to itself is heard in the same turn, so that it leaves with the same burst. */
+    if ((worker->mesh.dirty >> worker->index & 1) != 0) {
+        mesh_flush(&worker->mesh);
+        receive_returns(worker);
+        receive_sends(worker);
+        busy = true;
+    }
+    busy |= stack_end(worker->stack);
+    busy |= transmit(worker);
+    publish(worker);
+
+    uint64_t took = rte_rdtsc() - began;
+    worker->metrics->polls++;
+    if (busy)
+        worker->metrics->busy_cycles += took;
+    else
+        worker->metrics->idle_cycles += took;
+    return busy;
+}

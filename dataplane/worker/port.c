@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker/port.h"
+
+#include <stdio.h>
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "worker/vdev.h"
+
+enum {
+    DESCRIPTORS = 1024,
+    POOL_PACKETS = 8191, /* AF_XDP alone takes three rings of 2048 */
+    POOL_CACHE = 256,
+    RSS_KEY_BYTES_MAX = 64,
+};
+
+static bool fail(struct port_error *error, const struct port *port, const char *what, int code)
+{
+    const char *key = port->config->kind == CONFIG_PORT_MEMIF ? "socket" : "device";
+    snprintf(error->text, sizeof error->text, "port %u (%s, %s %.180s): %s: %s", port->index,
+             port_kind_text(port->config->kind), key, port->config->device, what,
+             rte_strerror(code < 0 ? -code : code));
+    return false;
+}
+
+/* Probe the devices and find how many queues there will be. */
+static bool devices_probe(struct port *port, uint32_t workers, struct port_error *error)
+{
+    struct vdev_plan plan;
+    vdev_plan(&plan, port->config, port->index, workers);
+    for (uint16_t i = 0; i < plan.device_count; i++) {
+        char name[64], args[VDEV_ARGS_BYTES];
+        vdev_name(&plan, i, name, sizeof name);
+        vdev_args(&plan, i, args, sizeof args);
+        int rc = port->config->kind == CONFIG_PORT_PCI ? 0 : rte_eal_hotplug_add("vdev", name, args);
+        if (rc < 0)
+            return fail(error, port, "no such device, or not ours to open", rc);
+        if (rte_eth_dev_get_port_by_name(name, &port->device[i]) != 0)
+            return fail(error, port, "the driver found no device", ENODEV);
+        port->device_count++;
+    }
+    port->queue_count = plan.queue_count;
+    return true;
+}
+
+static bool pool_make(struct port *port, uint16_t q, int node, struct port_error *error)
+{
+    char name[RTE_MEMPOOL_NAMESIZE];
+    snprintf(name, sizeof name, "port%u.%u", port->index, q);
+    port->queue[q].pool =
+        rte_pktmbuf_pool_create(name, POOL_PACKETS, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, node);
+    if (port->queue[q].pool == NULL)
+        port->queue[q].pool = rte_pktmbuf_pool_create(name, POOL_PACKETS, POOL_CACHE, 0,
+                                                      RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    return port->queue[q].pool != NULL || fail(error, port, "no memory for packets (memory_mib)", rte_errno);
+}
+
+/* What we want of it, as far as it can. */
+static void device_conf(const struct rte_eth_dev_info *info, uint16_t queues, struct rte_eth_conf *conf)
+{
+    memset(conf, 0, sizeof *conf);
+    conf->rxmode.offloads =
+        info->rx_offload_capa & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
+    uint64_t rss =
+        info->flow_type_rss_offloads &
+        (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6);
+    if (queues > 1 && rss != 0) {
+        conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf->rx_adv_conf.rss_conf.rss_hf = rss;
+    }
+}
+
+/* Queues of one device: all of the port's, or its own one where every queue is a device. */
+static bool device_setup(struct port *port, uint16_t dev, uint16_t first, uint16_t queues, const int *node,
+                         uint32_t workers, struct port_error *error)
+{
+    struct rte_eth_dev_info info;
+    struct rte_eth_conf conf;
+    int rc = rte_eth_dev_info_get(dev, &info);
+    if (rc != 0)
+        return fail(error, port, "no information", rc);
+    device_conf(&info, queues, &conf);
+    rc = rte_eth_dev_configure(dev, queues, queues, &conf);
+    if (rc != 0)
+        return fail(error, port, "cannot be configured", rc);
+    uint16_t rx = DESCRIPTORS, tx = DESCRIPTORS;
+    rc = rte_eth_dev_adjust_nb_rx_tx_desc(dev, &rx, &tx);
+    if (rc != 0)
+        return fail(error, port, "descriptors", rc);
+    for (uint16_t i = 0; i < queues; i++) {
+        uint16_t q = (uint16_t)(first + i);
+        struct rte_eth_rxconf rxconf = info.default_rxconf;
+        int at = node[q % workers];
+        if (!pool_make(port, q, at, error))
+            return false;
+        rxconf.offloads = conf.rxmode.offloads;
+        rc = rte_eth_rx_queue_setup(dev, i, rx, (unsigned)at, &rxconf, port->queue[q].pool);
+        if (rc != 0)
+            return fail(error, port, "receive queue", rc);
+        rc = rte_eth_tx_queue_setup(dev, i, tx, (unsigned)at, &info.default_txconf);
+        if (rc != 0)
+            return fail(error, port, "transmit queue", rc);
+        port->queue[q].device = dev;
+        port->queue[q].queue = i;
+    }
+    return true;
+}
+
+static bool mac_set(struct port *port, struct port_error *error)
+{
+    static const uint8_t none[6];
+    struct rte_ether_addr own, wanted;
+    int rc = rte_eth_macaddr_get(port->device[0], &own);
+    if (rc != 0)
+        return fail(error, port, "hardware address", rc);
+    wanted = own;
+    if (memcmp(port->config->mac, none, sizeof none) != 0)
+        memcpy(wanted.addr_bytes, port->config->mac, 6);
+    else if (port->config->kind == CONFIG_PORT_TAP)
+        wanted.addr_bytes[5] ^= 1; /* the kernel's end of the tap has the device's own */
+    memcpy(port->mac, wanted.addr_bytes, 6);
+    if (memcmp(&own, &wanted, sizeof own) == 0 || port->config->kind == CONFIG_PORT_TAP)
+        return true;
+    for (uint16_t i = 0; i < port->device_count; i++)
+        if (rte_eth_dev_default_mac_addr_set(port->device[i], &wanted) != 0)
+            rte_eth_promiscuous_enable(port->device[i]);
+    return true;
+}
+
+static bool mtu_set(struct port *port, struct port_error *error)
+{
+    uint16_t have = 0;
+    port->mtu = port->config->mtu;
+    for (uint16_t i = 0; i < port->device_count; i++) {
+        if (rte_eth_dev_get_mtu(port->device[i], &have) == 0 && have == port->mtu)
+            continue;
+        int rc = rte_eth_dev_set_mtu(port->device[i], port->mtu);
+        /* A device that can't set it does when it has more. */
+        if (rc != 0 && have < port->mtu && have != 0)
+            return fail(error, port, "MTU", rc);
+    }
+    return true;
+}
+
+bool port_open(struct port *port, uint16_t index, const struct config_port *config, uint32_t workers,
+               const int *node, struct port_error *error)
+{
+    memset(port, 0, sizeof *port);
+    port->config = config;
+    port->index = index;
+    if (!vdev_prepare(config, error->text, sizeof error->text, index) || !devices_probe(port, workers, error))
+        return false;
+    bool each = port->device_count > 1; /* a device for every queue */
+    for (uint16_t i = 0; i < port->device_count; i++)
+        if (!device_setup(port, port->device[i], each ? i : 0, each ? 1 : port->queue_count, node, workers,
+                          error))
+            return false;
+    if (!mtu_set(port, error))
+        return false;
+    for (uint16_t i = 0; i < port->device_count; i++) {
+        int rc = rte_eth_dev_start(port->device[i]);
+        if (rc != 0)
+            return fail(error, port, "cannot be started", rc);
+    }
+    port->steer = port->queue_count != workers;
+    return mac_set(port, error);
+}
+
+_Static_assert(NET_ADDRESSES_MAX >= CONFIG_ADDRESSES_MAX, "every address of the configuration is taken");
+
+void port_net_config(const struct port *port, struct net_config *net)
+{
+    const struct config_port *config = port->config;
+    memset(net, 0, sizeof *net);
+    memcpy(&net->mac, port->mac, sizeof net->mac);
+    net->mtu = port->mtu;
+    net->address_count = (uint16_t)config->address_count;
+    for (uint32_t i = 0; i < config->address_count; i++) {
+        memcpy(net->addresses[i].addr.b, config->address[i].address, 16);
+        net->addresses[i].prefix = config->address[i].prefix;
+    }
+    memcpy(net->gateway.b, config->gateway, 16);
+}
+
+void port_close(struct port *port)
+{
+    for (uint16_t i = 0; i < port->device_count; i++) {
+        rte_eth_dev_stop(port->device[i]);
+        rte_eth_dev_close(port->device[i]);
+    }
+    port->device_count = 0;
+}
+
+bool port_link(const struct port *port)
+{
+    for (uint16_t i = 0; i < port->device_count; i++) {
+        struct rte_eth_link link;
+        if (rte_eth_link_get_nowait(port->device[i], &link) != 0 || link.link_status == RTE_ETH_LINK_DOWN)
+            return false;
+    }
+    return true;
+}
+
+const char *port_kind_text(enum config_port_kind kind)
+{
+    switch (kind) {
+    case CONFIG_PORT_AFXDP:
+        return "afxdp";
+    case CONFIG_PORT_AFPACKET:
+        return "afpacket";
+    case CONFIG_PORT_TAP:
+        return "tap";
+    case CONFIG_PORT_MEMIF:
+        return "memif";
+    case CONFIG_PORT_PCI:
+        return "pci";
+    }
+    return "unknown";
+}

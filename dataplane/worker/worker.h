@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker: its stack, its share of every port, its ends of the mesh, of the channel and of the handshake
+ * threads. And the plane: everything that workers share. Internal to dataplane/worker.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <pthread.h>
+
+#include <rte_mbuf.h>
+
+#include "conn/stack.h"
+#include "waxwire/journal.h"
+#include "worker/channel.h"
+#include "worker/clock.h"
+#include "worker/jobs.h"
+#include "worker/mesh.h"
+#include "worker/place.h"
+#include "worker/port.h"
+#include "worker/steer.h"
+
+#define FRAMES_MAX    512u /* frames that wait for a transmit queue */
+#define RANDOM_BYTES  1024u
+#define RECORDS_TURN  256u /* records of the channel taken in a turn */
+#define SENDS_TURN    256u /* sends of each other worker */
+#define EMPTY_POLLS   100u /* before a balanced worker sleeps */
+#define SLEEP_US      50u
+#define DRAIN_MS      5000u /* for closing sessions at the end */
+#define PACKETS_SLOTS 1024u /* of the rings for packets and frames */
+
+struct plane;
+
+/* A queue that this worker polls. */
+struct receive_queue {
+    uint16_t device, queue, port;
+    bool steer;
+};
+
+/* Where this worker's frames for a port go. */
+struct transmit_queue {
+    uint16_t device, queue;
+    uint16_t owner; /* the worker that transmits; another one's frames are handed to it */
+    uint32_t count; /* frames that wait */
+    struct rte_mempool *pool;
+    struct rte_mbuf *frame[FRAMES_MAX];
+};
+
+struct worker {
+    struct plane *plane;
+    struct stack *stack;
+    struct wax_metrics *metrics; /* the page in use: own, or in the channel */
+    uint16_t index, thread;
+    int node;
+    uint64_t now_us;
+    struct wall wall;
+
+    struct mesh_end mesh;
+    struct mesh_peer peers[WAX_WORKERS_MAX];
+    uint64_t owed; /* workers that may have to be told what we have taken */
+
+    uint64_t change; /* of the channel, seen last */
+    struct attachment *attachment;
+    struct channel_ring *to_control, *from_control;
+    bool published;
+
+    uint64_t jobs_submitted; /* threads to be woken */
+    uint32_t jobs_out;       /* submitted and not taken back */
+
+    uint32_t receive_count;
+    struct receive_queue receive[WAX_WORKERS_MAX + WAX_PORTS_MAX];
+    struct transmit_queue transmit[WAX_PORTS_MAX];
+
+    uint32_t random_left;
+    uint8_t random[RANDOM_BYTES];
+    struct wax_metrics own_metrics;
+    bool drained; /* no connection is left */
+};
+
+/* A thread and the workers whose turns it runs. */
+struct worker_thread {
+    struct plane *plane;
+    uint32_t index;
+    uint32_t count;
+    struct worker *worker[WAX_WORKERS_MAX];
+    pthread_t thread;
+    bool started;
+    _Atomic uint32_t state; /* enum thread_state */
+};
+
+enum thread_state { THREAD_STARTING, THREAD_READY, THREAD_FAILED };
+
+struct plane {
+    struct wax_config config;
+    struct journal journal;
+    struct place place;
+    bool hugepages;
+    bool eal;
+    struct clock clock;
+    uint64_t route_key[2];
+    struct steer steer;
+    int node[WAX_WORKERS_MAX];
+    struct port port[WAX_PORTS_MAX];
+    uint32_t ports; /* open */
+    struct mesh mesh;
+    struct jobs jobs;
+    struct tls_context *contexts[WAX_HANDSHAKE_THREADS_MAX];
+    bool jobs_running;
+    struct channel_link link;
+    bool linked;
+    struct worker_thread thread[WAX_WORKERS_MAX];
+    _Atomic bool go;          /* all stacks are made: poll */
+    _Atomic bool stop;        /* drain */
+    _Atomic bool end;         /* end now */
+    _Atomic uint32_t drained; /* workers that have closed everything */
+};
+
+/*
+ * Bring everything up in order (EAL, channel, ports, handshake threads, workers). False after saying why in
+ * the journal; plane_stop takes down whatever had come up.
+ */
+bool plane_start(struct plane *plane);
+void plane_stop(struct plane *plane);
+
+/*
+ * Make a worker on its own thread (so that its memory lies on its node): stack, ends, queues. NULL after
+ * saying why in the journal.
+ */
+struct worker *worker_make(struct plane *plane, uint16_t index, int node);
+
+/* One turn of the poll loop; true when it found anything to do. */
+bool worker_turn(struct worker *worker);
+
+/* What a stack needs of its worker (env.c). */
+void worker_env(struct worker *worker, struct stack_env *env);
+
+/* Notice that the channel has come or gone (attend.c); true when it did. */
+bool worker_attend(struct worker *worker);
+
+/* The threads of all workers (threads.c): make the workers, then poll. False: some could not be made. */
+bool threads_start(struct plane *plane);
+
+/* Close every connection, wait for that at most DRAIN_MS, end the threads. */
+void threads_stop(struct plane *plane);
+
+/* Queue a frame for a port, which takes it or drops it. */
+void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *frame);
+
+#endif
