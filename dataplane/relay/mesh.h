@@ -47,7 +47,7 @@ enum item_kind {
     ITEM_KINDS
 };
 
-struct receipt; /* home's */
+struct entry; /* a message or receipt in home's custody */
 
 struct item {
     uint8_t kind;  /* enum item_kind */
@@ -106,7 +106,7 @@ struct item {
             uint8_t reason;
             struct name about; /* the recipient */
         } answer;
-        struct receipt *receipt; /* RECEIPT, RECEIPT_DONE */
+        struct entry *entry; /* RECEIPT, RECEIPT_DONE */
     } u;
 };
 

@@ -67,8 +67,10 @@ struct session {
     bool send_only;
     bool tls;
     bool pinged;
-    bool attached; /* home has taken it and has not been told of its end */
-    bool resume;   /* the connection waits for env->resume */
+    bool attaching; /* home has been asked and has not answered */
+    bool attached;  /* home has taken it and has not been told of its end */
+    bool ended;     /* session_end has been called */
+    bool by_window; /* what it is parked for is room in its window, not a credit */
     uint32_t conn;
     uint32_t conn_generation;
     uint32_t recipient;  /* home's handle */

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "relay/home_internal.h"
+
+void recipients_init(struct home *home)
+{
+    uint32_t count = home->config.recipients;
+    for (uint32_t i = 0; i < count; i++) {
+        struct recipient *recipient = &home->recipients[i];
+        memset(recipient, 0, sizeof *recipient);
+        link_init(&recipient->store);
+        link_init(&recipient->control);
+        link_init(&recipient->deliver);
+        link_init(&recipient->idle);
+        recipient->hash_next = i + 1 < count ? i + 1 : NONE;
+    }
+    home->recipients_free = 0;
+    for (uint32_t i = 0; i <= home->bucket_mask; i++)
+        home->buckets[i] = NONE;
+    link_init(&home->idle);
+    wheel_init(&home->wheel, &home->recipients[0].timer, sizeof home->recipients[0], TIMER_GRANULE_US, 0);
+}
+
+static uint32_t *bucket_of(struct home *home, const struct name *name)
+{
+    uint64_t hash = siphash13(home->config.hash_key, view_of(name, sizeof *name));
+    return &home->buckets[hash & home->bucket_mask];
+}
+
+static uint32_t index_of(const struct home *home, const struct recipient *recipient)
+{
+    return (uint32_t)(recipient - home->recipients);
+}
+
+struct recipient *recipient_find(struct home *home, const struct name *name)
+{
+    for (uint32_t i = *bucket_of(home, name); i != NONE; i = home->recipients[i].hash_next) {
+        if (name_same(&home->recipients[i].name, name)) {
+            recipient_sync(home, &home->recipients[i]);
+            return &home->recipients[i];
+        }
+    }
+    return NULL;
+}
+
+static void forget(struct home *home, struct recipient *recipient)
+{
+    uint32_t *link = bucket_of(home, &recipient->name);
+    while (*link != index_of(home, recipient))
+        link = &home->recipients[*link].hash_next;
+    *link = recipient->hash_next;
+    list_remove(&recipient->idle);
+    wheel_cancel(&home->wheel, &recipient->timer);
+    recipient->used = false;
+    recipient->generation = 0;
+    recipient->hash_next = home->recipients_free;
+    home->recipients_free = index_of(home, recipient);
+    home->recipients_used--;
+}
+
+struct recipient *recipient_make(struct home *home, const struct name *name)
+{
+    struct recipient *recipient = recipient_find(home, name);
+    if (recipient != NULL) {
+        list_remove(&recipient->idle);
+        return recipient;
+    }
+    if (home->recipients_free == NONE) {
+        struct link *oldest = list_first(&home->idle);
+        if (oldest == NULL)
+            return NULL;
+        forget(home, list_entry(oldest, struct recipient, idle));
+    }
+    recipient = &home->recipients[home->recipients_free];
+    home->recipients_free = recipient->hash_next;
+    home->recipients_used++;
+    home->metrics->recipients_now = home->recipients_used;
+    memset(recipient, 0, sizeof *recipient);
+    link_init(&recipient->store);
+    link_init(&recipient->control);
+    link_init(&recipient->deliver);
+    link_init(&recipient->idle);
+    recipient->used = true;
+    recipient->name = *name;
+    recipient->channel = home->channel;
+    /* What the mailbox may hold of it from before was perhaps delivered once: we don't know. */
+    recipient->handed = home->position;
+    uint32_t *bucket = bucket_of(home, name);
+    recipient->hash_next = *bucket;
+    *bucket = index_of(home, recipient);
+    return recipient;
+}
+
+struct recipient *recipient_of_report(struct home *home, const struct item *item)
+{
+    uint32_t index = item->u.report.recipient;
+    struct recipient *recipient = index < home->config.recipients ? &home->recipients[index] : NULL;
+    if (recipient == NULL || !recipient->used || recipient->generation == 0 ||
+        recipient->generation != item->u.report.generation) {
+        metrics_count(home->metrics, WAX_SESSION_STALE);
+        return NULL;
+    }
+    recipient_sync(home, recipient);
+    return recipient;
+}
+
+void recipient_rest(struct home *home, struct recipient *recipient)
+{
+    if (recipient->generation != 0 || recipient->entries != 0 || !list_empty(&recipient->store) ||
+        recipient->show.head != NULL || !list_empty(&recipient->control) || !list_empty(&recipient->idle))
+        return;
+    list_append(&home->idle, &recipient->idle);
+}
+
+void recipient_sync(struct home *home, struct recipient *recipient)
+{
+    if (recipient->channel == home->channel)
+        return;
+    recipient->channel = home->channel;
+    recipient->credit = 0; /* home.reserved began anew with the channel */
+    recipient->drain = 0;
+    recipient->idle_seen = false;
+    recipient->due &= (uint8_t)~DUE_STOP;
+    recipient->unoffered = list_first(&recipient->store);
+    if (recipient->generation != 0) {
+        recipient->due |= DUE_OPEN;
+        if (recipient->state != RECIPIENT_ONLINE)
+            recipient->due |= DUE_DRAIN;
+    }
+    if (recipient->generation != 0 || recipient->unoffered != NULL || recipient->retire.head != NULL)
+        recipient_queue_control(home, recipient);
+}
+
+void recipient_queue_control(struct home *home, struct recipient *recipient)
+{
+    list_remove(&recipient->idle);
+    if (list_empty(&recipient->control))
+        list_append(&home->control, &recipient->control);
+}
+
+void recipient_queue_deliver(struct home *home, struct recipient *recipient)
+{
+    if (list_empty(&recipient->deliver))
+        list_append(&home->deliver[recipient->worker], &recipient->deliver);
+}
+
+void recipient_want_timer(struct home *home, struct recipient *recipient, uint64_t at_us)
+{
+    if (!timer_armed(&recipient->timer) || at_us < recipient->timer.deadline_us)
+        wheel_arm(&home->wheel, &recipient->timer, at_us);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "relay/session_internal.h"
+
+void session_pend(struct session *session, struct session_env *env, enum session_pending what)
+{
+    session->pending |= (uint8_t)what;
+    if (list_empty(&session->work))
+        list_append(&env->work, &session->work);
+}
+
+static bool report(struct session *session, struct session_env *env, enum item_kind kind, uint32_t seq)
+{
+    struct item item = {.kind = (uint8_t)kind};
+    item.u.report.generation = session->generation;
+    item.u.report.recipient = session->recipient;
+    item.u.report.seq = seq;
+    return env->port->give(env->port->ctx, session->home, &item);
+}
+
+static bool hand_over_one(struct session *session, struct session_env *env, enum session_pending what)
+{
+    switch (what) {
+    case PENDING_VERIFY:
+        return session_submit_verify(session, env);
+    case PENDING_LOGIN:
+        return session_submit_login(session, env);
+    case PENDING_ATTACH:
+        return session_submit_attach(session, env);
+    case PENDING_ACK:
+        return report(session, env, ITEM_ACK, session->seq_acked);
+    case PENDING_GIVEN:
+        return report(session, env, ITEM_GIVEN, session->given);
+    case PENDING_END:
+        if (!report(session, env, ITEM_END, 0))
+            return false;
+        session->attached = false;
+        return true;
+    }
+    return true;
+}
+
+bool session_hand_over(struct session *session, struct session_env *env)
+{
+    /* In the order of the bits: the last ACK must be ahead of the END. */
+    for (uint8_t what = PENDING_VERIFY; what <= PENDING_END; what = (uint8_t)(what << 1)) {
+        if ((session->pending & what) == 0)
+            continue;
+        if (!hand_over_one(session, env, (enum session_pending)what))
+            return false;
+        session->pending &= (uint8_t)~what;
+    }
+    list_remove(&session->work);
+    return true;
+}
+
+/* Frees the memory of a session that its connection has given up, once home knows. */
+static void release(struct session *session, struct session_env *env)
+{
+    if (!session->ended || session->attaching || session->attached)
+        return;
+    list_remove(&session->work);
+    session->state = SESSION_NONE;
+    session->ended = false;
+    env->released(env->ctx, session);
+}
+
+static bool resume_parked(struct session_env *env)
+{
+    for (uint32_t count = env->parked_count; count > 0; count--) {
+        struct session *session = list_entry(list_first(&env->parked), struct session, park);
+        list_remove(&session->park);
+        const struct mesh_peer *peer = &env->port->peers[session->parked_for];
+        bool ready = session->by_window ? session->unanswered < env->send_window
+                                        : mesh_has_credit(peer, env->send_slots);
+        if (!ready) {
+            list_append(&env->parked, &session->park);
+            continue;
+        }
+        env->parked_count--;
+        env->resume(env->ctx, session->conn);
+    }
+    return env->parked_count != 0;
+}
+
+bool sessions_flush(struct session_env *env, uint64_t now_us)
+{
+    (void)now_us;
+    bool waiting = resume_parked(env);
+    statuses_flush(&env->statuses);
+    struct link later;
+    link_init(&later);
+    for (struct link *at = list_first(&env->work); at != NULL; at = list_first(&env->work)) {
+        struct session *session = list_entry(at, struct session, work);
+        if (session_hand_over(session, env)) {
+            release(session, env);
+            continue;
+        }
+        list_remove(&session->work);
+        list_append(&later, &session->work);
+        waiting = true;
+    }
+    for (struct link *at = list_first(&later); at != NULL; at = list_first(&later)) {
+        list_remove(at);
+        list_append(&env->work, at);
+    }
+    return waiting;
+}
+
+static void on_answer(struct session_env *env, const struct item *item)
+{
+    struct session *session = env->find(env->ctx, item->u.answer.conn, item->u.answer.conn_generation);
+    if (item->u.answer.msg != NULL)
+        msg_free(env->messages, item->u.answer.msg);
+    if (session == NULL || session->state != SESSION_OPEN)
+        return;
+    if ((item->flags & 1) != 0) {
+        assert(session->unanswered > 0);
+        session->unanswered--;
+    }
+    struct frame_status_entry entry = {item->u.answer.status_kind, item->u.answer.reason,
+                                       item->u.answer.about, item->u.answer.id};
+    if (entry.kind == WIRE_ACCEPTED)
+        env->metrics->accepted++;
+    else if (entry.kind == WIRE_DELIVERED)
+        env->metrics->delivered++;
+    else
+        env->metrics->rejected++;
+    statuses_add(&env->statuses, &session->statuses, &entry);
+}
+
+static void on_deliver(struct session *session, struct session_env *env, const struct item *item)
+{
+    /* The message may be read only while home holds it for this session. */
+    if (session->state != SESSION_OPEN || session->generation != item->u.deliver.generation)
+        return;
+    const struct msg *msg = item->u.deliver.msg;
+    uint8_t head[WIRE_DELIVER_BYTES];
+    struct frame_deliver deliver = {
+        .flags = item->flags,
+        .from = msg->from,
+        .seq = item->u.deliver.seq,
+        .id = msg->id,
+        .taken_ms = msg->taken_ms,
+    };
+    struct view pieces[1 + MSG_PIECES_MAX];
+    pieces[0] = view_of(head, frame_write_deliver_head(span_of(head, sizeof head), &deliver));
+    uint32_t count = 1 + msg_pieces(msg, pieces + 1);
+    if (!env->frame(env->ctx, session->conn, pieces, count)) {
+        session_fail(session, env, WAX_SESSION_TOO_SLOW);
+        return;
+    }
+    if (deliver.seq != 0)
+        session->seq_delivered = deliver.seq;
+    env->metrics->deliveries++;
+}
+
+static void on_show(struct session *session, struct session_env *env, const struct item *item)
+{
+    if (session->state != SESSION_OPEN)
+        return;
+    struct frame_status_entry entry = {item->u.show.status_kind, item->u.show.reason, item->u.show.about,
+                                       item->u.show.id};
+    session->shown = item->u.show.number;
+    statuses_add(&env->statuses, &session->statuses, &entry);
+}
+
+static void on_attached(struct session *session, struct session_env *env, const struct item *item,
+                        uint64_t now_us)
+{
+    session->attaching = false;
+    session->attached = true;
+    session->generation = item->u.attached.generation;
+    session->recipient = item->u.attached.recipient;
+    if (session->state == SESSION_ATTACHING)
+        session_welcome(session, env, now_us);
+    else
+        session_pend(session, env, PENDING_END);
+}
+
+static void on_refused(struct session *session, struct session_env *env)
+{
+    session->attaching = false;
+    session_fail(session, env, WAX_SESSION_NO_ROOM);
+    release(session, env);
+}
+
+void session_item(struct session_env *env, const struct item *item, uint64_t now_us)
+{
+    struct session *session;
+    switch (item->kind) {
+    case ITEM_ANSWER:
+        on_answer(env, item);
+        return;
+    case ITEM_FREE:
+        msg_free(env->messages, item->u.send.msg);
+        return;
+    case ITEM_DELIVER:
+        session = env->find(env->ctx, item->u.deliver.conn, item->u.deliver.conn_generation);
+        if (session != NULL)
+            on_deliver(session, env, item);
+        return;
+    case ITEM_SHOW:
+        session = env->find(env->ctx, item->u.show.conn, item->u.show.conn_generation);
+        if (session != NULL)
+            on_show(session, env, item);
+        return;
+    case ITEM_ATTACHED:
+    case ITEM_REFUSED:
+    case ITEM_DISPLACE:
+    case ITEM_CLOSE:
+        session = env->find(env->ctx, item->u.attached.conn, item->u.attached.conn_generation);
+        if (session == NULL)
+            return;
+        if (item->kind == ITEM_ATTACHED)
+            on_attached(session, env, item, now_us);
+        else if (item->kind == ITEM_REFUSED)
+            on_refused(session, env);
+        else
+            session_fail(session, env, (enum wax_status)item->u.attached.status);
+        return;
+    default:
+        return;
+    }
+}
+
+void session_mark(struct session *session, uint64_t offset)
+{
+    if (!session_wants_mark(session))
+        return;
+    struct session_mark *mark = session->marks[0].set ? &session->marks[1] : &session->marks[0];
+    *mark = (struct session_mark){offset, session->framed, true};
+}
+
+void session_acked(struct session *session, struct session_env *env, uint64_t offset)
+{
+    while (session->marks[0].set && offset >= session->marks[0].offset) {
+        session->given = session->marks[0].upto;
+        session->marks[0] = session->marks[1];
+        session->marks[1].set = false;
+        if (session->state == SESSION_OPEN)
+            session_pend(session, env, PENDING_GIVEN);
+    }
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "relay/envelope.h"
+#include "relay/home_internal.h"
+
+bool window_has_room(const struct home *home, const struct recipient *recipient, uint32_t bytes)
+{
+    uint32_t count = recipient->window_count + recipient->held_count + recipient->ephemeral_count;
+    uint32_t used = recipient->window_bytes + recipient->held_bytes;
+    return count == 0 ||
+           (count < home->config.window_messages && used + (uint64_t)bytes <= home->config.window_bytes);
+}
+
+void window_append(struct home *home, struct recipient *recipient, struct entry *entry, uint64_t now_us)
+{
+    entry->places |= PLACE_WINDOW;
+    entry->time_us = now_us;
+    entry->seq = 0;
+    entries_append(&recipient->window, entry);
+    recipient->window_count++;
+    recipient->window_bytes += entry->payload_bytes;
+    if (recipient->undelivered == NULL)
+        recipient->undelivered = entry;
+    if (recipient->unstored == NULL && !entry->stored)
+        recipient->unstored = entry;
+    if (!entry->stored)
+        recipient_want_timer(home, recipient, now_us + WAX_ACK_STORE_MS * 1000ull);
+    recipient_want_timer(home, recipient, now_us + WAX_ACK_TIMEOUT_MS * 1000ull);
+    recipient_queue_deliver(home, recipient);
+}
+
+/* The recipient has it: custody ends here. */
+static void entry_acked(struct home *home, struct recipient *recipient, struct entry *entry)
+{
+    entry->acked = true;
+    if (entry->position > recipient->acked_position)
+        recipient->acked_position = entry->position;
+    if (entry->stored) {
+        entry->receipt_due = true;
+        entry->kind = WIRE_DELIVERED;
+        entry->reason = WIRE_REASON_NONE;
+    } else {
+        entry->answer = WIRE_DELIVERED;
+        if ((entry->places & PLACE_STORE) != 0 && entry->slot == NONE) {
+            /* Not under way: it need not be stored any more; before a restart it may have been. */
+            entry->retire_due = entry->offered;
+            store_remove(home, entry);
+        }
+    }
+    entry_settle(home, entry);
+}
+
+static bool acked_by(const struct entry *entry, uint32_t seq)
+{
+    return entry != NULL && entry->seq != 0 && !sequence_after(entry->seq, seq);
+}
+
+void window_acked(struct home *home, struct recipient *recipient, uint32_t seq, uint64_t now_us)
+{
+    recipient->progress_us = now_us;
+    while (acked_by(recipient->window.head, seq)) {
+        struct entry *entry = entries_pop(&recipient->window);
+        if (recipient->unstored == entry)
+            recipient->unstored = recipient->window.head;
+        recipient->window_count--;
+        recipient->window_bytes -= entry->payload_bytes;
+        recipient->delivered_bytes -= entry->payload_bytes;
+        entry->places &= (uint8_t)~PLACE_WINDOW;
+        entry_acked(home, recipient, entry);
+    }
+    while (acked_by(recipient->ephemeral.head, seq)) {
+        struct entry *entry = entries_pop(&recipient->ephemeral);
+        recipient->ephemeral_count--;
+        entry->places &= (uint8_t)~PLACE_EPHEMERAL;
+        entry->acked = true;
+        entry->answer = WIRE_DELIVERED;
+        entry_settle(home, entry);
+    }
+    if (recipient->undelivered != NULL)
+        recipient_queue_deliver(home, recipient);
+    if (recipient->state != RECIPIENT_ONLINE)
+        recipient_queue_control(home, recipient);
+}
+
+void window_spill(struct home *home, struct recipient *recipient)
+{
+    for (struct entry *entry = recipient->unstored; entry != NULL; entry = entry->next)
+        store_append(home, recipient, entry);
+    recipient->unstored = NULL;
+}
+
+void hold_append(struct recipient *recipient, struct entry *entry, uint64_t now_us)
+{
+    entry->places |= PLACE_HELD;
+    entry->time_us = now_us;
+    entries_append(&recipient->held, entry);
+    recipient->held_count++;
+    recipient->held_bytes += entry->payload_bytes;
+}
+
+void hold_spill(struct home *home, struct recipient *recipient)
+{
+    while (recipient->held.head != NULL) {
+        struct entry *entry = entries_pop(&recipient->held);
+        entry->places &= (uint8_t)~PLACE_HELD;
+        store_append(home, recipient, entry);
+    }
+    recipient->held_count = 0;
+    recipient->held_bytes = 0;
+    if (recipient->state == RECIPIENT_HOLD)
+        recipient->state = RECIPIENT_DRAINING;
+}
+
+/* ---- ephemeral ---- */
+
+static struct entry *entry_of(struct home *home, struct recipient *recipient, struct msg *msg)
+{
+    struct entry *entry = entry_make(home, recipient, false);
+    if (entry == NULL)
+        return NULL;
+    entry->msg = msg;
+    entry->id = msg->id;
+    entry->conn = msg->conn;
+    entry->conn_generation = msg->conn_generation;
+    entry->from = msg->from;
+    entry->to = msg->to;
+    entry->sender_worker = msg->owner;
+    entry->payload_bytes = msg->payload_bytes;
+    entry->flags = WIRE_DELIVER_EPHEMERAL;
+    if ((msg->send_flags & WIRE_SEND_URGENT) != 0)
+        entry->flags |= WIRE_DELIVER_URGENT;
+    return entry;
+}
+
+static bool can_take_ephemeral(const struct recipient *recipient)
+{
+    return recipient->generation != 0 && !recipient->send_only && recipient->state > RECIPIENT_UNKNOWN;
+}
+
+void ephemeral_take(struct home *home, struct recipient *recipient, struct msg *msg, uint64_t now_us)
+{
+    struct entry *entry = NULL;
+    if (can_take_ephemeral(recipient) && window_has_room(home, recipient, msg->payload_bytes))
+        entry = entry_of(home, recipient, msg);
+    if (entry == NULL) {
+        metrics_count(home->metrics, WAX_REJECT_NOT_CONNECTED);
+        home_refuse(home, msg, WIRE_REASON_NOT_CONNECTED);
+        return;
+    }
+    entry->places |= PLACE_EPHEMERAL;
+    entry->time_us = now_us;
+    entries_append(&recipient->ephemeral, entry);
+    recipient->ephemeral_count++;
+    if (recipient->ephemeral_unsent == NULL)
+        recipient->ephemeral_unsent = entry;
+    recipient_want_timer(home, recipient, now_us + WAX_EPHEMERAL_TIMEOUT_MS * 1000ull);
+    recipient_queue_deliver(home, recipient);
+}
+
+void ephemeral_expire(struct home *home, struct recipient *recipient, uint64_t now_us)
+{
+    while (recipient->ephemeral.head != NULL) {
+        struct entry *entry = recipient->ephemeral.head;
+        if (now_us < entry->time_us + WAX_EPHEMERAL_TIMEOUT_MS * 1000ull)
+            return;
+        entries_pop(&recipient->ephemeral);
+        recipient->ephemeral_count--;
+        if (recipient->ephemeral_unsent == entry)
+            recipient->ephemeral_unsent = recipient->ephemeral.head;
+        entry->places &= (uint8_t)~PLACE_EPHEMERAL;
+        entry->acked = true;
+        entry->answer = WIRE_REJECTED;
+        entry->reason = WIRE_REASON_NOT_CONNECTED;
+        metrics_count(home->metrics, WAX_REJECT_NOT_CONNECTED);
+        entry_settle(home, entry);
+    }
+}
+
+/* ---- to the session ---- */
+
+static bool deliver(struct home *home, struct recipient *recipient, struct entry *entry, uint32_t seq)
+{
+    struct item item = {.kind = ITEM_DELIVER, .flags = entry->flags};
+    item.u.deliver.generation = recipient->generation;
+    item.u.deliver.conn = recipient->conn;
+    item.u.deliver.conn_generation = recipient->conn_generation;
+    item.u.deliver.msg = entry->msg;
+    item.u.deliver.seq = seq;
+    if (!home->port->send(home->port->ctx, recipient->worker, &item))
+        return false;
+    entry->ticket = home->port->peers[recipient->worker].sent;
+    entry->ticket_worker = recipient->worker;
+    entry->handed = true;
+    if (seq != 0) {
+        entry->seq = seq;
+        recipient->seq_last = seq;
+    }
+    return true;
+}
+
+void silent_take(struct home *home, struct recipient *recipient, struct msg *msg)
+{
+    struct entry *entry = NULL;
+    if (can_take_ephemeral(recipient) && !recipient->attached_due)
+        entry = entry_of(home, recipient, msg);
+    if (entry != NULL && deliver(home, recipient, entry, 0)) {
+        entry->acked = true; /* nothing will be heard of it */
+        entry->answered = true;
+        entry_settle(home, entry);
+        return;
+    }
+    metrics_count(home->metrics, WAX_SILENT_DROPPED);
+    home_refuse(home, msg, WIRE_REASON_NONE);
+    if (entry != NULL) {
+        entry->msg = NULL;
+        entry_settle(home, entry);
+    }
+}
+
+static bool send_attached(struct home *home, struct recipient *recipient)
+{
+    struct item item = {.kind = ITEM_ATTACHED};
+    item.u.attached.generation = recipient->generation;
+    item.u.attached.conn = recipient->conn;
+    item.u.attached.conn_generation = recipient->conn_generation;
+    item.u.attached.recipient = (uint32_t)(recipient - home->recipients);
+    return home->port->send(home->port->ctx, recipient->worker, &item);
+}
+
+bool window_send(struct home *home, struct recipient *recipient, uint64_t now_us)
+{
+    if (recipient->attached_due && !send_attached(home, recipient))
+        return false;
+    recipient->attached_due = false;
+    if (!receipts_send(home, recipient))
+        return false;
+    while (recipient->ephemeral_unsent != NULL) {
+        struct entry *entry = recipient->ephemeral_unsent;
+        if (!deliver(home, recipient, entry, sequence_next(recipient->seq_last)))
+            return false;
+        recipient->ephemeral_unsent = entry->next;
+    }
+    while (recipient->undelivered != NULL) {
+        struct entry *entry = recipient->undelivered;
+        /* The rest follows when this much has been acknowledged. */
+        if (recipient->delivered_bytes != 0 &&
+            recipient->delivered_bytes + (uint64_t)entry->payload_bytes > home->config.window_bytes)
+            break;
+        if (recipient->delivered_bytes == 0)
+            recipient->progress_us = now_us;
+        if (!deliver(home, recipient, entry, sequence_next(recipient->seq_last)))
+            return false;
+        if (entry->position > recipient->handed)
+            recipient->handed = entry->position;
+        recipient->delivered_bytes += entry->payload_bytes;
+        recipient->undelivered = entry->next;
+        if (entry->stored)
+            entry_settle(home, entry);
+    }
+    return true;
+}

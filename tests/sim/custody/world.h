@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The custody simulation: the real sessions and homes of several workers over model rings,
+ * a model control plane with mailboxes, model clients, virtual time, and one seed that
+ * decides everything. See sim_custody.c.
+ */
+#ifndef CUSTODY_WORLD_H
+#define CUSTODY_WORLD_H
+
+#include "base/random.h"
+#include "relay/envelope.h"
+#include "relay/home.h"
+#include "relay/session.h"
+
+#define WORKERS       4u
+#define CONNS         48u /* of a worker */
+#define CLIENTS       10u
+#define MESSAGES      6000u
+#define SEND_SLOTS    16u
+#define RETURN_SLOTS  32u
+#define CHANNEL_BYTES 65536u
+#define FRAME_QUEUE   2048u
+#define ITEMS         8192u /* that a model mailbox has ever held */
+
+/* ---- what is known of each message by whoever watches ---- */
+
+enum fate { FATE_UNANSWERED, FATE_ACCEPTED, FATE_DELIVERED, FATE_REJECTED, FATE_GIVEN_UP };
+
+struct message {
+    uint64_t id;
+    uint32_t from, to; /* clients */
+    uint8_t flags;
+    uint8_t fate;  /* as its sender knows it */
+    bool accepted; /* its sender has been told ACCEPTED */
+    bool seen;     /* its recipient has seen it */
+    bool acked;    /* its recipient has sent an ACK that covers a delivery of it */
+    bool refused;  /* refused somewhere: whether the sender heard of it or not */
+    bool expired;
+    bool receipt;       /* its sender has been told DELIVERED */
+    uint32_t sent;      /* times */
+    uint32_t delivered; /* times, as its recipient counts */
+    uint32_t bytes;
+    uint32_t life; /* the sender's connection on which it was last sent */
+    uint32_t first_answers;
+};
+
+/* ---- bytes between a client and its connection: whole frames, in order ---- */
+
+struct frame {
+    uint32_t len;
+    uint8_t *data;
+    uint64_t at_us; /* when it arrives */
+};
+
+struct frames {
+    struct frame *slot; /* [FRAME_QUEUE] */
+    uint32_t head, tail;
+};
+
+struct conn {
+    bool used;    /* slot is taken */
+    bool open;    /* the transport is */
+    bool closing; /* the relay has closed: frames out are still read */
+    bool has_session;
+    bool parked;
+    uint32_t generation;
+    uint32_t client; /* index, or NONE once that one has left */
+    struct session session;
+    struct frames in, out;
+    uint64_t written; /* stream position of what was flushed to "TCP" */
+    uint64_t unflushed;
+    uint64_t acked;
+    uint64_t break_us; /* the relay notices then that the peer is gone; 0 = it isn't */
+};
+
+struct ring {
+    struct item *slot;
+    uint32_t size, head, tail;
+};
+
+struct bytes_ring {
+    uint8_t *data;
+    uint32_t head, tail; /* records, contiguous; compacted when empty or moved */
+};
+
+struct worker {
+    uint32_t index;
+    bool up;
+    struct home *home;
+    void *home_memory;
+    struct msg_pool messages;
+    struct pool blocks;
+    struct pool openings;
+    void *memory[4];
+    struct wax_metrics metrics;
+    struct relay_port port;
+    struct mesh_peer peers[WORKERS];
+    struct session_env env;
+    struct conn conns[CONNS];
+    struct ring sends[WORKERS]; /* to that worker */
+    struct ring returns[WORKERS];
+    struct bytes_ring to_control, to_worker;
+    uint8_t reserved[WAX_CHANNEL_RECORD_BYTES_MAX];
+    uint32_t reserved_bytes;
+    struct verify_job jobs[64];
+    uint32_t job_head, job_tail;
+};
+
+/* ---- the model control plane ---- */
+
+struct stored_item {
+    uint64_t position;
+    uint64_t id;
+    struct name peer; /* sender; of a receipt, whom it is about */
+    uint64_t taken_ms;
+    uint64_t expires_ms;
+    uint8_t item; /* enum channel_item */
+    uint8_t kind, reason, flags;
+    bool committed;
+    bool retired;
+    bool seen_again; /* offered again: answered once more */
+    uint64_t retire; /* position in the mailbox of `peer` */
+    uint32_t bytes;
+    uint8_t *payload;
+    uint64_t tag;
+    uint32_t worker;
+};
+
+struct mailbox {
+    struct name name;
+    struct stored_item *items; /* [ITEMS], in order of position */
+    uint32_t count;
+    uint32_t committed; /* items before this are */
+    uint64_t end;
+    /* the stream */
+    uint64_t generation;
+    uint64_t cursor;
+    uint32_t credit;
+    uint32_t worker;
+    bool streaming;
+    bool idle_due;
+};
+
+struct control {
+    bool up;
+    uint64_t epoch;
+    uint64_t restart_us;
+    struct mailbox mailbox[CLIENTS];
+    uint64_t epochs_given;
+};
+
+/* ---- clients ---- */
+
+enum client_state { CLIENT_OUT, CLIENT_OPENING, CLIENT_IN };
+
+struct client {
+    struct name name;
+    uint8_t state;
+    bool send_only;
+    uint32_t worker, conn, conn_generation;
+    uint32_t life;
+    uint64_t next_us; /* when it does something again while out */
+    uint64_t next_id;
+    uint32_t outbox[MESSAGES]; /* messages to be sent or sent again, in order */
+    uint32_t outbox_count;
+    uint32_t outbox_sent; /* how many of those are under way on this connection */
+    uint32_t window;
+    uint64_t last_id[CLIENTS]; /* seen from each */
+    uint32_t seq;              /* last received in this session */
+    uint32_t seq_acked;
+    uint64_t ack_due_us;
+    uint64_t ack_delay_us; /* how lazy it is */
+    uint64_t rest_us;
+};
+
+struct options {
+    bool verbose;
+    bool faults;  /* kills and breaks happen now */
+    bool sending; /* clients make new messages */
+    bool stop;
+    uint32_t workers;
+    uint32_t clients;
+    uint32_t home_messages;
+    uint32_t window;
+    uint32_t messages;
+    uint32_t kill_control_ppm, kill_plane_ppm, break_ppm, refuse_ppm, commit_ppm, drop_frame_ppm;
+};
+
+struct world {
+    uint64_t seed;
+    struct rng rng;
+    uint64_t now_us;
+    uint64_t hash; /* of everything that clients saw */
+    uint64_t events;
+    struct options options;
+    struct route route;
+    struct worker worker[WORKERS];
+    uint64_t plane_epoch;
+    uint64_t plane_restart_us; /* 0: the data plane runs */
+    struct control control;
+    struct client client[CLIENTS];
+    struct message message[MESSAGES];
+    uint32_t message_count;
+    uint32_t lives;
+    uint64_t control_kills, plane_kills, breaks, stale;
+};
+
+extern struct world *world;
+
+#define NOBODY UINT32_MAX
+
+/* Print what was wrong and how to see it again, and exit. */
+void fail(const char *what, ...) __attribute__((noreturn, format(printf, 1, 2)));
+#define CHECK(cond, ...)                                                                                     \
+    do {                                                                                                     \
+        if (!(cond))                                                                                         \
+            fail(__VA_ARGS__);                                                                               \
+    } while (0)
+void trace(const char *what, ...) __attribute__((format(printf, 1, 2)));
+void note(uint64_t value);
+uint64_t below(uint64_t bound);
+bool chance(uint32_t ppm);
+uint64_t now_ms(void);
+
+/* plane.c */
+void plane_start(void);
+void plane_kill(void);
+void worker_turn(uint32_t index);
+uint32_t conn_open(uint32_t worker, uint32_t client);
+/* The client's side is gone; the relay notices after `delay_us`. */
+void conn_abandon(uint32_t worker, uint32_t conn, uint32_t generation, uint64_t delay_us);
+struct conn *conn_of(uint32_t worker, uint32_t conn, uint32_t generation);
+void plane_control_up(void);
+void plane_control_down(void);
+void plane_check_empty(void);
+void frames_push(struct frames *frames, const uint8_t *data, size_t len, uint64_t at_us);
+bool frames_pop(struct frames *frames, struct frame *out);
+void frames_clear(struct frames *frames);
+
+/* control.c */
+void control_start(void);
+void control_kill(void);
+void control_tick(void);
+void control_plane_gone(void);
+uint32_t client_of(const struct name *name);
+struct channel_record *channel_room(struct bytes_ring *ring, uint32_t bytes);
+struct channel_record *channel_next(struct bytes_ring *ring);
+void control_check_empty(void);
+uint32_t control_waiting(void);
+
+/* client.c */
+void client_start(uint32_t index);
+void client_tick(uint32_t index);
+void client_leave(struct client *client, uint64_t rest_us);
+void clients_check(void);
+struct message *message_by_id(uint32_t from, uint64_t id);
+
+#endif
