@@ -5,10 +5,9 @@
 #include "ws/frame.h"
 
 /* Flags of a decoder. */
-#define WS_F_FRAME         0x01u /* a header has been read, frame_left bytes of payload follow */
-#define WS_F_MESSAGE       0x02u /* between the first and the last frame of a message */
-#define WS_F_FIRST         0x04u /* no piece of this message has been handed out yet */
-#define WS_F_CONTROL_EVENT 0x08u /* the event just returned lies in d->control */
+#define WS_F_FRAME   0x01u /* a header has been read, frame_left bytes of payload follow */
+#define WS_F_MESSAGE 0x02u /* between the first and the last frame of a message */
+#define WS_F_FIRST   0x04u /* no piece of this message has been handed out yet */
 
 _Static_assert(WAX_STATUS_COUNT < 256, "a status fits the decoder's byte");
 
@@ -19,7 +18,7 @@ void ws_decoder_init(struct ws_decoder *d, enum ws_role role, uint32_t message_m
 
 bool ws_holds_control(const struct ws_decoder *d)
 {
-    return d->control_len > 0 || (d->flags & WS_F_CONTROL_EVENT) != 0;
+    return d->control_len > 0;
 }
 
 bool ws_is_idle(const struct ws_decoder *d)
@@ -187,7 +186,6 @@ static enum wax_status control_take(struct ws_decoder *d, struct span in, size_t
         return WAX_MORE;
     struct span whole = span_of(d->control, d->control_len);
     d->control_len = 0;
-    d->flags |= WS_F_CONTROL_EVENT;
     return control_event(d, whole, ev);
 }
 
@@ -225,7 +223,6 @@ static enum wax_status data_take(struct ws_decoder *d, struct span in, size_t *p
 enum wax_status ws_decode(struct ws_decoder *d, struct span in, struct ws_event *ev)
 {
     *ev = (struct ws_event){.opcode = WS_CONTINUATION};
-    d->flags &= (uint8_t)~WS_F_CONTROL_EVENT;
     if (d->status != WAX_OK) {
         ev->consumed = in.len;
         return (enum wax_status)d->status;

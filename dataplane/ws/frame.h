@@ -63,13 +63,13 @@ void ws_decoder_init(struct ws_decoder *d, enum ws_role role, uint32_t message_m
  * Decodes until the first event or the end of `in`, unmasking in place. It returns one of:
  *
  * WAX_OK: *ev is an event; ev->consumed bytes are done with, call again with the rest. ev->data stays valid
- * as long as the input does (of a control frame that was split: until the next call).
+ * as long as the input does, or d->control for a control frame that was split.
  *
  * WAX_MORE: all of `in` is consumed (the decoder keeps a split header itself); there's no event.
  *
  * WAX_FULL: a control frame is split and d->control is NULL. Consume ev->consumed bytes, lend 125 bytes by
- * setting d->control, and call again with the rest. After any other return they are the caller's again when
- * !ws_holds_control(d): set d->control to NULL then.
+ * setting d->control, and call again with the rest. After any other return (and when its event, if any, has
+ * been dealt with) they are the caller's again when !ws_holds_control(d): set d->control to NULL then.
  *
  * WAX_WS_…: the stream has ended (WAX_WS_CLOSED: bytes after a close frame, to be ignored); ws_close_code
  * says the code to close with. Further calls return the same and consume everything.
@@ -77,7 +77,8 @@ void ws_decoder_init(struct ws_decoder *d, enum ws_role role, uint32_t message_m
 enum wax_status ws_decode(struct ws_decoder *d, struct span in, struct ws_event *ev);
 
 /*
- * True while d->control holds bytes of a control frame that is not whole yet, or of the event just returned.
+ * True while d->control holds bytes of a control frame that is not whole yet. False once its event has been
+ * returned: when that has been dealt with, the bytes are the caller's again.
  */
 bool ws_holds_control(const struct ws_decoder *d);
 
