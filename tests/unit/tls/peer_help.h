@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 
+#include "certificate.h"
 #include "tls/handshake.h"
 #include "tls_help.h"
 
@@ -31,13 +32,6 @@ static inline void queue_drop(struct queue *q, size_t len)
     memmove(q->bytes, q->bytes + len, q->len - len);
     q->len -= len;
 }
-
-/* Paths of a fresh self-signed certificate for `relay.example` and its key, made by the first call. */
-struct test_certificate {
-    char cert[64], key[64];
-};
-const struct test_certificate *certificate(void);
-void certificate_remove(void);
 
 /* One connection: the peer on one side, our handshake and then our records on the other. */
 struct link {
