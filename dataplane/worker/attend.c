@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A worker notices that the channel to the control plane has come or gone. */
+/* A worker notices that the channel to the control plane has come or gone, and shows its counters there. */
 #include "worker/worker.h"
 
-/* Count on another page; what was counted goes along. */
-static void metrics_move(struct worker *worker, struct wax_metrics *page)
+/* Show the counters to the control plane: a copy, so that layers keep pointers to the original. */
+static void metrics_show(struct worker *worker)
 {
-    if (page == worker->metrics)
-        return;
-    *page = *worker->metrics;
-    worker->metrics = page;
-    stack_set_metrics(worker->stack, page);
+    worker->metrics_us = worker->now_us;
+    worker->attachment->memory->worker[worker->index].metrics = worker->metrics;
 }
 
 bool worker_attend(struct worker *worker)
 {
     struct channel_link *link = &worker->plane->link;
     struct attachment *now = NULL;
-    if (!channel_changed(link, &worker->change, &now))
+    if (!channel_changed(link, &worker->change, &now)) {
+        if (worker->attachment != NULL && worker->now_us - worker->metrics_us >= METRICS_US)
+            metrics_show(worker);
         return false;
+    }
     if (worker->attachment != NULL && now != worker->attachment) {
-        metrics_move(worker, &worker->own_metrics);
         worker->attachment = NULL;
         worker->to_control = NULL;
         worker->from_control = NULL;
@@ -30,7 +29,7 @@ bool worker_attend(struct worker *worker)
         worker->attachment = now;
         worker->to_control = &mine->to_control;
         worker->from_control = &mine->to_worker;
-        metrics_move(worker, &mine->metrics);
+        metrics_show(worker);
         stack_control_up(worker->stack, now->epoch, now->relay_id);
     }
     channel_settled(link, worker->index, worker->change);

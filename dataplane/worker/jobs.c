@@ -54,11 +54,13 @@ static uint32_t serve(struct jobs_thread *thread)
 {
     uint32_t done = 0;
     for (uint32_t w = 0; w < thread->jobs->workers; w++) {
-        struct job *job;
-        if (ring_room_for(thread->out[w], 1) == 0 || ring_pop(thread->in[w], &job, 1) == 0)
+        struct job **in = ring_front(thread->in[w], 0), **out = ring_peek_slot(thread->out[w], 0);
+        if (in == NULL || out == NULL)
             continue;
-        thread->jobs->run(job, thread->context);
-        ring_push(thread->out[w], &job, 1);
+        thread->jobs->run(*in, thread->context);
+        *out = *in;
+        ring_release(thread->in[w], 1);
+        ring_commit(thread->out[w], 1);
         done++;
     }
     atomic_fetch_add_explicit(&thread->done, done, memory_order_relaxed);

@@ -54,7 +54,13 @@ enum wax_status jobs_start(struct jobs *jobs, const cpu_set_t *cores, struct tls
 /* A worker hands a job over; false when that thread's ring is full. Seen at once; wakes nobody. */
 static inline bool jobs_submit(struct jobs *jobs, uint32_t worker, uint32_t thread, struct job *job)
 {
-    return ring_push(jobs->thread[thread].in[worker], &job, 1) == 1;
+    struct ring *ring = jobs->thread[thread].in[worker];
+    struct job **slot = (struct job **)ring_peek_slot(ring, 0);
+    if (slot == NULL)
+        return false;
+    *slot = job;
+    ring_commit(ring, 1);
+    return true;
 }
 
 /* Wake the threads in the bit set `threads` that sleep: once after a burst of jobs_submit. */

@@ -57,7 +57,7 @@ static bool receive_records(struct worker *worker)
         const struct channel_record *record = channel_peek(worker->from_control, &status);
         if (record == NULL) {
             if (status != WAX_OK) {
-                metrics_count(worker->metrics, status);
+                metrics_count(&worker->metrics, status);
                 channel_break(&worker->plane->link, worker->attachment);
                 worker->from_control = NULL;
             }
@@ -98,8 +98,8 @@ static void process(struct worker *worker, struct rte_mbuf **mbufs, uint32_t cou
                                      .owner = mbufs[i]};
         bytes += mbufs[i]->pkt_len;
     }
-    worker->metrics->rx_packets += count;
-    worker->metrics->rx_bytes += bytes;
+    worker->metrics.rx_packets += count;
+    worker->metrics.rx_bytes += bytes;
     stack_receive(worker->stack, packets, count);
     for (uint32_t i = 0; i < count; i++) {
         if (!packets[i].transmit) {
@@ -116,7 +116,7 @@ static void hand_over(struct worker *worker, uint32_t to, struct rte_mbuf *mbuf)
 {
     if (!mesh_push(&worker->mesh, to, MESH_PACKETS, &mbuf)) {
         rte_pktmbuf_free(mbuf); /* its flow sends it again */
-        worker->metrics->rx_dropped++;
+        worker->metrics.rx_dropped++;
     }
 }
 
@@ -163,7 +163,7 @@ static bool receive_queue(struct worker *worker, const struct receive_queue *que
         struct rte_mbuf *mbuf = mbufs[i];
         if (mbuf->nb_segs != 1 && rte_pktmbuf_linearize(mbuf) != 0) {
             rte_pktmbuf_free(mbuf);
-            worker->metrics->rx_dropped++;
+            worker->metrics.rx_dropped++;
             continue;
         }
         mbuf->port = queue->port;
@@ -203,6 +203,40 @@ static bool receive_handed(struct worker *worker)
     return any;
 }
 
+/* Frames to a port. What its full ring doesn't take stays, in order, for the next time. */
+static bool transmit_queue(struct worker *worker, struct transmit_queue *queue)
+{
+    uint32_t done = 0;
+    uint64_t bytes = 0;
+    while (done < queue->count) {
+        uint32_t want = queue->count - done < WAX_BURST_MAX ? queue->count - done : WAX_BURST_MAX;
+        uint64_t lengths[WAX_BURST_MAX];
+        for (uint32_t i = 0; i < want; i++)
+            lengths[i] = queue->frame[done + i]->pkt_len;
+        uint16_t n = rte_eth_tx_burst(queue->device, queue->queue, queue->frame + done, (uint16_t)want);
+        for (uint16_t i = 0; i < n; i++)
+            bytes += lengths[i];
+        done += n;
+        if (n < want)
+            break;
+    }
+    if (done == 0)
+        return false;
+    queue->count -= done;
+    memmove(queue->frame, queue->frame + done, queue->count * sizeof queue->frame[0]);
+    worker->metrics.tx_packets += done;
+    worker->metrics.tx_bytes += bytes;
+    return true;
+}
+
+static bool transmit(struct worker *worker)
+{
+    bool any = false;
+    for (uint32_t p = 0; p < worker->plane->ports; p++)
+        any |= transmit_queue(worker, &worker->transmit[p]);
+    return any;
+}
+
 void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *frame)
 {
     struct transmit_queue *queue = &worker->transmit[port];
@@ -214,42 +248,13 @@ void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *fram
         taken = queue->count < FRAMES_MAX;
         if (taken)
             queue->frame[queue->count++] = frame;
+        if (queue->count % WAX_BURST_MAX == 0)
+            transmit_queue(worker, queue);
     }
     if (!taken) {
         rte_pktmbuf_free(frame);
-        worker->metrics->tx_dropped++;
+        worker->metrics.tx_dropped++;
     }
-}
-
-/* Frames to the ports. What a full ring doesn't take stays, in order, for the next turn. */
-static bool transmit(struct worker *worker)
-{
-    bool any = false;
-    for (uint32_t p = 0; p < worker->plane->ports; p++) {
-        struct transmit_queue *queue = &worker->transmit[p];
-        uint32_t done = 0;
-        uint64_t bytes = 0;
-        while (done < queue->count) {
-            uint32_t want = queue->count - done < WAX_BURST_MAX ? queue->count - done : WAX_BURST_MAX;
-            uint64_t burst_bytes[WAX_BURST_MAX];
-            for (uint32_t i = 0; i < want; i++)
-                burst_bytes[i] = queue->frame[done + i]->pkt_len;
-            uint16_t n = rte_eth_tx_burst(queue->device, queue->queue, queue->frame + done, (uint16_t)want);
-            for (uint16_t i = 0; i < n; i++)
-                bytes += burst_bytes[i];
-            done += n;
-            if (n < want)
-                break;
-        }
-        if (done == 0)
-            continue;
-        queue->count -= done;
-        memmove(queue->frame, queue->frame + done, queue->count * sizeof queue->frame[0]);
-        worker->metrics->tx_packets += done;
-        worker->metrics->tx_bytes += bytes;
-        any = true;
-    }
-    return any;
 }
 
 /* Tell the workers whose sends were taken, unless a return has told them already. */
@@ -275,8 +280,8 @@ static void publish(struct worker *worker)
     tell_credits(worker);
     mesh_flush(&worker->mesh);
     mesh_settle(&worker->mesh);
-    worker->metrics->mesh_sends = worker->mesh.pushed[MESH_SENDS];
-    worker->metrics->mesh_returns = worker->mesh.pushed[MESH_RETURNS];
+    worker->metrics.mesh_sends = worker->mesh.pushed[MESH_SENDS];
+    worker->metrics.mesh_returns = worker->mesh.pushed[MESH_RETURNS];
     if (worker->published && worker->attachment != NULL)
         channel_kick(worker->attachment);
     worker->published = false;
@@ -312,10 +317,10 @@ bool worker_turn(struct worker *worker)
     publish(worker);
 
     uint64_t took = rte_rdtsc() - began;
-    worker->metrics->polls++;
+    worker->metrics.polls++;
     if (busy)
-        worker->metrics->busy_cycles += took;
+        worker->metrics.busy_cycles += took;
     else
-        worker->metrics->idle_cycles += took;
+        worker->metrics.idle_cycles += took;
     return busy;
 }

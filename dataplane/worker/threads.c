@@ -32,7 +32,7 @@ static void rest(struct worker_thread *thread)
     usleep(SLEEP_US);
     uint64_t slept = rte_rdtsc() - began;
     for (uint32_t i = 0; i < thread->count; i++)
-        thread->worker[i]->metrics->idle_cycles += slept;
+        thread->worker[i]->metrics.idle_cycles += slept;
 }
 
 static void drain(struct worker_thread *thread)

@@ -34,7 +34,7 @@ static bool stack_make(struct worker *worker, enum wax_status *status)
                                   .workers = (uint16_t)plane->config.workers,
                                   .port_count = (uint16_t)plane->ports,
                                   .handshake_threads = (uint16_t)plane->config.handshake_threads,
-                                  .metrics = worker->metrics};
+                                  .metrics = &worker->metrics};
     struct stack_env env;
     memcpy(config.route_key, plane->route_key, sizeof config.route_key);
     randombytes_buf(config.flow_key, sizeof config.flow_key);
@@ -67,8 +67,7 @@ struct worker *worker_make(struct plane *plane, uint16_t index, int node)
     worker->index = index;
     worker->thread = plane->place.thread_of[index];
     worker->node = node;
-    worker->metrics = &worker->own_metrics;
-    worker->metrics->cycles_per_s = plane->clock.cycles_per_s;
+    worker->metrics.cycles_per_s = plane->clock.cycles_per_s;
     mesh_end_init(&worker->mesh, &plane->mesh, index);
     queues_take(worker);
     enum wax_status status;

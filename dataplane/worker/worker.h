@@ -26,8 +26,9 @@
 #define SENDS_TURN    256u /* sends of each other worker */
 #define EMPTY_POLLS   100u /* before a balanced worker sleeps */
 #define SLEEP_US      50u
-#define DRAIN_MS      5000u /* for closing sessions at the end */
-#define PACKETS_SLOTS 1024u /* of the rings for packets and frames */
+#define DRAIN_MS      5000u  /* for closing sessions at the end */
+#define METRICS_US    20000u /* between two copies of the metrics */
+#define PACKETS_SLOTS 1024u  /* of the rings for packets and frames */
 
 struct plane;
 
@@ -49,10 +50,10 @@ struct transmit_queue {
 struct worker {
     struct plane *plane;
     struct stack *stack;
-    struct wax_metrics *metrics; /* the page in use: own, or in the channel */
     uint16_t index, thread;
     int node;
     uint64_t now_us;
+    uint64_t metrics_us; /* when the metrics were last copied */
     struct wall wall;
 
     struct mesh_end mesh;
@@ -73,8 +74,8 @@ struct worker {
 
     uint32_t random_left;
     uint8_t random[RANDOM_BYTES];
-    struct wax_metrics own_metrics;
-    bool drained; /* no connection is left */
+    struct wax_metrics metrics; /* copied into the channel's memory now and then */
+    bool drained;               /* no connection is left */
 };
 
 /* A thread and the workers whose turns it runs. */
@@ -134,7 +135,7 @@ bool worker_turn(struct worker *worker);
 /* What a stack needs of its worker (env.c). */
 void worker_env(struct worker *worker, struct stack_env *env);
 
-/* Notice that the channel has come or gone (attend.c); true when it did. */
+/* Notice that the channel has come or gone, and keep the metrics in it fresh (attend.c); true when it did. */
 bool worker_attend(struct worker *worker);
 
 /* The threads of all workers (threads.c): make the workers, then poll. False: some could not be made. */
