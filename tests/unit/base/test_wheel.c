@@ -115,12 +115,33 @@ Test(wheel, holds_the_farthest_times)
 
 Test(wheel, time_running_backwards_expires_nothing)
 {
-    start(1000, 1000000);
-    cr_assert_null(expire(2000000));
-    wheel_arm(&wheel, &objects[0].timer, 2500000);
+    const uint64_t base = UINT64_C(8796093022000);
+    start(1000, base + 1000000);
+    cr_assert_null(expire(base + 2000000));
+    wheel_arm(&wheel, &objects[0].timer, base + 2500000);
     cr_assert_null(expire(10));
-    cr_assert_null(expire(2499999));
-    cr_assert_eq(expire(2500000), &objects[0]);
+    wheel_arm(&wheel, &objects[1].timer, base + 2100000);
+    cr_assert_null(expire(base + 2099999));
+    cr_assert_eq(expire(base + 2100000), &objects[1]);
+    cr_assert_null(expire(base + 2499999));
+    cr_assert_eq(expire(base + 2500000), &objects[0]);
+}
+
+Test(wheel, next_of_the_farthest_time_is_not_soon)
+{
+    start(1000, 0);
+    wheel_arm(&wheel, &objects[0].timer, UINT64_MAX);
+    wheel_arm(&wheel, &objects[1].timer, UINT64_MAX - 1);
+    wheel_cancel(&wheel, &objects[1].timer);
+    uint64_t now = 0, next;
+    while ((next = wheel_next_us(&wheel)) < UINT64_MAX - 1000000) {
+        cr_assert_gt(next, now);
+        now = next;
+        cr_assert_null(expire(now));
+    }
+    cr_assert(timer_armed(&objects[0].timer));
+    cr_assert_null(expire(UINT64_MAX - 2000));
+    cr_assert_geq(wheel_next_us(&wheel), UINT64_MAX - 1000);
 }
 
 Test(wheel, a_limit_bounds_the_moves_of_one_call)

@@ -166,3 +166,31 @@ Test(neigh, gateway_is_asked_for_at_the_start)
     cr_assert_eq(neigh_use(&neigh, &gateway, 8 * S, &mac), WAX_OK);
     cr_assert(mac_same(&mac, &mac_a));
 }
+
+Test(neigh, traffic_from_another_station_is_no_sign_of_life)
+{
+    neigh_learn(&neigh, &host, &mac_a, S);
+    (void)neigh_confirm(&neigh, &host, &mac_a, S);
+    while (neigh_ask(&neigh, S, &asked, &mac) == WAX_OK) {
+    }
+    neigh_learn(&neigh, &host, &mac_b, 50 * S);
+    cr_assert_eq(neigh_use(&neigh, &host, 62 * S, &mac), WAX_OK);
+    cr_assert_eq(neigh_ask(&neigh, 62 * S, &asked, &mac), WAX_OK,
+                 "it is asked about a minute after its own last");
+}
+
+Test(neigh, confirmed_and_given_up_entries_no_longer_count_as_learned)
+{
+    neigh_learn(&neigh, &host, &mac_a, S);
+    cr_assert_eq(neigh.learned, 1);
+    cr_assert_eq(neigh_confirm(&neigh, &host, &mac_a, S), WAX_OK);
+    cr_assert_eq(neigh.learned, 0);
+}
+
+Test(neigh, questions_without_an_answer_make_room_for_others)
+{
+    for (uint32_t i = 0; i < 20 * NEIGH_ENTRIES; i++) {
+        struct addr a = addr_ip4(0xc6120000 + i);
+        cr_assert_eq(neigh_use(&neigh, &a, S, &mac), WAX_NEIGH_UNRESOLVED);
+    }
+}

@@ -349,3 +349,13 @@ Test(net, init_refuses_what_cannot_work)
     config.addresses[0].addr = addr_ip4(0x7f000001);
     cr_assert_eq(net_init(&net, &config, NOW), WAX_BAD_ARGUMENT);
 }
+
+Test(net, rfc3021_both_addresses_of_a_31_are_hosts)
+{
+    size_t header_len;
+    net.config.addresses[0].prefix = 31;
+    net.config.addresses[0].addr = addr_ip4(US);
+    make_ip(US - 1, US, IP_PROTOCOL_TCP, 20);
+    cr_assert_eq(input_at(NOW), WAX_OK);
+    cr_assert_eq(output(US - 1, 20, &header_len), WAX_OK);
+}
