@@ -119,7 +119,10 @@ Test(wheel, time_running_backwards_expires_nothing)
     start(1000, base + 1000000);
     cr_assert_null(expire(base + 2000000));
     wheel_arm(&wheel, &objects[0].timer, base + 2500000);
+    wheel_arm(&wheel, &objects[2].timer, base + 2003000);
     cr_assert_null(expire(10));
+    cr_assert_null(expire(base + 2002999), "the wheel didn't follow");
+    cr_assert_eq(expire(base + 2003000), &objects[2]);
     wheel_arm(&wheel, &objects[1].timer, base + 2100000);
     cr_assert_null(expire(base + 2099999));
     cr_assert_eq(expire(base + 2100000), &objects[1]);
