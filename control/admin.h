@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The admin socket: a line of JSON is asked, a line of JSON is answered.
+ *   {"command": "status" | "workers" | "sessions" | "counters", "limit": N}
+ * An error is answered with {"error": "..."}.
+ */
+#ifndef CONTROL_ADMIN_H
+#define CONTROL_ADMIN_H
+
+#include "intake.h"
+
+#define ADMIN_REQUEST_BYTES  4096u
+#define ADMIN_CLIENTS_MAX    32u
+#define ADMIN_SESSIONS_LIMIT 1000u /* when the request names none */
+
+/* What an answer can tell of. */
+struct admin_sources {
+    const struct intake *intake;
+    const struct mailboxes *mailboxes;
+    const struct directory *directory;
+    const struct session_table *sessions;
+    uint64_t started_ms;
+};
+
+/*
+ * Answer one request (without its newline). Returns text with a newline at its end, which
+ * the caller frees.
+ */
+char *admin_reply(const struct admin_sources *sources, const char *request, size_t len, uint64_t now_ms);
+
+struct admin;
+
+/* Listen on a path (mode 0660). NULL when that fails (errno). */
+struct admin *admin_listen(struct loop *loop, struct journal *journal, const char *path,
+                           const struct admin_sources *sources);
+void admin_close(struct admin *admin);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <arpa/inet.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admin.h"
+
+#ifndef WAX_VERSION
+#define WAX_VERSION "0"
+#endif
+
+static void add_u(struct json_object *object, const char *key, uint64_t value)
+{
+    json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+static void add_text(struct json_object *object, const char *key, const char *text)
+{
+    json_object_object_add(object, key, json_object_new_string(text));
+}
+
+static void add_hex(struct json_object *object, const char *key, const uint8_t *bytes, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[2 * 64 + 1];
+    assert(len <= 64);
+    for (size_t i = 0; i < len; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    text[2 * len] = '\0';
+    add_text(object, key, text);
+}
+
+static struct json_object *store_object(const struct admin_sources *sources)
+{
+    struct mailbox_counts counts;
+    struct json_object *store = json_object_new_object();
+    mailboxes_counts(sources->mailboxes, &counts);
+    add_u(store, "mailboxes", counts.mailboxes_now);
+    add_u(store, "items", counts.items_now);
+    add_u(store, "segments", counts.segments_now);
+    add_u(store, "drains", counts.drains_now);
+    add_u(store, "stored", counts.stored);
+    add_u(store, "retired", counts.retired);
+    add_u(store, "refused", counts.refused);
+    add_u(store, "repeated", counts.repeated);
+    add_u(store, "drained", counts.drained);
+    add_u(store, "expired", counts.expired);
+    add_u(store, "commits", counts.commits);
+    add_u(store, "commit_bytes", counts.commit_bytes);
+    add_u(store, "damaged", counts.damaged);
+    add_u(store, "torn", counts.torn);
+    return store;
+}
+
+static uint64_t sum_metric(const struct admin_sources *sources, size_t offset)
+{
+    const struct wax_metrics *metrics;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; (metrics = intake_metrics(sources->intake, i)) != NULL; i++)
+        sum += __atomic_load_n((const uint64_t *)(const void *)((const char *)metrics + offset),
+                               __ATOMIC_RELAXED);
+    return sum;
+}
+
+static void reply_status(const struct admin_sources *sources, struct json_object *reply, uint64_t now_ms)
+{
+    struct intake_view view;
+    uint64_t accounts, devices;
+    intake_look(sources->intake, &view);
+    directory_counts(sources->directory, &accounts, &devices);
+    add_text(reply, "program", "waxwire-control");
+    add_text(reply, "version", WAX_VERSION);
+    add_u(reply, "pid", (uint64_t)getpid());
+    add_u(reply, "uptime_ms", now_ms - sources->started_ms);
+    add_hex(reply, "relay_id", directory_relay(sources->directory)->relay_id, WAX_RELAY_ID_BYTES);
+    struct json_object *plane = json_object_new_object();
+    json_object_object_add(plane, "attached", json_object_new_boolean(view.attached));
+    if (view.attached) {
+        add_u(plane, "pid", (uint64_t)view.pid);
+        add_u(plane, "epoch", view.epoch);
+        add_u(plane, "workers", view.workers);
+        add_u(plane, "since_ms", view.since_ms);
+        add_u(plane, "connections", sum_metric(sources, offsetof(struct wax_metrics, connections_now)));
+    }
+    add_u(plane, "attachments", view.attachments);
+    add_u(plane, "refused", view.refused);
+    json_object_object_add(reply, "data_plane", plane);
+    add_u(reply, "sessions", session_table_count(sources->sessions));
+    add_u(reply, "logins", view.logins);
+    add_u(reply, "accounts_made", accounts);
+    add_u(reply, "devices_made", devices);
+    json_object_object_add(reply, "store", store_object(sources));
+}
+
+static struct json_object *metrics_object(const struct wax_metrics *metrics)
+{
+    struct json_object *object = json_object_new_object();
+#define ADD(name, unit, help) add_u(object, #name, __atomic_load_n(&metrics->name, __ATOMIC_RELAXED));
+    WAX_METRIC_LIST(ADD)
+#undef ADD
+    return object;
+}
+
+static void reply_workers(const struct admin_sources *sources, struct json_object *reply)
+{
+    struct json_object *workers = json_object_new_array();
+    const struct wax_metrics *metrics;
+    for (uint32_t i = 0; (metrics = intake_metrics(sources->intake, i)) != NULL; i++)
+        json_object_array_add(workers, metrics_object(metrics));
+    json_object_object_add(reply, "workers", workers);
+}
+
+static void reply_counters(const struct admin_sources *sources, struct json_object *reply)
+{
+    struct json_object *metrics = json_object_new_object(), *statuses = json_object_new_array();
+#define ADD(name, unit, help) add_u(metrics, #name, sum_metric(sources, offsetof(struct wax_metrics, name)));
+    WAX_METRIC_LIST(ADD)
+#undef ADD
+    for (uint32_t i = 0; i < WAX_STATUS_COUNT; i++) {
+        uint64_t sum = sum_metric(sources, offsetof(struct wax_metrics, status) + i * sizeof(uint64_t));
+        if (sum == 0)
+            continue;
+        struct json_object *status = json_object_new_object();
+        add_text(status, "name", wax_status_name((enum wax_status)i));
+        add_text(status, "text", wax_status_text((enum wax_status)i));
+        add_u(status, "count", sum);
+        json_object_array_add(statuses, status);
+    }
+    json_object_object_add(reply, "metrics", metrics);
+    json_object_object_add(reply, "statuses", statuses);
+}
+
+/* A list of sessions under way. */
+struct listing {
+    struct json_object *array;
+    uint64_t left;
+};
+
+static bool list_session(void *ctx, const struct channel_session_open *session)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct listing *listing = ctx;
+    char text[INET6_ADDRSTRLEN];
+    if (listing->left-- == 0)
+        return false;
+    struct json_object *object = json_object_new_object();
+    add_hex(object, "user", session->name.user, WAX_USER_BYTES);
+    add_u(object, "device", session->name.device);
+    if (memcmp(session->peer, mapped, sizeof mapped) == 0)
+        inet_ntop(AF_INET, session->peer + 12, text, sizeof text);
+    else
+        inet_ntop(AF_INET6, session->peer, text, sizeof text);
+    add_text(object, "peer", text);
+    add_u(object, "port", session->peer_port);
+    add_u(object, "worker", session->worker);
+    json_object_object_add(object, "tls", json_object_new_boolean(session->tls));
+    json_object_object_add(object, "send_only", json_object_new_boolean(session->send_only));
+    add_u(object, "since_ms", session->since_ms);
+    add_u(object, "generation", session->generation);
+    json_object_array_add(listing->array, object);
+    return true;
+}
+
+static void reply_sessions(const struct admin_sources *sources, struct json_object *reply, uint64_t limit)
+{
+    struct listing listing = {json_object_new_array(), limit};
+    session_table_each(sources->sessions, &listing, list_session);
+    add_u(reply, "count", session_table_count(sources->sessions));
+    json_object_object_add(reply, "sessions", listing.array);
+}
+
+static struct json_object *answer(const struct admin_sources *sources, struct json_object *request,
+                                  uint64_t now_ms)
+{
+    struct json_object *reply = json_object_new_object(), *value;
+    const char *command = "";
+    uint64_t limit = ADMIN_SESSIONS_LIMIT;
+    if (json_object_is_type(request, json_type_object)) {
+        if (json_object_object_get_ex(request, "command", &value) &&
+            json_object_is_type(value, json_type_string))
+            command = json_object_get_string(value);
+        if (json_object_object_get_ex(request, "limit", &value) && json_object_is_type(value, json_type_int))
+            limit = json_object_get_uint64(value);
+    }
+    add_u(reply, "now_ms", now_ms);
+    if (strcmp(command, "status") == 0)
+        reply_status(sources, reply, now_ms);
+    else if (strcmp(command, "workers") == 0)
+        reply_workers(sources, reply);
+    else if (strcmp(command, "sessions") == 0)
+        reply_sessions(sources, reply, limit);
+    else if (strcmp(command, "counters") == 0)
+        reply_counters(sources, reply);
+    else
+        add_text(reply, "error",
+                 "a request is {\"command\": \"status\" | \"workers\" | \"sessions\" | \"counters\"}");
+    return reply;
+}
+
+char *admin_reply(const struct admin_sources *sources, const char *request, size_t len, uint64_t now_ms)
+{
+    struct json_tokener *tokener = json_tokener_new_ex(8);
+    struct json_object *parsed =
+        len <= ADMIN_REQUEST_BYTES ? json_tokener_parse_ex(tokener, request, (int)len) : NULL;
+    struct json_object *reply = answer(sources, parsed, now_ms);
+    size_t text_len;
+    const char *text = json_object_to_json_string_length(reply, JSON_C_TO_STRING_PLAIN, &text_len);
+    char *out = malloc(text_len + 2);
+    if (out == NULL)
+        abort();
+    memcpy(out, text, text_len);
+    memcpy(out + text_len, "\n", 2);
+    json_object_put(reply);
+    json_object_put(parsed);
+    json_tokener_free(tokener);
+    return out;
+}

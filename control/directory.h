@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The directory: who the relay is, which accounts there are, and their devices. Kept in
+ * the storage's small values; what a reply rests on is durable before it is given.
+ */
+#ifndef CONTROL_DIRECTORY_H
+#define CONTROL_DIRECTORY_H
+
+#include "storage.h"
+#include "waxwire/wire.h"
+
+/* Made once, at random; the secrets never leave the process. */
+struct directory_relay {
+    uint8_t relay_id[WAX_RELAY_ID_BYTES];
+    uint8_t hash_key[16];
+    uint32_t log_seed;
+    uint64_t epoch; /* the last that a data plane was given; 0: none yet */
+};
+
+struct directory;
+
+struct directory *directory_new(struct storage *storage, void *ctx,
+                                void (*ready)(void *ctx, enum wax_status status));
+void directory_free(struct directory *directory);
+
+/* Read, or make, the relay's identity; `ready` follows, maybe within the call. */
+void directory_open(struct directory *directory);
+
+/* After ready. */
+const struct directory_relay *directory_relay(const struct directory *directory);
+
+/*
+ * The epoch of a data plane: the next one when `held` is 0, else `held` again. `done`
+ * comes once it is durable. One at a time.
+ */
+void directory_epoch(struct directory *directory, uint64_t held, void *ctx,
+                     void (*done)(void *ctx, enum wax_status status, uint64_t epoch));
+
+/* Is an epoch being made durable? */
+bool directory_busy_epoch(const struct directory *directory);
+
+/* A login under way; the caller's memory until `done` is called (maybe within the call). */
+struct directory_login {
+    uint8_t user[WAX_USER_BYTES];
+    uint16_t device;
+    uint8_t account_key[WAX_ACCOUNT_KEY_BYTES];
+    uint64_t now_ms;
+    /* error: enum wire_error, 0 = come in. status is not OK when the directory could not be written. */
+    void (*done)(struct directory_login *login, enum wax_status status, uint8_t error, bool new_account);
+    struct directory_login *next; /* the directory's */
+};
+
+/*
+ * May this device come in? BAD_PROOF when the user is not the digest of the key, SUSPENDED,
+ * DEVICES when the account would have more than WAX_DEVICES_PER_USER_MAX. Who comes in for
+ * the first time is made durable before the reply.
+ */
+void directory_login(struct directory *directory, struct directory_login *login);
+
+/* Is anything not durable yet? */
+bool directory_busy(const struct directory *directory);
+
+/* Accounts made, and devices, by this process. */
+void directory_counts(const struct directory *directory, uint64_t *accounts, uint64_t *devices);
+
+#endif

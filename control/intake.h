@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The control plane's end of the channel: the socket on which the data plane is waited for,
+ * its attachment, and what it asks for, handed to the directory, the mailboxes and the
+ * session table.
+ */
+#ifndef CONTROL_INTAKE_H
+#define CONTROL_INTAKE_H
+
+#include "directory.h"
+#include "loop.h"
+#include "mailbox.h"
+#include "session_table.h"
+#include "waxwire/journal.h"
+
+struct intake;
+
+struct intake_config {
+    struct loop *loop;
+    struct journal *journal;
+    struct directory *directory;
+    struct session_table *sessions;
+    const char *socket; /* path; an old socket there is replaced */
+};
+
+/* What there is to tell of the data plane. */
+struct intake_view {
+    bool attached;
+    int32_t pid;
+    uint64_t epoch;
+    uint32_t workers;
+    uint64_t since_ms;
+    uint64_t attachments; /* since the start */
+    uint64_t refused;
+    uint64_t logins;
+    uint64_t records; /* taken from rings */
+};
+
+struct intake *intake_new(const struct intake_config *config);
+void intake_free(struct intake *intake);
+
+/* The port that the mailboxes speak through; `ready` and `failed` are the caller's to fill. */
+struct mailbox_port intake_port(struct intake *intake);
+
+/* Begin to listen, when everything else is ready. OK, or EXISTS/STORE_IO with errno. */
+enum wax_status intake_listen(struct intake *intake, struct mailboxes *mailboxes);
+
+/* Let the data plane go, and listen no more. */
+void intake_close(struct intake *intake);
+
+/* Take a burst from every ring. Returns whether there may be more at once. */
+bool intake_turn(struct intake *intake, uint64_t now_ms);
+
+/*
+ * About to sleep: tell the data plane, and look at the rings once more. Returns false when
+ * there is something to do. `*short_sleep` is set when answers wait for room.
+ */
+bool intake_sleep(struct intake *intake, bool *short_sleep);
+void intake_wake(struct intake *intake);
+
+void intake_look(const struct intake *intake, struct intake_view *view);
+/* The metrics page of a worker, or NULL. */
+const struct wax_metrics *intake_metrics(const struct intake *intake, uint32_t worker);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The event loop: one io_uring, whose completions are handed to their owners. One thread.
+ */
+#ifndef CONTROL_LOOP_H
+#define CONTROL_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "waxwire/status.h"
+
+struct loop;
+
+/*
+ * Something under way in the ring. The owner embeds it, and must keep it until `done` was
+ * called for the last time (`more` is false).
+ */
+struct loop_op {
+    void (*done)(struct loop_op *op, int32_t result, bool more);
+};
+
+/* Returns NULL when the kernel has no io_uring for us (errno tells why). */
+struct loop *loop_new(void);
+void loop_free(struct loop *loop);
+
+/* Tell of events (POLLIN …) on a descriptor, again and again until loop_cancel; `result` is the mask or
+ * -errno. */
+void loop_poll(struct loop *loop, int fd, uint32_t events, struct loop_op *op);
+/* End a poll: `done` comes once more, with -ECANCELED. */
+void loop_cancel(struct loop *loop, struct loop_op *op);
+
+/* Read or write a file at an offset; a write is durable when it is done (RWF_DSYNC). */
+void loop_read(struct loop *loop, int fd, void *out, uint32_t len, uint64_t offset, struct loop_op *op);
+void loop_write_durable(struct loop *loop, int fd, const void *in, uint32_t len, uint64_t offset,
+                        struct loop_op *op);
+
+/* Hand what was asked for to the kernel now. */
+void loop_submit(struct loop *loop);
+
+/* Wait for completions, at most this long (0: only look), and call their owners. OK, or NOT_FOUND when none
+ * came. */
+enum wax_status loop_turn(struct loop *loop, uint32_t timeout_ms);
+
+#endif

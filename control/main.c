@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* waxwire-control: the control plane's process. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "storage_local.h"
+
+#define SEGMENT_BYTES (8u << 20)
+#define COMMIT_BYTES  (2u << 20)
+#define MAP_BYTES     (UINT64_C(64) << 30)
+#define CONFIGS_MAX   16
+
+enum { EXIT_USAGE = 2, EXIT_LOCKED = 4, EXIT_STORE = 5 };
+
+struct control {
+    struct wax_config config;
+    struct journal journal;
+    struct loop *loop;
+    struct storage *storage;
+    struct directory *directory;
+    struct session_table *sessions;
+    struct mailboxes *mailboxes;
+    struct intake *intake;
+    struct admin *admin;
+    struct loop_op signal_op;
+    int signals;
+    uint64_t started_ms;
+    bool stop;
+    int exit_code;
+};
+
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+static void stop_with(struct control *control, int code, const char *what, enum wax_status status)
+{
+    journal_say(&control->journal, CONFIG_LEVEL_ERROR, "main", what, J_T("status", wax_status_text(status)),
+                J_T("errno", errno != 0 ? strerror(errno) : ""));
+    control->stop = true;
+    control->exit_code = code;
+}
+
+/* ---- the start: storage, directory, mailboxes, then the sockets ---- */
+
+static void store_failed(void *ctx, enum wax_status status)
+{
+    /* nothing is known of what was being written: a new start finds out */
+    stop_with(ctx, EXIT_STORE, "the store has stopped", status);
+}
+
+/* The mailboxes' port has the intake as its context, these two have this process. */
+static struct control *the_control;
+
+static void port_ready(void *ctx, enum wax_status status)
+{
+    struct control *control = the_control;
+    (void)ctx;
+    if (status != WAX_OK) {
+        stop_with(control, EXIT_STORE, "the store can't be recovered", status);
+        return;
+    }
+    struct mailbox_counts counts;
+    mailboxes_counts(control->mailboxes, &counts);
+    journal_say(&control->journal, CONFIG_LEVEL_INFO, "store", "recovered",
+                J_U("mailboxes", counts.mailboxes_now), J_U("items", counts.items_now),
+                J_U("segments", counts.segments_now), J_U("damaged", counts.damaged),
+                J_U("torn", counts.torn));
+    status = intake_listen(control->intake, control->mailboxes);
+    if (status != WAX_OK) {
+        stop_with(control, 1, "the control socket can't be opened", status);
+        return;
+    }
+    struct admin_sources sources = {
+        .intake = control->intake,
+        .mailboxes = control->mailboxes,
+        .directory = control->directory,
+        .sessions = control->sessions,
+        .started_ms = control->started_ms,
+    };
+    control->admin = admin_listen(control->loop, &control->journal, control->config.admin_socket, &sources);
+    if (control->admin == NULL) {
+        stop_with(control, 1, "the admin socket can't be opened", WAX_STORE_IO);
+        return;
+    }
+    journal_say(&control->journal, CONFIG_LEVEL_INFO, "main", "ready",
+                J_T("socket", control->config.control_socket), J_T("admin", control->config.admin_socket));
+}
+
+static void port_failed(void *ctx, enum wax_status status)
+{
+    (void)ctx;
+    store_failed(the_control, status);
+}
+
+static void directory_ready(void *ctx, enum wax_status status)
+{
+    struct control *control = ctx;
+    if (status != WAX_OK) {
+        stop_with(control, EXIT_STORE, "the directory can't be opened", status);
+        return;
+    }
+    const struct directory_relay *relay = directory_relay(control->directory);
+    struct mailbox_config config = {
+        .seed = relay->log_seed,
+        .segment_bytes = SEGMENT_BYTES,
+        .commit_bytes = COMMIT_BYTES,
+    };
+    memcpy(config.hash_key, relay->hash_key, sizeof config.hash_key);
+    struct intake_config intake = {
+        .loop = control->loop,
+        .journal = &control->journal,
+        .directory = control->directory,
+        .sessions = control->sessions,
+        .socket = control->config.control_socket,
+    };
+    control->intake = intake_new(&intake);
+    struct mailbox_port port = intake_port(control->intake);
+    port.ready = port_ready;
+    port.failed = port_failed;
+    control->mailboxes = mailboxes_new(control->storage, &port, &config);
+    mailboxes_clock(control->mailboxes, wall_ms());
+    mailboxes_recover(control->mailboxes);
+}
+
+static void signal_event(struct loop_op *op, int32_t result, bool more)
+{
+    struct control *control = (struct control *)(void *)((char *)op - offsetof(struct control, signal_op));
+    struct signalfd_siginfo info;
+    if (result == -ECANCELED)
+        return;
+    if (read(control->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        journal_say(&control->journal, CONFIG_LEVEL_INFO, "main", "stopping", J_U("signal", info.ssi_signo));
+        control->stop = true;
+    }
+    if (!more)
+        loop_poll(control->loop, control->signals, POLLIN, op);
+}
+
+static bool begin(struct control *control)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    control->loop = loop_new();
+    if (control->loop == NULL) {
+        stop_with(control, 1, "the kernel gives no io_uring", WAX_STORE_IO);
+        return false;
+    }
+    control->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    control->signal_op.done = signal_event;
+    loop_poll(control->loop, control->signals, POLLIN, &control->signal_op);
+    struct storage_local_config storage = {control->config.store_directory, SEGMENT_BYTES, MAP_BYTES};
+    enum wax_status status = storage_local_open(control->loop, &storage, &control->storage);
+    if (status != WAX_OK) {
+        stop_with(control, status == WAX_STORE_LOCKED ? EXIT_LOCKED : EXIT_STORE, "the store can't be opened",
+                  status);
+        return false;
+    }
+    control->sessions = session_table_new();
+    control->directory = directory_new(control->storage, control, directory_ready);
+    directory_open(control->directory);
+    return true;
+}
+
+/* ---- the turns ---- */
+
+static void turn(struct control *control)
+{
+    uint64_t now_ms = wall_ms();
+    uint32_t timeout_ms = 1000;
+    bool short_sleep = false;
+    if (control->mailboxes == NULL) {
+        loop_turn(control->loop, 100);
+        return;
+    }
+    mailboxes_clock(control->mailboxes, now_ms);
+    bool more = intake_turn(control->intake, now_ms);
+    bool waiting = mailboxes_pump(control->mailboxes);
+    mailboxes_flush(control->mailboxes);
+    if (mailboxes_busy(control->mailboxes))
+        timeout_ms = 10;
+    if (more || !intake_sleep(control->intake, &short_sleep))
+        timeout_ms = 0;
+    else if (waiting || short_sleep)
+        timeout_ms = 1;
+    loop_turn(control->loop, timeout_ms);
+    intake_wake(control->intake);
+}
+
+/* Everything that was taken is made durable, then all is given back. */
+static void end(struct control *control)
+{
+    if (control->intake != NULL) {
+        intake_turn(control->intake, wall_ms());
+        intake_close(control->intake);
+    }
+    if (control->admin != NULL)
+        admin_close(control->admin);
+    uint64_t until = wall_ms() + 10000;
+    while (control->mailboxes != NULL && control->exit_code == 0 && wall_ms() < until &&
+           (mailboxes_busy(control->mailboxes) || directory_busy(control->directory))) {
+        mailboxes_clock(control->mailboxes, wall_ms());
+        mailboxes_flush(control->mailboxes);
+        loop_turn(control->loop, 10);
+    }
+    loop_turn(control->loop, 0);
+    journal_say(&control->journal, CONFIG_LEVEL_INFO, "main", "stopped", J_I("code", control->exit_code));
+    if (control->exit_code != 0)
+        return; /* the storage may still be at work: the process' end is the cleaner */
+    if (control->storage != NULL)
+        storage_local_close(control->storage);
+    if (control->mailboxes != NULL)
+        mailboxes_free(control->mailboxes);
+    if (control->intake != NULL)
+        intake_free(control->intake);
+    if (control->directory != NULL)
+        directory_free(control->directory);
+    if (control->sessions != NULL)
+        session_table_free(control->sessions);
+    loop_free(control->loop);
+    close(control->signals);
+}
+
+static void usage(FILE *out)
+{
+    fputs("usage: waxwire-control --config FILE [--config FILE ...] [--check | --dump]\n"
+          "\n"
+          "The control plane of a waxwire appliance: accounts, mailboxes, admin socket.\n"
+          "\n"
+          "  --config FILE  the configuration; later files are laid over earlier ones\n"
+          "  --check        check the configuration, and exit\n"
+          "  --dump         print the whole configuration, defaults included, and exit\n"
+          "  --help         this text\n"
+          "  --version      the version\n"
+          "\n"
+          "Exit: 0 stopped by a signal, 1 start failed, 2 usage or configuration, 4 the store is\n"
+          "in use by another process, 5 the store failed. SIGTERM stops it cleanly.\n",
+          out);
+}
+
+static int dump(const struct wax_config *config)
+{
+    size_t len = config_dump(config, NULL, 0);
+    char *text = malloc(len + 1);
+    if (text == NULL)
+        return 1;
+    config_dump(config, text, len + 1);
+    fputs(text, stdout);
+    free(text);
+    return 0;
+}
+
+/* Returns -1 to go on, else the exit code. */
+static int arguments(int argc, char **argv, struct wax_config *config)
+{
+    bool check = false, show = false;
+    uint32_t files = 0;
+    struct config_error error;
+    config_defaults(config);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            usage(stdout);
+            return 0;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            puts("waxwire-control " WAX_VERSION);
+            return 0;
+        }
+        if (strcmp(argv[i], "--check") == 0) {
+            check = true;
+        } else if (strcmp(argv[i], "--dump") == 0) {
+            show = true;
+        } else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
+            files++;
+            if (config_load(config, argv[++i], &error) != WAX_OK) {
+                fprintf(stderr, "waxwire-control: %s\n", error.text);
+                return EXIT_USAGE;
+            }
+        } else {
+            fprintf(stderr, "waxwire-control: unknown argument '%s'\n", argv[i]);
+            usage(stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (files == 0) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (show)
+        return dump(config);
+    if (config_check(config, &error) != WAX_OK) {
+        fprintf(stderr, "waxwire-control: %s\n", error.text);
+        return EXIT_USAGE;
+    }
+    if (check)
+        puts("the configuration is good");
+    return check ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct control control;
+    int code = arguments(argc, argv, &control.config);
+    if (code >= 0)
+        return code;
+    if (sodium_init() < 0)
+        return 1;
+    the_control = &control;
+    control.started_ms = wall_ms();
+    journal_init(&control.journal, STDERR_FILENO, "control", control.config.log_level,
+                 control.config.log_json);
+    if (!begin(&control))
+        return control.exit_code;
+    while (!control.stop)
+        turn(&control);
+    end(&control);
+    return control.exit_code;
+}

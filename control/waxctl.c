@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* waxctl: the operator's command line. */
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "waxwire/config.h"
+#include "waxwire/metrics.h"
+
+enum { EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
+
+struct options {
+    const char *socket;
+    const char *command;
+    bool json;
+    uint32_t interval_ms;
+    uint32_t limit;
+};
+
+static uint64_t get_u(struct json_object *object, const char *key)
+{
+    struct json_object *value;
+    return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
+}
+
+static const char *get_text(struct json_object *object, const char *key)
+{
+    struct json_object *value;
+    return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : "";
+}
+
+static bool get_bool(struct json_object *object, const char *key)
+{
+    struct json_object *value;
+    return json_object_object_get_ex(object, key, &value) && json_object_get_boolean(value);
+}
+
+static struct json_object *get_object(struct json_object *object, const char *key)
+{
+    struct json_object *value = NULL;
+    json_object_object_get_ex(object, key, &value);
+    return value;
+}
+
+/* ---- asking ---- */
+
+static int connect_admin(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval patience = {.tv_sec = 5};
+    if (strlen(path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+/* A line of answer, or NULL with errno. */
+static char *read_line(int fd)
+{
+    size_t len = 0, room = 1 << 16;
+    char *text = malloc(room);
+    while (text != NULL) {
+        ssize_t got = recv(fd, text + len, room - len - 1, 0);
+        if (got <= 0) {
+            int saved = got == 0 ? ECONNRESET : errno;
+            free(text);
+            errno = saved;
+            return NULL;
+        }
+        len += (size_t)got;
+        if (text[len - 1] == '\n') {
+            text[len] = '\0';
+            return text;
+        }
+        if (len + 1 >= room) {
+            room *= 2;
+            char *grown = realloc(text, room);
+            if (grown == NULL)
+                free(text);
+            text = grown;
+        }
+    }
+    return NULL;
+}
+
+/* Ask once. The answer's text is the caller's to free; ends the program when there is none. */
+static char *ask(const struct options *options, const char *command)
+{
+    char request[128];
+    char *reply = NULL;
+    int fd = connect_admin(options->socket);
+    int len =
+        snprintf(request, sizeof request, "{\"command\":\"%s\",\"limit\":%u}\n", command, options->limit);
+    if (fd >= 0 && send(fd, request, (size_t)len, MSG_NOSIGNAL) == len)
+        reply = read_line(fd);
+    if (reply == NULL) {
+        fprintf(stderr, "waxctl: the control plane does not answer on %s: %s\n", options->socket,
+                strerror(errno));
+        exit(EXIT_NO_ANSWER);
+    }
+    close(fd);
+    return reply;
+}
+
+static struct json_object *ask_object(const struct options *options, const char *command)
+{
+    char *text = ask(options, command);
+    struct json_object *object = json_tokener_parse(text);
+    free(text);
+    if (!json_object_is_type(object, json_type_object) || get_object(object, "error") != NULL) {
+        fprintf(stderr, "waxctl: the control plane does not understand: %s\n",
+                object != NULL ? get_text(object, "error") : "no JSON");
+        exit(EXIT_NO_ANSWER);
+    }
+    return object;
+}
+
+/* ---- showing ---- */
+
+static void print_duration(uint64_t ms)
+{
+    uint64_t s = ms / 1000;
+    if (s >= 86400)
+        printf("%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
+    else if (s >= 3600)
+        printf("%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        printf("%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
+    else
+        printf("%" PRIu64 " s", s);
+}
+
+static void show_status(const struct options *options)
+{
+    struct json_object *reply = ask_object(options, "status");
+    struct json_object *plane = get_object(reply, "data_plane"), *store = get_object(reply, "store");
+    printf("control     pid %" PRIu64 ", version %s, up ", get_u(reply, "pid"), get_text(reply, "version"));
+    print_duration(get_u(reply, "uptime_ms"));
+    printf("\nrelay       %s\n", get_text(reply, "relay_id"));
+    if (get_bool(plane, "attached")) {
+        printf("data plane  pid %" PRIu64 ", epoch %" PRIu64 ", %" PRIu64 " workers, %" PRIu64
+               " connections, attached ",
+               get_u(plane, "pid"), get_u(plane, "epoch"), get_u(plane, "workers"),
+               get_u(plane, "connections"));
+        print_duration(get_u(reply, "now_ms") - get_u(plane, "since_ms"));
+        printf("\n");
+    } else {
+        printf("data plane  not attached\n");
+    }
+    printf("sessions    %" PRIu64 " open, %" PRIu64 " logins, %" PRIu64 " new accounts since the start\n",
+           get_u(reply, "sessions"), get_u(reply, "logins"), get_u(reply, "accounts_made"));
+    printf("store       %" PRIu64 " items waiting in %" PRIu64 " mailboxes, %" PRIu64 " segments\n",
+           get_u(store, "items"), get_u(store, "mailboxes"), get_u(store, "segments"));
+    printf("            %" PRIu64 " stored, %" PRIu64 " drained, %" PRIu64 " retired, %" PRIu64
+           " refused, %" PRIu64 " commits since the start\n",
+           get_u(store, "stored"), get_u(store, "drained"), get_u(store, "retired"), get_u(store, "refused"),
+           get_u(store, "commits"));
+    if (get_u(store, "damaged") != 0)
+        printf("            %" PRIu64 " places of DAMAGE were met at recovery\n", get_u(store, "damaged"));
+    json_object_put(reply);
+}
+
+static void show_workers(const struct options *options)
+{
+    struct timespec wait = {options->interval_ms / 1000, (long)(options->interval_ms % 1000) * 1000000};
+    struct json_object *before = ask_object(options, "workers");
+    nanosleep(&wait, NULL);
+    struct json_object *after = ask_object(options, "workers");
+    struct json_object *old = get_object(before, "workers"), *new = get_object(after, "workers");
+    double seconds = (double)(get_u(after, "now_ms") - get_u(before, "now_ms")) / 1000.0;
+    size_t count = json_object_array_length(new);
+    if (count == 0 || seconds <= 0 || json_object_array_length(old) != count) {
+        printf("no data plane is attached\n");
+        count = 0;
+    } else {
+        printf("%6s %6s %10s %10s %10s %8s %8s %8s %8s %8s %8s\n", "worker", "busy", "rx/s", "tx/s", "conns",
+               "sessions", "sends/s", "deliv/s", "accept/s", "deliv'd/s", "blocks");
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *a = json_object_array_get_idx(old, i), *b = json_object_array_get_idx(new, i);
+#define RATE(key) ((double)(get_u(b, key) - get_u(a, key)) / seconds)
+        double busy = RATE("busy_cycles"), idle = RATE("idle_cycles");
+        printf("%6zu %5.1f%% %10.0f %10.0f %10" PRIu64 " %8" PRIu64 " %8.0f %8.0f %8.0f %9.0f %8" PRIu64 "\n",
+               i, busy + idle > 0 ? 100.0 * busy / (busy + idle) : 0.0, RATE("rx_packets"),
+               RATE("tx_packets"), get_u(b, "connections_now"), get_u(b, "sessions_now"), RATE("sends"),
+               RATE("deliveries"), RATE("accepted"), RATE("delivered"), get_u(b, "blocks_free_now"));
+#undef RATE
+    }
+    json_object_put(before);
+    json_object_put(after);
+}
+
+static void show_sessions(const struct options *options)
+{
+    struct json_object *reply = ask_object(options, "sessions");
+    struct json_object *sessions = get_object(reply, "sessions");
+    size_t count = json_object_array_length(sessions);
+    if (count != 0)
+        printf("%-32s %6s %-28s %6s %-5s %s\n", "user", "device", "peer", "worker", "tls", "open for");
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *s = json_object_array_get_idx(sessions, i);
+        char peer[80];
+        snprintf(peer, sizeof peer, "%s port %" PRIu64, get_text(s, "peer"), get_u(s, "port"));
+        printf("%-32s %6" PRIu64 " %-28s %6" PRIu64 " %-5s ", get_text(s, "user"), get_u(s, "device"), peer,
+               get_u(s, "worker"), get_bool(s, "tls") ? "yes" : "no");
+        print_duration(get_u(reply, "now_ms") - get_u(s, "since_ms"));
+        printf("%s\n", get_bool(s, "send_only") ? ", send-only" : "");
+    }
+    printf("%zu of %" PRIu64 " sessions\n", count, get_u(reply, "count"));
+    json_object_put(reply);
+}
+
+static void show_counters(const struct options *options)
+{
+    struct json_object *reply = ask_object(options, "counters");
+    struct json_object *metrics = get_object(reply, "metrics"), *statuses = get_object(reply, "statuses");
+#define SHOW(name, unit, help)                                                                               \
+    printf("%-22s %16" PRIu64 " %-12s %s\n", #name, get_u(metrics, #name), unit, help);
+    WAX_METRIC_LIST(SHOW)
+#undef SHOW
+    for (size_t i = 0; i < json_object_array_length(statuses); i++) {
+        struct json_object *s = json_object_array_get_idx(statuses, i);
+        printf("%-22s %16" PRIu64 " %-12s %s\n", get_text(s, "name"), get_u(s, "count"), "times",
+               get_text(s, "text"));
+    }
+    json_object_put(reply);
+}
+
+static void usage(FILE *out)
+{
+    fputs("usage: waxctl [options] COMMAND\n"
+          "\n"
+          "  status     the two processes, sessions and the store, at a glance\n"
+          "  workers    what each worker does, in rates over an interval\n"
+          "  sessions   who is connected\n"
+          "  counters   all counters, and everything that was refused or went wrong\n"
+          "\n"
+          "  --socket PATH    the admin socket (default: that of the configuration)\n"
+          "  --config FILE    read the socket's path from a configuration file\n"
+          "  --json           print the control plane's answer as it is\n"
+          "  --interval MS    of `workers` (default 1000)\n"
+          "  --limit N        sessions to list at most (default 1000)\n"
+          "  --help           this text\n"
+          "  --version        the version\n"
+          "\n"
+          "Exit: 0, 2 usage, 3 the control plane does not answer.\n",
+          out);
+}
+
+static uint32_t number(const char *text)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || value > 1000000000ul) {
+        fprintf(stderr, "waxctl: '%s' is not a number\n", text);
+        exit(EXIT_USAGE);
+    }
+    return (uint32_t)value;
+}
+
+static void arguments(int argc, char **argv, struct options *options, struct wax_config *config)
+{
+    struct config_error error;
+    for (int i = 1; i < argc; i++) {
+        bool value = i + 1 < argc;
+        if (strcmp(argv[i], "--help") == 0) {
+            usage(stdout);
+            exit(0);
+        } else if (strcmp(argv[i], "--version") == 0) {
+            puts("waxctl " WAX_VERSION);
+            exit(0);
+        } else if (strcmp(argv[i], "--json") == 0) {
+            options->json = true;
+        } else if (strcmp(argv[i], "--socket") == 0 && value) {
+            options->socket = argv[++i];
+        } else if (strcmp(argv[i], "--interval") == 0 && value) {
+            options->interval_ms = number(argv[++i]);
+        } else if (strcmp(argv[i], "--limit") == 0 && value) {
+            options->limit = number(argv[++i]);
+        } else if (strcmp(argv[i], "--config") == 0 && value) {
+            if (config_load(config, argv[++i], &error) != WAX_OK) {
+                fprintf(stderr, "waxctl: %s\n", error.text);
+                exit(EXIT_USAGE);
+            }
+        } else if (argv[i][0] != '-' && options->command == NULL) {
+            options->command = argv[i];
+        } else {
+            fprintf(stderr, "waxctl: unknown argument '%s'\n", argv[i]);
+            exit(EXIT_USAGE);
+        }
+    }
+    if (options->socket == NULL)
+        options->socket = config->admin_socket;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*show)(const struct options *);
+    } commands[] = {{"status", show_status},
+                    {"workers", show_workers},
+                    {"sessions", show_sessions},
+                    {"counters", show_counters}};
+    static struct wax_config config;
+    struct options options = {.interval_ms = 1000, .limit = 1000};
+    config_defaults(&config);
+    arguments(argc, argv, &options, &config);
+    for (size_t i = 0; options.command != NULL && i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(options.command, commands[i].name) != 0)
+            continue;
+        if (options.json) {
+            char *text = ask(&options, options.command);
+            fputs(text, stdout);
+            free(text);
+        } else {
+            commands[i].show(&options);
+        }
+        return 0;
+    }
+    if (options.command != NULL)
+        fprintf(stderr, "waxctl: unknown command '%s'\n", options.command);
+    else
+        usage(stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * waxwire-control as a process, with this test as its data plane: over a real socket and
+ * shared memory, killed and started again.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "waxwire/channel.h"
+#include "waxwire/wire.h"
+
+#define WORKERS 2u
+
+struct plane {
+    int socket;
+    int event;
+    struct channel_memory *memory;
+    struct channel_grant grant;
+};
+
+static char directory[64];
+static char socket_path[100], admin_path[100], config_path[100];
+static pid_t control;
+
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+static void nap(void)
+{
+    struct timespec ms = {0, 1000000};
+    nanosleep(&ms, NULL);
+}
+
+static void start_control(void)
+{
+    control = fork();
+    cr_assert_geq(control, 0);
+    if (control == 0) {
+        int null = open("/dev/null", O_WRONLY);
+        if (getenv("WAX_TEST_VERBOSE") == NULL)
+            dup2(null, STDERR_FILENO);
+        execl(CONTROL_EXE, CONTROL_EXE, "--config", config_path, (char *)NULL);
+        _exit(127);
+    }
+}
+
+static void stop_control(int signal)
+{
+    int status;
+    kill(control, signal);
+    cr_assert_eq(waitpid(control, &status, 0), control);
+    if (signal == SIGTERM)
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "control ended with %x", status);
+    control = 0;
+}
+
+static int connect_to(const char *path, int type)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, path);
+    for (int i = 0; i < 8000; i++) {
+        int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+            return fd;
+        close(fd);
+        nap();
+    }
+    cr_assert_fail("control does not listen");
+    return -1;
+}
+
+static void setup(void)
+{
+    cr_assert_geq(sodium_init(), 0);
+    strcpy(directory, "/tmp/wax-e2e-XXXXXX");
+    cr_assert_not_null(mkdtemp(directory));
+    snprintf(socket_path, sizeof socket_path, "%s/control.sock", directory);
+    snprintf(admin_path, sizeof admin_path, "%s/admin.sock", directory);
+    snprintf(config_path, sizeof config_path, "%s/waxwire.yaml", directory);
+    FILE *file = fopen(config_path, "w");
+    fprintf(
+        file,
+        "control: {socket: %s, admin_socket: %s}\nstore: {directory: %s/store}\n"
+        "ports: [{kind: tap, device: x, addresses: [198.18.0.2/24]}]\nlisteners: [{port: 80, tls: false}]\n",
+        socket_path, admin_path, directory);
+    fclose(file);
+    start_control();
+}
+
+static void teardown(void)
+{
+    char command[128];
+    if (control != 0) {
+        kill(control, SIGKILL);
+        waitpid(control, NULL, 0);
+    }
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    cr_assert_eq(system(command), 0);
+}
+
+/* ---- the data plane ---- */
+
+static struct channel_grant offer_as(struct plane *plane, const struct channel_offer *offer, int seals)
+{
+    char control_bytes[CMSG_SPACE(2 * sizeof(int))] = {0};
+    struct iovec iov = {(void *)(uintptr_t)offer, sizeof *offer};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control_bytes,
+                         .msg_controllen = sizeof control_bytes};
+    int fd = memfd_create("channel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    cr_assert_eq(ftruncate(fd, (off_t)channel_memory_bytes(WORKERS)), 0);
+    plane->memory = mmap(NULL, channel_memory_bytes(WORKERS), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    plane->memory->magic = CHANNEL_MAGIC;
+    plane->memory->version = CHANNEL_VERSION;
+    plane->memory->workers = WORKERS;
+    plane->memory->ring_bytes = WAX_CHANNEL_RING_BYTES;
+    cr_assert_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+    plane->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    plane->socket = connect_to(socket_path, SOCK_SEQPACKET);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    memcpy(CMSG_DATA(header), (int[2]){fd, plane->event}, 2 * sizeof(int));
+    cr_assert_eq(sendmsg(plane->socket, &msg, 0), (ssize_t)sizeof *offer);
+    close(fd);
+    struct channel_grant grant = {.status = WAX_CHANNEL_DOWN};
+    ssize_t got = recv(plane->socket, &grant, sizeof grant, 0);
+    cr_assert(got <= 0 || got == (ssize_t)sizeof grant);
+    return grant;
+}
+
+static struct channel_offer sound_offer(uint64_t epoch)
+{
+    return (struct channel_offer){.magic = CHANNEL_MAGIC,
+                                  .version = CHANNEL_VERSION,
+                                  .workers = WORKERS,
+                                  .ring_bytes = WAX_CHANNEL_RING_BYTES,
+                                  .memory_bytes = channel_memory_bytes(WORKERS),
+                                  .epoch = epoch,
+                                  .pid = getpid()};
+}
+
+static void detach(struct plane *plane)
+{
+    close(plane->socket);
+    close(plane->event);
+    munmap(plane->memory, channel_memory_bytes(WORKERS));
+}
+
+static void attach(struct plane *plane, uint64_t epoch)
+{
+    struct channel_offer offer = sound_offer(epoch);
+    for (int i = 0; i < 1000; i++) {
+        plane->grant = offer_as(plane, &offer, F_SEAL_SHRINK | F_SEAL_GROW);
+        /* the socket of a control that was killed may live on for a moment, and so may our own last one */
+        if (plane->grant.status != WAX_CHANNEL_DOWN && plane->grant.status != WAX_STORE_LOCKED)
+            break;
+        detach(plane);
+        nap();
+    }
+    cr_assert_eq(plane->grant.status, WAX_OK);
+    cr_assert_eq(plane->grant.magic, CHANNEL_MAGIC);
+}
+
+static void kick(struct plane *plane)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load(&plane->memory->control_sleeping) != 0)
+        eventfd_write(plane->event, 1);
+}
+
+static void *reserve(struct plane *plane, uint32_t worker, enum channel_kind kind, size_t bytes)
+{
+    struct channel_record *record;
+    for (int i = 0; i < 5000; i++) {
+        record = channel_reserve(&plane->memory->worker[worker].to_control, (uint32_t)bytes);
+        if (record != NULL) {
+            memset(record + 1, 0, bytes - sizeof *record);
+            record->kind = (uint16_t)kind;
+            return record;
+        }
+        channel_publish(&plane->memory->worker[worker].to_control);
+        kick(plane);
+        nap();
+    }
+    cr_assert_fail("the ring stays full");
+    return NULL;
+}
+
+static void publish(struct plane *plane, uint32_t worker)
+{
+    channel_publish(&plane->memory->worker[worker].to_control);
+    kick(plane);
+}
+
+/* The next record for the worker, or NULL after a while. The test must release it. */
+static const struct channel_record *next(struct plane *plane, uint32_t worker, int patience_ms)
+{
+    enum wax_status status;
+    for (int i = 0; i < patience_ms; i++) {
+        const struct channel_record *record = channel_peek(&plane->memory->worker[worker].to_worker, &status);
+        cr_assert_eq(status, WAX_OK);
+        if (record != NULL)
+            return record;
+        nap();
+    }
+    return NULL;
+}
+
+static void release(struct plane *plane, uint32_t worker, const struct channel_record *record)
+{
+    channel_release(&plane->memory->worker[worker].to_worker, record);
+}
+
+static struct device_name name_of(uint8_t user, uint16_t device)
+{
+    struct device_name name = {.device = device};
+    memset(name.user, user, sizeof name.user);
+    return name;
+}
+
+static void store(struct plane *plane, uint32_t worker, uint8_t user, uint64_t position, uint32_t bytes,
+                  uint64_t tag)
+{
+    struct channel_store *request = reserve(plane, worker, CHANNEL_STORE, sizeof *request + bytes);
+    request->tag = tag;
+    request->name = name_of(user, 1);
+    request->sender = name_of(200, 7);
+    request->position = position;
+    request->id = position * 3;
+    request->taken_ms = wall_ms();
+    request->ttl_s = 1000;
+    request->payload_bytes = bytes;
+    memset(request->payload, (int)(position & 0xff), bytes);
+}
+
+static void expect_stored(struct plane *plane, uint32_t worker, uint64_t tag)
+{
+    const struct channel_record *record = next(plane, worker, 5000);
+    cr_assert_not_null(record, "no answer");
+    cr_assert_eq(record->kind, CHANNEL_STORED);
+    const struct channel_stored *stored = (const void *)record;
+    cr_assert_eq(stored->tag, tag);
+    cr_assert_eq(stored->reason, 0);
+    release(plane, worker, record);
+}
+
+static void drain(struct plane *plane, uint32_t worker, uint8_t user, uint64_t generation, uint64_t after,
+                  uint32_t messages)
+{
+    struct channel_drain *request = reserve(plane, worker, CHANNEL_DRAIN, sizeof *request);
+    request->name = name_of(user, 1);
+    request->generation = generation;
+    request->after = after;
+    request->messages = messages;
+    publish(plane, worker);
+}
+
+/* Expect the items with these positions, then DRAIN_IDLE up to the last. */
+static void expect_drained(struct plane *plane, uint32_t worker, uint64_t generation, uint64_t first,
+                           uint64_t count, uint64_t step, uint64_t upto)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        const struct channel_record *record = next(plane, worker, 5000);
+        cr_assert_not_null(record);
+        cr_assert_eq(record->kind, CHANNEL_DRAINED, "kind %u instead of position %lu", record->kind,
+                     (unsigned long)(first + i * step));
+        const struct channel_drained *d = (const void *)record;
+        cr_assert_eq(d->generation, generation);
+        cr_assert_eq(d->position, first + i * step);
+        cr_assert_eq(d->id, d->position * 3);
+        cr_assert_eq(d->item, CHANNEL_ITEM_MESSAGE);
+        cr_assert_eq(d->peer.device, 7);
+        for (uint32_t b = 0; b < d->payload_bytes; b++)
+            cr_assert_eq(d->payload[b], d->position & 0xff);
+        release(plane, worker, record);
+    }
+    const struct channel_record *record = next(plane, worker, 5000);
+    cr_assert_not_null(record);
+    cr_assert_eq(record->kind, CHANNEL_DRAIN_IDLE);
+    cr_assert_eq(((const struct channel_drain_idle *)(const void *)record)->upto, upto);
+    release(plane, worker, record);
+}
+
+static struct channel_login_reply login(struct plane *plane, const uint8_t key[32], uint16_t device,
+                                        bool right_user)
+{
+    struct channel_login *request = reserve(plane, 0, CHANNEL_LOGIN, sizeof *request);
+    request->tag = 77;
+    request->name.device = device;
+    memcpy(request->account_key, key, 32);
+    crypto_generichash(request->name.user, 16, key, 32, NULL, 0);
+    request->name.user[0] ^= right_user ? 0 : 1;
+    publish(plane, 0);
+    const struct channel_record *record = next(plane, 0, 5000);
+    cr_assert_not_null(record);
+    cr_assert_eq(record->kind, CHANNEL_LOGIN_REPLY);
+    struct channel_login_reply reply;
+    memcpy(&reply, record, sizeof reply);
+    release(plane, 0, record);
+    cr_assert_eq(reply.tag, 77);
+    return reply;
+}
+
+/* ---- the tests ---- */
+
+TestSuite(channel, .init = setup, .fini = teardown, .timeout = 60);
+
+Test(channel, an_account_is_new_once_and_has_at_most_32_devices)
+{
+    struct plane plane;
+    uint8_t key[32] = {1};
+    attach(&plane, 0);
+    struct channel_login_reply reply = login(&plane, key, 1, true);
+    cr_assert_eq(reply.error, 0);
+    cr_assert_eq(reply.welcome, WIRE_WELCOME_NEW_ACCOUNT);
+    cr_assert_eq(reply.waiting, 0);
+    reply = login(&plane, key, 1, true);
+    cr_assert_eq(reply.error, 0);
+    cr_assert_eq(reply.welcome, 0);
+    cr_assert_eq(login(&plane, key, 1, false).error, WIRE_ERROR_BAD_PROOF);
+    cr_assert_eq(login(&plane, key, 0, true).error, WIRE_ERROR_BAD_PROOF);
+    for (uint16_t device = 2; device <= 32; device++)
+        cr_assert_eq(login(&plane, key, device, true).error, 0);
+    cr_assert_eq(login(&plane, key, 33, true).error, WIRE_ERROR_DEVICES);
+    cr_assert_eq(login(&plane, key, 32, true).error, 0);
+    detach(&plane);
+    stop_control(SIGKILL);
+    start_control();
+    attach(&plane, plane.grant.epoch);
+    cr_assert_eq(login(&plane, key, 5, true).welcome, 0);
+    cr_assert_eq(login(&plane, key, 33, true).error, WIRE_ERROR_DEVICES);
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
+Test(channel, an_epoch_is_given_once_and_kept_by_who_holds_it)
+{
+    struct plane plane;
+    attach(&plane, 0);
+    struct channel_grant first = plane.grant;
+    cr_assert_eq(first.epoch, 1);
+    detach(&plane);
+    stop_control(SIGKILL);
+    start_control();
+    attach(&plane, first.epoch);
+    cr_assert_eq(plane.grant.epoch, first.epoch);
+    cr_assert_arr_eq(plane.grant.relay_id, first.relay_id, sizeof first.relay_id);
+    detach(&plane);
+    attach(&plane, 0);
+    cr_assert_eq(plane.grant.epoch, first.epoch + 1);
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
+Test(channel, who_does_not_fit_is_refused)
+{
+    struct plane plane, second;
+    struct channel_offer offer = sound_offer(0);
+    offer.version = CHANNEL_VERSION + 1;
+    cr_assert_eq(offer_as(&plane, &offer, F_SEAL_SHRINK).status, WAX_CHANNEL_VERSION);
+    detach(&plane);
+    offer = sound_offer(0);
+    offer.memory_bytes += 64;
+    cr_assert_eq(offer_as(&plane, &offer, F_SEAL_SHRINK).status, WAX_CHANNEL_VERSION);
+    detach(&plane);
+    offer = sound_offer(0);
+    cr_assert_eq(offer_as(&plane, &offer, 0).status, WAX_CHANNEL_VERSION); /* could be cut under our feet */
+    detach(&plane);
+    offer = sound_offer(0);
+    offer.workers = 0;
+    cr_assert_eq(offer_as(&plane, &offer, F_SEAL_SHRINK).status, WAX_CHANNEL_VERSION);
+    detach(&plane);
+    attach(&plane, 0);
+    offer = sound_offer(0);
+    cr_assert_eq(offer_as(&second, &offer, F_SEAL_SHRINK).status, WAX_STORE_LOCKED);
+    detach(&second);
+    store(&plane, 0, 1, (1ull << 48) + 1, 10, 1); /* the first is not disturbed */
+    publish(&plane, 0);
+    expect_stored(&plane, 0, 1);
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
+Test(channel, what_is_stored_is_drained_with_credit_and_retired_for_good)
+{
+    struct plane plane;
+    attach(&plane, 0);
+    uint64_t base = plane.grant.epoch << 48;
+    for (uint64_t i = 1; i <= 60; i++)
+        store(&plane, 1, (uint8_t)(i % 3), base + i, (uint32_t)(i * 997), i);
+    publish(&plane, 1);
+    for (uint64_t i = 1; i <= 60; i++) {
+        /* shards answer in their own order: tags of one mailbox rise */
+        const struct channel_record *record = next(&plane, 1, 5000);
+        cr_assert_not_null(record);
+        cr_assert_eq(record->kind, CHANNEL_STORED);
+        release(&plane, 1, record);
+    }
+    drain(&plane, 0, 1, 5, 0, 3);
+    for (uint64_t i = 0; i < 3; i++) {
+        const struct channel_record *record = next(&plane, 0, 5000);
+        cr_assert_not_null(record);
+        cr_assert_eq(((const struct channel_drained *)(const void *)record)->position, base + 1 + 3 * i);
+        release(&plane, 0, record);
+    }
+    cr_assert_null(next(&plane, 0, 50), "more than the credit allows");
+    struct channel_drain_credit *credit = reserve(&plane, 0, CHANNEL_DRAIN_CREDIT, sizeof *credit);
+    credit->name = name_of(1, 1);
+    credit->generation = 5;
+    credit->messages = 100;
+    publish(&plane, 0);
+    expect_drained(&plane, 0, 5, base + 10, 17, 3, base + 58);
+
+    /* what is stored from now on is streamed as well, after its answer */
+    store(&plane, 0, 1, base + 100, 5, 100);
+    publish(&plane, 0);
+    expect_stored(&plane, 0, 100);
+    expect_drained(&plane, 0, 5, base + 100, 1, 1, base + 100);
+
+    struct channel_retire *retire = reserve(&plane, 0, CHANNEL_RETIRE, sizeof *retire + 20 * 8);
+    retire->name = name_of(1, 1);
+    retire->count = 20;
+    for (uint64_t i = 0; i < 20; i++)
+        retire->position[i] = base + 1 + 3 * i;
+    publish(&plane, 0);
+    drain(&plane, 0, 1, 6, 0, 100);
+    expect_drained(&plane, 0, 6, base + 100, 1, 1, base + 100);
+    stop_control(SIGTERM); /* a clean stop makes the retirement durable */
+    start_control();
+    detach(&plane);
+    attach(&plane, plane.grant.epoch);
+    drain(&plane, 0, 1, 1, 0, 100);
+    expect_drained(&plane, 0, 1, base + 100, 1, 1, base + 100);
+    drain(&plane, 0, 9, 1, 0, 100); /* a mailbox that never was */
+    expect_drained(&plane, 0, 1, 0, 0, 1, 0);
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
+Test(channel, a_receipt_retires_what_it_is_about_in_the_same_commit)
+{
+    struct plane plane;
+    attach(&plane, 0);
+    uint64_t base = plane.grant.epoch << 48;
+    store(&plane, 0, 1, base + 1, 100, 1);
+    publish(&plane, 0);
+    expect_stored(&plane, 0, 1);
+    struct channel_store_receipt *receipt = reserve(&plane, 0, CHANNEL_STORE_RECEIPT, sizeof *receipt);
+    receipt->tag = 2;
+    receipt->name = name_of(200, 1);
+    receipt->position = base + 2;
+    receipt->about = name_of(1, 1);
+    receipt->id = (base + 1) * 3;
+    receipt->retire = base + 1;
+    receipt->status_kind = WIRE_DELIVERED;
+    publish(&plane, 0);
+    expect_stored(&plane, 0, 2);
+    stop_control(SIGKILL);
+    start_control();
+    detach(&plane);
+    attach(&plane, plane.grant.epoch);
+    drain(&plane, 0, 1, 1, 0, 100);
+    expect_drained(&plane, 0, 1, 0, 0, 1, base + 1);
+    drain(&plane, 0, 200, 1, 0, 100);
+    const struct channel_record *record = next(&plane, 0, 5000);
+    cr_assert_not_null(record);
+    const struct channel_drained *d = (const void *)record;
+    cr_assert_eq(d->item, CHANNEL_ITEM_RECEIPT);
+    cr_assert_eq(d->status_kind, WIRE_DELIVERED);
+    cr_assert_eq(d->id, (base + 1) * 3);
+    release(&plane, 0, record);
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
+Test(channel, killed_and_started_again_it_has_all_that_was_answered_and_takes_the_rest_once)
+{
+    enum { COUNT = 400 };
+    struct plane plane;
+    bool stored[COUNT + 1] = {false};
+    uint64_t answered = 0;
+    attach(&plane, 0);
+    uint64_t base = plane.grant.epoch << 48;
+    for (int life = 0; life < 4; life++) {
+        for (uint64_t i = 1; i <= COUNT; i++) {
+            if (!stored[i])
+                store(&plane, 0, 3, base + i, (uint32_t)(i * 13 % 5000), i);
+        }
+        publish(&plane, 0);
+        uint64_t want = life == 3 ? COUNT : answered + 1 + (uint64_t)life * 37;
+        while (answered < want) {
+            const struct channel_record *record = next(&plane, 0, 5000);
+            cr_assert_not_null(record);
+            const struct channel_stored *answer = (const void *)record;
+            cr_assert_eq(record->kind, CHANNEL_STORED);
+            cr_assert_eq(answer->reason, 0);
+            cr_assert_not(stored[answer->tag]);
+            stored[answer->tag] = true;
+            answered++;
+            release(&plane, 0, record);
+        }
+        if (life == 3)
+            break;
+        stop_control(SIGKILL);
+        start_control();
+        detach(&plane);
+        attach(&plane, plane.grant.epoch);
+    }
+    drain(&plane, 0, 3, 1, 0, COUNT + 1);
+    expect_drained(&plane, 0, 1, base + 1, COUNT, 1, base + COUNT);
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
+Test(channel, a_malformed_record_ends_the_attachment)
+{
+    struct plane plane;
+    char byte;
+    attach(&plane, 0);
+    struct channel_store *request = reserve(&plane, 0, CHANNEL_STORE, sizeof *request);
+    request->payload_bytes = 100; /* which are not there */
+    request->position = 1;
+    request->ttl_s = 1;
+    publish(&plane, 0);
+    cr_assert_eq(recv(plane.socket, &byte, 1, 0), 0);
+    detach(&plane);
+    attach(&plane, 0);
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
+static void ask_admin(const char *request, char *reply, size_t room)
+{
+    int fd = connect_to(admin_path, SOCK_STREAM);
+    size_t len = 0;
+    cr_assert_eq(send(fd, request, strlen(request), 0), (ssize_t)strlen(request));
+    while (len == 0 || reply[len - 1] != '\n') {
+        ssize_t got = recv(fd, reply + len, room - len - 1, 0);
+        cr_assert_gt(got, 0);
+        len += (size_t)got;
+    }
+    reply[len] = '\0';
+    close(fd);
+}
+
+Test(channel, operators_see_the_sessions_that_were_announced_until_the_channel_ends)
+{
+    struct plane plane;
+    char reply[65536];
+    attach(&plane, 0);
+    struct channel_session_open *open = reserve(&plane, 1, CHANNEL_SESSION_OPEN, sizeof *open);
+    open->name = name_of(0xab, 9);
+    open->generation = 4;
+    open->since_ms = wall_ms();
+    open->peer[10] = open->peer[11] = 0xff;
+    open->peer[12] = 198;
+    open->peer[13] = 18;
+    open->peer[15] = 77;
+    open->peer_port = 1234;
+    open->tls = 1;
+    plane.memory->worker[1].metrics.sends = 31;
+    publish(&plane, 1);
+    store(&plane, 1, 1, 99, 5, 1);
+    publish(&plane, 1);
+    expect_stored(&plane, 1, 1);
+    ask_admin("{\"command\":\"sessions\"}\n", reply, sizeof reply);
+    cr_assert_not_null(
+        strstr(reply, "\"user\":\"abababababababababababababababab\",\"device\":9,\"peer\":\"198.18.0.77\","
+                      "\"port\":1234,\"worker\":0,\"tls\":true"),
+        "%s", reply);
+    ask_admin("{\"command\":\"status\"}\n", reply, sizeof reply);
+    cr_assert_not_null(strstr(reply, "\"attached\":true"), "%s", reply);
+    cr_assert_not_null(strstr(reply, "\"sessions\":1"), "%s", reply);
+    cr_assert_not_null(strstr(reply, "\"items\":1"), "%s", reply);
+    ask_admin("{\"command\":\"workers\"}\n", reply, sizeof reply);
+    cr_assert_not_null(strstr(reply, "\"sends\":31"), "%s", reply);
+    ask_admin("{\"command\":\"counters\"}\n", reply, sizeof reply);
+    cr_assert_not_null(strstr(reply, "\"sends\":31"), "%s", reply);
+    ask_admin("nonsense\n", reply, sizeof reply);
+    cr_assert_not_null(strstr(reply, "\"error\""), "%s", reply);
+    struct channel_session_close *close_record =
+        reserve(&plane, 1, CHANNEL_SESSION_CLOSE, sizeof *close_record);
+    close_record->name = name_of(0xab, 9);
+    close_record->generation = 3; /* an older session's end */
+    publish(&plane, 1);
+    detach(&plane);
+    for (int i = 0; i < 2000; i++) {
+        ask_admin("{\"command\":\"status\"}\n", reply, sizeof reply);
+        if (strstr(reply, "\"attached\":false") != NULL)
+            break;
+        nap();
+    }
+    cr_assert_not_null(strstr(reply, "\"sessions\":0"), "%s", reply);
+    stop_control(SIGTERM);
+}
