@@ -82,7 +82,7 @@ void conn_peer_fin(struct stack *stack, uint32_t id);
 void conn_shut(struct stack *stack, uint32_t id);
 
 /* Send a WebSocket Close with a code (0: none) behind what is queued, and shut. */
-void conn_close(struct stack *stack, uint32_t id, uint16_t code);
+void conn_close_ws(struct stack *stack, uint32_t id, uint16_t code);
 
 /* Reset at once, without a word. The status is counted. */
 void conn_abort(struct stack *stack, uint32_t id, enum wax_status status);

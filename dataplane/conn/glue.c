@@ -29,7 +29,7 @@ static void glue_ping(void *ctx, uint32_t id)
 static void glue_close(void *ctx, uint32_t id, uint16_t code, enum wax_status why)
 {
     (void)why; /* the session counts it */
-    conn_close(ctx, id, code);
+    conn_close_ws(ctx, id, code);
 }
 
 /* Not at once: the session is in the middle of something. */

@@ -54,7 +54,7 @@ void conn_begin_session(struct stack *stack, uint32_t id)
                      tuple->peer_port, (conn->flags & CONN_TLS) != 0, stack->now_us);
     if (status != WAX_OK) {
         metrics_count(stack->metrics, status);
-        conn_close(stack, id, WIRE_CLOSE_TRY_LATER);
+        conn_close_ws(stack, id, WIRE_CLOSE_TRY_LATER);
         return;
     }
     conn->flags |= CONN_SESSION;
@@ -140,7 +140,7 @@ void conn_peer_fin(struct stack *stack, uint32_t id)
     conn_shut(stack, id);
 }
 
-void conn_close(struct stack *stack, uint32_t id, uint16_t code)
+void conn_close_ws(struct stack *stack, uint32_t id, uint16_t code)
 {
     struct conn *conn = &stack->conns[id];
     uint8_t frame[WAX_WS_HEADER_BYTES_MAX + WAX_WS_CONTROL_BYTES_MAX];

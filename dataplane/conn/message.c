@@ -90,7 +90,7 @@ static void control_take(struct stack *stack, uint32_t id, const struct ws_event
         if (!conn_queue(stack, id, view_of(frame, len)))
             conn_abort(stack, id, WAX_NO_MEMORY);
     } else if (event->opcode == WS_CLOSE) {
-        conn_close(stack, id, event->close_code == 1005 ? 0 : event->close_code);
+        conn_close_ws(stack, id, event->close_code == 1005 ? 0 : event->close_code);
     } /* a pong: that it came is all that counts */
 }
 
@@ -147,7 +147,7 @@ size_t conn_messages(struct stack *stack, uint32_t id, struct span bytes)
         }
         if (status != WAX_OK) {
             metrics_count(stack->metrics, status);
-            conn_close(stack, id, ws_close_code(status));
+            conn_close_ws(stack, id, ws_close_code(status));
             return bytes.len;
         }
         if (event.opcode == WS_BINARY)

@@ -205,7 +205,7 @@ bool stack_drain(struct stack *stack)
     for (uint32_t i = 0; i < DRAIN_CONNS && stack->walk_next < conns; i++) {
         uint32_t id = stack->walk_next++;
         if (stack->conns[id].state == CONN_WS)
-            conn_close(stack, id, WIRE_CLOSE_RESTART);
+            conn_close_ws(stack, id, WIRE_CLOSE_RESTART);
         else if (stack->conns[id].state != CONN_FREE)
             conn_shut(stack, id);
     }
