@@ -39,17 +39,13 @@ def end_to_end(results, build, workers):
 
 
 def run_end_to_end(results, where, workers):
-    """Each line 'ok NAME', 'not ok NAME' or 'skip NAME' of tests/e2e/run is one test."""
+    """Each line 'ok NAME', 'not ok NAME' or 'skip NAME' of tests/e2e/run is one test; what it tells is indented below."""
     done = run([ROOT / "tests/e2e/run", "--json", where], 900)
-    count = failed = 0
-    for line in done.output.splitlines():
-        match = re.match(r"(ok|not ok|skip)\b\W*(.*)", line)
-        if match:
-            outcome = {"ok": "pass", "not ok": "fail", "skip": "skip"}[match[1]]
-            count += 1
-            failed += outcome == "fail"
-            results.add(f"e2e {workers}w: {match[2]}", outcome, done.output)
-    if count == 0 or done.code is None or (done.code != 0 and failed == 0):
+    tests = re.findall(r"^(ok|not ok|skip) ([^\n]*)\n((?:    [^\n]*\n)*)", done.output, flags=re.M)
+    for word, name, told in tests:
+        results.add(f"e2e {workers}w: {name}", {"ok": "pass", "not ok": "fail", "skip": "skip"}[word], told)
+    failed = any(word == "not ok" for word, _, _ in tests)
+    if not tests or done.code is None or (done.code != 0 and not failed):
         results.add(f"e2e {workers}w: the run itself (exit code {done.code})", "fail", done.output)
 
 

@@ -50,7 +50,8 @@ class Build:
         self.reports.mkdir(parents=True)
         log = self.folder / "meson-logs" / "testlog.json"
         log.unlink(missing_ok=True)
-        command = ["meson", "test", "--no-rebuild", "-C", self.folder, f"--num-processes={JOBS}"]
+        command = ["meson", "test", "--no-rebuild", "-C", self.folder, f"--num-processes={JOBS}",
+                   "--timeout-multiplier=6"]
         for suite in self.suites:
             command += ["--suite", suite]
         done = run(command, 1200, {**self.env, **self.sanitizer_env()})
