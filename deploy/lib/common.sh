@@ -4,16 +4,16 @@
 
 readonly QUICKSTART_STARTED=${EPOCHREALTIME/[.,]/}
 
-# Microseconds since the start of this run.
-elapsed_us() {
-    echo $((${EPOCHREALTIME/[.,]/} - QUICKSTART_STARTED))
+# say_at MICROSECONDS TEXT…: one line for the person who watches, with its time since the start.
+# Standard output is for JSON when that was asked for.
+say_at() {
+    local us=$(($1 - QUICKSTART_STARTED))
+    shift
+    printf '[%3d.%03d s] %s\n' $((us / 1000000)) $((us % 1000000 / 1000)) "$*" >&"$TELL_FD"
 }
 
-# One line for the person who watches, with the time since the start. Standard output is for
-# JSON when that was asked for.
 say() {
-    local us=$((${EPOCHREALTIME/[.,]/} - QUICKSTART_STARTED))
-    printf '[%7.3f s] %s\n' "$((us / 1000000)).$(printf %06d $((us % 1000000)))" "$*" >&"$TELL_FD"
+    say_at "${EPOCHREALTIME/[.,]/}" "$@"
 }
 
 # The end of a run that can't go on. EXIT traps clean up.

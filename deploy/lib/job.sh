@@ -6,6 +6,7 @@
 # Each client is a `waxcat chat --json` that reads its lines from a FIFO and writes its events to
 # a file; this shell follows the files, so all is told in one order.
 
+LINES_SEEN=0
 declare -A USER_OF FD_IN FD_OUT EVENTS SENT_TEXT RECEIVED QUEUE
 
 # client_start NAME PEER: connect; PEER's user id must be known.
@@ -41,50 +42,64 @@ client_stop() {
     unset "FD_IN[$name]" "FD_OUT[$name]"
 }
 
-# Tell the events that have come since the last look.
+# Tell the events of all clients that have come since the last look, in the order of their times.
 follow() {
-    local name line fd
+    local name line fd key rank
+    local -A found=()
     for name in "${!FD_OUT[@]}"; do
         fd=${FD_OUT[$name]}
         while IFS= read -r line <&"$fd"; do
-            take_event "$name" "$line"
+            json_field time_ms "$line"
+            [[ $line == *'"event":"status"'* ]] && rank=1 || rank=0 # a receipt comes after what it is for
+            printf -v key '%s %d %06d' "$FIELD" "$rank" $((++LINES_SEEN))
+            found[$key]="$name $line"
         done
     done
+    ((${#found[@]} > 0)) || return 0
+    while IFS= read -r key; do
+        take_event "${key%% *}" "${found[$key]%% *}" "${found[$key]#* }"
+    done < <(printf '%s\n' "${!found[@]}" | sort)
 }
 
+# json_field KEY LINE: puts the value into FIELD (no subshell: this is called for every event).
 json_field() {
-    local pattern="\"$1\":\"?([^,\"}]*)"
-    [[ $2 =~ $pattern ]] && printf '%s' "${BASH_REMATCH[1]}"
+    local pattern="\"$1\":(\"([^\"]*)\"|([^\",}]*))"
+    FIELD=""
+    [[ $2 =~ $pattern ]] && FIELD=${BASH_REMATCH[2]}${BASH_REMATCH[3]}
 }
 
 take_event() {
-    local name=$1 line=$2 kind id text
-    kind=$(json_field event "$line") || return 0
-    [[ $kind != status ]] || kind=$(json_field kind "$line")
+    local at=$(($1 * 1000)) name=$2 line=$3 kind id text
+    json_field event "$line" && kind=$FIELD || return 0
+    if [[ $kind == status ]]; then json_field kind "$line" && kind=$FIELD; fi
     EVENTS[$name.$kind]=$((${EVENTS[$name.$kind]:-0} + 1))
-    id=$(json_field id "$line") || id=""
+    json_field id "$line" || true
+    id=$FIELD
+    text=${SENT_TEXT[${id:-none}]:-}
     case $kind in
-    open) say "$name: session open over TLS 1.3 as $(json_field user "$line")$([[ $line != *'"new_account":true'* ]] || echo ', a new account')" ;;
+    open)
+        json_field user "$line"
+        text="session open over TLS 1.3 as $FIELD"
+        [[ $line != *'"new_account":true'* ]] || text+=", a new account"
+        say_at $at "$name: $text"
+        ;;
     sent) # the next of those that were handed to it
         SENT_TEXT[$id]=${QUEUE[$name]%%$'\n'*}
         QUEUE[$name]=${QUEUE[$name]#*$'\n'}
+        say_at $at "$name: sends “${SENT_TEXT[$id]}”"
         ;;
-    accepted) say "$name: ✓   “${SENT_TEXT[$id]}” is on stable storage" ;;
-    delivered) say "$name: ✓✓  “${SENT_TEXT[$id]}” has been delivered, $(after_text "$line")" ;;
-    rejected) say "$name: ✗   “${SENT_TEXT[$id]}” rejected: $(json_field reason "$line")" ;;
+    accepted) say_at $at "$name: ✓   “$text” is on stable storage" ;;
+    delivered) say_at $at "$name: ✓✓  “$text” has been delivered" ;;
+    rejected) json_field reason "$line" && say_at $at "$name: ✗   “$text” was rejected: $FIELD" ;;
     message)
-        [[ $line =~ \"text\":\"([^\"]*)\" ]] && text=${BASH_REMATCH[1]}
-        RECEIVED[$name]+=$text$'\n'
-        say "$name: received “$text”$([[ $line != *'"stored":true'* ]] || echo ' (it was stored)')"
+        json_field text "$line"
+        RECEIVED[$name]+=$FIELD$'\n'
+        text="received “$FIELD”"
+        [[ $line != *'"stored":true'* ]] || text+=" (it was stored)"
+        say_at $at "$name: $text"
         ;;
-    error) say "$name: the relay says: $(json_field text "$line")" ;;
+    error) json_field text "$line" && say_at $at "$name: the relay says: $FIELD" ;;
     esac
-}
-
-after_text() {
-    local us
-    us=$(json_field after_us "$1") || { echo ""; return; }
-    printf '%d.%d ms after it was sent' $((us / 1000)) $((us % 1000 / 100))
 }
 
 # await SECONDS NAME KIND [COUNT]: until so many such events of a client have been seen in all.
@@ -151,6 +166,7 @@ job_offline() {
     send_texts alice "$during"
     await 5 alice sent 7 || fail "alice could not send"
     control_restart
+    follow
     say "control plane: back as process $(process_find control)"
     await 10 alice accepted 4 || fail "what alice sent meanwhile was not stored"
     say "— bob returns —"
