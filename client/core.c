@@ -70,7 +70,6 @@ enum wax_status wax_client_connected(struct wax_client *client, const uint8_t *b
     assert(client->state == CORE_IDLE || client->state == CORE_CLOSED);
     buffer_clear(&client->in);
     buffer_clear(&client->out);
-    buffer_clear(&client->gathered);
     ws_decoder_init(&client->decoder, WS_CLIENT, WAX_FRAME_BYTES_MAX);
     client->closed = (struct wax_client_closed){0};
     client->error = 0;
