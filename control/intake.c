@@ -200,6 +200,13 @@ static bool read_offer(int fd, struct channel_offer *offer, int fds[2])
     return false;
 }
 
+/* Has the one that is attached gone, though the loop has not told yet? */
+static bool caller_gone(const struct caller *caller)
+{
+    struct pollfd fd = {.fd = caller->fd, .events = POLLRDHUP};
+    return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0;
+}
+
 static void take_offer(struct intake *intake, struct caller *caller)
 {
     const char *reason = "no offer with two descriptors";
@@ -209,6 +216,8 @@ static void take_offer(struct intake *intake, struct caller *caller)
         caller_refuse(intake, caller, WAX_CHANNEL_VERSION, reason);
         return;
     }
+    if (intake->caller != NULL && caller_gone(intake->caller))
+        detach(intake, "it has gone");
     enum wax_status status = WAX_STORE_LOCKED;
     struct attachment *offered = NULL;
     reason = "another data plane is attached";

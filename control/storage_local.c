@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "storage_local.h"
+#include "storage_local_internal.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <lmdb.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -15,320 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FORMAT_VERSION 1u
-
-enum job_kind { JOB_OPEN, JOB_CREATE, JOB_SEAL, JOB_DELETE, JOB_PUT, JOB_TAKE, JOB_FENCED };
-
-/* Work for the thread; comes back with its status. */
-struct job {
-    enum job_kind kind;
-    enum wax_status status;
-    struct storage_op *op;
-    struct file *file; /* created or deleted */
-    struct storage_head *head;
-    uint32_t shard;
-    uint64_t segment;
-    uint64_t bytes;
-    uint8_t *out;
-    size_t *out_len;
-    size_t room;
-    size_t key_len;
-    size_t value_len;
-    struct job *next;
-    uint8_t key[WAX_USER_BYTES + STORAGE_NAME_BYTES_MAX];
-    uint8_t value[];
-};
-
-/* A read or write in the ring; lives in the storage_op's `next`. */
-struct transfer {
-    struct loop_op op;
-    struct storage_op *owner;
-    struct local *local;
-    struct file *file;
-    bool write;
-    uint8_t *bytes;
-    uint64_t offset;
-    size_t len, done;
-    struct transfer *next; /* waits for its file */
-};
-
-struct file {
-    uint64_t id;
-    int fd; /* -1 while it is being made */
-    struct transfer *waiting;
-};
-
-struct shard_files {
-    uint64_t epoch;
-    struct file **files; /* by id */
-    uint32_t count, room;
-};
-
-struct local {
-    struct storage storage;
-    struct loop *loop;
-    uint32_t segment_bytes;
-    int directory;
-    int lock;
-    MDB_env *env;
-    MDB_dbi heads, segments, values;
-    struct shard_files shard[WAX_STORE_SHARDS];
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    struct job *asked, **asked_tail;
-    struct job *finished;
-    bool stop;
-    int event;
-    struct loop_op event_op;
-};
-
 static struct local *local_of(struct storage *storage)
 {
     return (struct local *)(void *)storage;
-}
-
-static enum wax_status status_of_errno(int error)
-{
-    if (error == ENOSPC || error == EDQUOT || error == MDB_MAP_FULL)
-        return WAX_STORE_NO_SPACE;
-    return error == 0 ? WAX_OK : WAX_STORE_IO;
-}
-
-static void file_name(char name[64], uint32_t shard, uint64_t id)
-{
-    snprintf(name, 64, "shard-%02u-%010llu.log", shard, (unsigned long long)id);
-}
-
-static MDB_val val(const void *data, size_t len)
-{
-    return (MDB_val){.mv_size = len, .mv_data = (void *)(uintptr_t)data};
-}
-
-/* ---- the thread ---- */
-
-static size_t segment_key(uint8_t key[12], uint32_t shard, uint64_t id)
-{
-    store_be32(key, shard);
-    store_be64(key + 4, id);
-    return 12;
-}
-
-static enum wax_status file_fill(const struct local *local, int fd)
-{
-    static const uint8_t zeros[256 << 10];
-    for (uint64_t at = 0; at < local->segment_bytes;) {
-        size_t len =
-            local->segment_bytes - at < sizeof zeros ? (size_t)(local->segment_bytes - at) : sizeof zeros;
-        ssize_t written = pwrite(fd, zeros, len, (off_t)at);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return status_of_errno(errno);
-        at += (uint64_t)written;
-    }
-    return fdatasync(fd) == 0 ? WAX_OK : status_of_errno(errno);
-}
-
-static enum wax_status job_create(struct local *local, MDB_txn *txn, struct job *job)
-{
-    char name[64];
-    uint8_t key[12], sealed[8];
-    file_name(name, job->shard, job->segment);
-    int fd = openat(local->directory, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return status_of_errno(errno);
-    enum wax_status status = file_fill(local, fd);
-    if (status == WAX_OK && fsync(local->directory) != 0)
-        status = status_of_errno(errno);
-    if (status == WAX_OK) {
-        MDB_val k = val(key, segment_key(key, job->shard, job->segment)), v = val(sealed, sizeof sealed);
-        store_be64(sealed, STORAGE_NOT_SEALED);
-        status = status_of_errno(mdb_put(txn, local->segments, &k, &v, 0));
-    }
-    if (status != WAX_OK) {
-        close(fd);
-        unlinkat(local->directory, name, 0);
-        return status;
-    }
-    job->bytes = (uint64_t)fd;
-    return WAX_OK;
-}
-
-static enum wax_status job_seal(struct local *local, MDB_txn *txn, const struct job *job)
-{
-    uint8_t key[12], sealed[8];
-    MDB_val k = val(key, segment_key(key, job->shard, job->segment)), v;
-    int error = mdb_get(txn, local->segments, &k, &v);
-    if (error == MDB_NOTFOUND)
-        return WAX_OK;
-    store_be64(sealed, job->bytes);
-    v = val(sealed, sizeof sealed);
-    return status_of_errno(error != 0 ? error : mdb_put(txn, local->segments, &k, &v, 0));
-}
-
-static enum wax_status job_delete(struct local *local, MDB_txn *txn, const struct job *job)
-{
-    char name[64];
-    uint8_t key[12];
-    MDB_val k = val(key, segment_key(key, job->shard, job->segment));
-    file_name(name, job->shard, job->segment);
-    /* the file first: a listed segment without a file is empty, a file that is not listed would stay for ever
-     */
-    if ((unlinkat(local->directory, name, 0) != 0 && errno != ENOENT) || fsync(local->directory) != 0)
-        return status_of_errno(errno);
-    int error = mdb_del(txn, local->segments, &k, NULL);
-    return error == MDB_NOTFOUND ? WAX_NOT_FOUND : status_of_errno(error);
-}
-
-static enum wax_status list_segments(struct local *local, MDB_txn *txn, struct job *job)
-{
-    uint8_t key[12];
-    MDB_cursor *cursor;
-    MDB_val k = val(key, segment_key(key, job->shard, 0)), v;
-    struct storage_head *head = job->head;
-    uint32_t room = 0;
-    int error = mdb_cursor_open(txn, local->segments, &cursor);
-    if (error != 0)
-        return status_of_errno(error);
-    for (error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-         error == 0 && k.mv_size == 12 && v.mv_size == 8 && load_be32(k.mv_data) == job->shard;
-         error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-        if (head->segment_count == room) {
-            room = room == 0 ? 16 : room * 2;
-            head->segments = realloc(head->segments, room * sizeof *head->segments);
-            if (head->segments == NULL)
-                abort();
-        }
-        head->segments[head->segment_count++] = (struct storage_segment){
-            .id = load_be64((const uint8_t *)k.mv_data + 4),
-            .sealed_bytes = load_be64(v.mv_data),
-        };
-    }
-    mdb_cursor_close(cursor);
-    return error == MDB_NOTFOUND ? WAX_OK : status_of_errno(error);
-}
-
-static enum wax_status job_open(struct local *local, MDB_txn *txn, struct job *job)
-{
-    uint8_t key[4], epoch[8];
-    store_be32(key, job->shard);
-    MDB_val k = val(key, sizeof key), v;
-    int error = mdb_get(txn, local->heads, &k, &v);
-    if (error != 0 && error != MDB_NOTFOUND)
-        return status_of_errno(error);
-    *job->head = (struct storage_head){.epoch = error == 0 && v.mv_size == 8 ? load_be64(v.mv_data) + 1 : 1};
-    store_be64(epoch, job->head->epoch);
-    v = val(epoch, sizeof epoch);
-    error = mdb_put(txn, local->heads, &k, &v, 0);
-    return error == 0 ? list_segments(local, txn, job) : status_of_errno(error);
-}
-
-static enum wax_status job_put(struct local *local, MDB_txn *txn, const struct job *job)
-{
-    MDB_val k = val(job->key, job->key_len), v = val(job->value, job->value_len);
-    return status_of_errno(mdb_put(txn, local->values, &k, &v, 0));
-}
-
-static enum wax_status job_take(struct local *local, MDB_txn *txn, const struct job *job)
-{
-    MDB_val k = val(job->key, job->key_len), v;
-    int error = mdb_get(txn, local->values, &k, &v);
-    if (error == MDB_NOTFOUND)
-        return WAX_NOT_FOUND;
-    if (error != 0)
-        return status_of_errno(error);
-    *job->out_len = v.mv_size;
-    memcpy(job->out, v.mv_data, v.mv_size < job->room ? v.mv_size : job->room);
-    return status_of_errno(mdb_del(txn, local->values, &k, NULL));
-}
-
-static enum wax_status job_run(struct local *local, MDB_txn *txn, struct job *job)
-{
-    switch (job->kind) {
-    case JOB_OPEN:
-        return job_open(local, txn, job);
-    case JOB_CREATE:
-        return job_create(local, txn, job);
-    case JOB_SEAL:
-        return job_seal(local, txn, job);
-    case JOB_DELETE:
-        return job_delete(local, txn, job);
-    case JOB_PUT:
-        return job_put(local, txn, job);
-    case JOB_TAKE:
-        return job_take(local, txn, job);
-    case JOB_FENCED:
-        return WAX_STORE_FENCED;
-    }
-    return WAX_BAD_ARGUMENT;
-}
-
-/* One transaction for everything that was asked meanwhile. */
-static void jobs_run(struct local *local, struct job *jobs)
-{
-    MDB_txn *txn;
-    int error = mdb_txn_begin(local->env, NULL, 0, &txn);
-    for (struct job *job = jobs; job != NULL; job = job->next)
-        job->status = error == 0 ? job_run(local, txn, job) : status_of_errno(error);
-    if (error == 0)
-        error = mdb_txn_commit(txn);
-    for (struct job *job = jobs; error != 0 && job != NULL; job = job->next) {
-        if (job->kind == JOB_CREATE && job->status == WAX_OK)
-            close((int)job->bytes);
-        job->status = status_of_errno(error);
-    }
-}
-
-static void *thread_main(void *arg)
-{
-    struct local *local = arg;
-    pthread_mutex_lock(&local->mutex);
-    for (;;) {
-        while (local->asked == NULL && !local->stop)
-            pthread_cond_wait(&local->wake, &local->mutex);
-        if (local->asked == NULL)
-            break;
-        struct job *jobs = local->asked;
-        local->asked = NULL;
-        local->asked_tail = &local->asked;
-        pthread_mutex_unlock(&local->mutex);
-        jobs_run(local, jobs);
-        struct job *last = jobs;
-        while (last->next != NULL)
-            last = last->next;
-        pthread_mutex_lock(&local->mutex);
-        struct job **tail = &local->finished;
-        while (*tail != NULL)
-            tail = &(*tail)->next;
-        *tail = jobs;
-        eventfd_write(local->event, 1);
-    }
-    pthread_mutex_unlock(&local->mutex);
-    return NULL;
-}
-
-static void job_ask(struct local *local, struct job *job)
-{
-    pthread_mutex_lock(&local->mutex);
-    *local->asked_tail = job;
-    local->asked_tail = &job->next;
-    pthread_cond_signal(&local->wake);
-    pthread_mutex_unlock(&local->mutex);
-}
-
-static struct job *job_new(enum job_kind kind, uint32_t shard, uint64_t segment, struct storage_op *op,
-                           size_t value_len)
-{
-    struct job *job = calloc(1, sizeof *job + value_len);
-    if (job == NULL)
-        abort();
-    job->kind = kind;
-    job->shard = shard;
-    job->segment = segment;
-    job->op = op;
-    job->value_len = value_len;
-    return job;
 }
 
 /* ---- the files ---- */
@@ -452,7 +139,7 @@ static void opened(struct local *local, const struct job *job)
     struct storage_head *head = job->head;
     shard->epoch = head->epoch;
     for (uint32_t i = 0; i < head->segment_count; i++) {
-        file_name(name, job->shard, head->segments[i].id);
+        segment_file_name(name, job->shard, head->segments[i].id);
         int fd = openat(local->directory, name, O_RDWR | O_CLOEXEC);
         if (fd >= 0)
             file_add(shard, head->segments[i].id, fd);
@@ -592,7 +279,7 @@ static void local_dir_get(struct storage *storage, const uint8_t user[WAX_USER_B
 {
     struct local *local = local_of(storage);
     uint8_t key[WAX_USER_BYTES + STORAGE_NAME_BYTES_MAX];
-    MDB_val k = val(key, value_key(key, user, name)), v;
+    MDB_val k = mdb_view(key, value_key(key, user, name)), v;
     MDB_txn *txn;
     int error = mdb_txn_begin(local->env, NULL, MDB_RDONLY, &txn);
     if (error == 0) {
@@ -634,60 +321,6 @@ static void local_flush(struct storage *storage)
 
 /* ---- opening and closing ---- */
 
-static int env_open(struct local *local, const struct storage_local_config *config)
-{
-    char path[512];
-    MDB_txn *txn;
-    snprintf(path, sizeof path, "%s/directory.mdb", config->directory);
-    int error = mdb_env_create(&local->env);
-    if (error == 0)
-        error = mdb_env_set_maxdbs(local->env, 8);
-    if (error == 0)
-        error = mdb_env_set_mapsize(local->env, config->map_bytes);
-    if (error == 0)
-        error = mdb_env_open(local->env, path, MDB_NOSUBDIR | MDB_NOTLS, 0600);
-    if (error == 0)
-        error = mdb_txn_begin(local->env, NULL, 0, &txn);
-    if (error != 0)
-        return error;
-    error = mdb_dbi_open(txn, "heads", MDB_CREATE, &local->heads);
-    if (error == 0)
-        error = mdb_dbi_open(txn, "segments", MDB_CREATE, &local->segments);
-    if (error == 0)
-        error = mdb_dbi_open(txn, "values", MDB_CREATE, &local->values);
-    if (error != 0) {
-        mdb_txn_abort(txn);
-        return error;
-    }
-    return mdb_txn_commit(txn);
-}
-
-/* The version of the format: written when the store is made, refused when it is another. */
-static enum wax_status check_version(struct local *local)
-{
-    uint8_t version[4];
-    MDB_txn *txn;
-    MDB_val k = val("format", 6), v;
-    int error = mdb_txn_begin(local->env, NULL, 0, &txn);
-    if (error != 0)
-        return status_of_errno(error);
-    error = mdb_get(txn, local->heads, &k, &v);
-    if (error == 0) {
-        bool same = v.mv_size == 4 && load_be32(v.mv_data) == FORMAT_VERSION;
-        mdb_txn_abort(txn);
-        return same ? WAX_OK : WAX_STORE_VERSION;
-    }
-    store_be32(version, FORMAT_VERSION);
-    v = val(version, sizeof version);
-    if (error == MDB_NOTFOUND)
-        error = mdb_put(txn, local->heads, &k, &v, 0);
-    if (error != 0) {
-        mdb_txn_abort(txn);
-        return status_of_errno(error);
-    }
-    return status_of_errno(mdb_txn_commit(txn));
-}
-
 static enum wax_status open_all(struct local *local, const struct storage_local_config *config)
 {
     struct rlimit files;
@@ -705,18 +338,13 @@ static enum wax_status open_all(struct local *local, const struct storage_local_
         files.rlim_cur = files.rlim_max; /* each segment keeps a descriptor */
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    int error = env_open(local, config);
-    if (error != 0) {
-        errno = error > 0 ? error : EIO;
-        return status_of_errno(error);
-    }
-    enum wax_status status = check_version(local);
+    enum wax_status status = local_env_open(local, config);
     if (status != WAX_OK)
         return status;
     local->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (local->event < 0)
         return status_of_errno(errno);
-    if (pthread_create(&local->thread, NULL, thread_main, local) != 0)
+    if (pthread_create(&local->thread, NULL, job_thread, local) != 0)
         return WAX_STORE_IO;
     local->event_op.done = jobs_finished;
     loop_poll(local->loop, local->event, POLLIN, &local->event_op);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the local storage's files share: storage_local.c on the loop's thread, storage_local_jobs.c on its
+ * own. */
+#ifndef CONTROL_STORAGE_LOCAL_INTERNAL_H
+#define CONTROL_STORAGE_LOCAL_INTERNAL_H
+
+#include <lmdb.h>
+#include <pthread.h>
+
+#include "storage_local.h"
+
+enum job_kind { JOB_OPEN, JOB_CREATE, JOB_SEAL, JOB_DELETE, JOB_PUT, JOB_TAKE, JOB_FENCED };
+
+/* Work for the thread; comes back with its status. */
+struct job {
+    enum job_kind kind;
+    enum wax_status status;
+    struct storage_op *op;
+    struct file *file; /* created or deleted */
+    struct storage_head *head;
+    uint32_t shard;
+    uint64_t segment;
+    uint64_t bytes;
+    uint8_t *out;
+    size_t *out_len;
+    size_t room;
+    size_t key_len;
+    size_t value_len;
+    struct job *next;
+    uint8_t key[WAX_USER_BYTES + STORAGE_NAME_BYTES_MAX];
+    uint8_t value[];
+};
+
+/* A read or write in the ring; lives in the storage_op's `next`. */
+struct transfer {
+    struct loop_op op;
+    struct storage_op *owner;
+    struct local *local;
+    struct file *file;
+    bool write;
+    uint8_t *bytes;
+    uint64_t offset;
+    size_t len, done;
+    struct transfer *next; /* waits for its file */
+};
+
+struct file {
+    uint64_t id;
+    int fd; /* -1 while it is being made */
+    struct transfer *waiting;
+};
+
+struct shard_files {
+    uint64_t epoch;
+    struct file **files; /* by id */
+    uint32_t count, room;
+};
+
+struct local {
+    struct storage storage;
+    struct loop *loop;
+    uint32_t segment_bytes;
+    int directory;
+    int lock;
+    MDB_env *env;
+    MDB_dbi heads, segments, values;
+    struct shard_files shard[WAX_STORE_SHARDS];
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    struct job *asked, **asked_tail;
+    struct job *finished;
+    bool stop;
+    int event;
+    struct loop_op event_op;
+};
+
+/* NO_SPACE for a full disk or map, IO for any other error, OK for 0. */
+enum wax_status status_of_errno(int error);
+void segment_file_name(char name[64], uint32_t shard, uint64_t id);
+MDB_val mdb_view(const void *data, size_t len);
+
+/* Open LMDB, and check the format's version. errno tells why not. */
+enum wax_status local_env_open(struct local *local, const struct storage_local_config *config);
+
+struct job *job_new(enum job_kind kind, uint32_t shard, uint64_t segment, struct storage_op *op,
+                    size_t value_len);
+void job_ask(struct local *local, struct job *job);
+void *job_thread(void *local);
+
+#endif
