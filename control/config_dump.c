@@ -106,8 +106,10 @@ size_t config_dump(const struct wax_config *config, char *text, size_t room)
     for (uint32_t i = 0; i < config->port_count; i++)
         put_port(&sink, &config->port[i]);
     put(&sink, config->listener_count == 0 ? "listeners: []\n" : "listeners:\n");
-    for (uint32_t i = 0; i < config->listener_count; i++)
-        put(&sink, "  - port: %u\n    tls: %s\n", config->listener[i].port,
-            config->listener[i].tls ? "true" : "false");
+    for (uint32_t i = 0; i < config->listener_count; i++) {
+        put(&sink, "  - tls: %s\n", config->listener[i].tls ? "true" : "false");
+        if (config->listener[i].port != 0) /* else config_check refuses it */
+            put(&sink, "    port: %u\n", config->listener[i].port);
+    }
     return sink.len;
 }

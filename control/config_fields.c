@@ -106,6 +106,12 @@ bool config_value_text(struct view text, char *out, size_t room, const char **re
     return true;
 }
 
+static bool is_mapped(const uint8_t address[16])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(address, mapped, sizeof mapped) == 0;
+}
+
 bool config_value_address(struct view text, bool with_prefix, struct config_address *out, const char **reason)
 {
     char host[64];
@@ -123,7 +129,7 @@ bool config_value_address(struct view text, bool with_prefix, struct config_addr
     uint32_t prefix_max = 32;
     if (inet_pton(AF_INET, host, address.address + 12) == 1) {
         address.address[10] = address.address[11] = 0xff;
-    } else if (inet_pton(AF_INET6, host, address.address) == 1) {
+    } else if (inet_pton(AF_INET6, host, address.address) == 1 && !is_mapped(address.address)) {
         address.ip6 = true;
         prefix_max = 128;
     } else {
@@ -168,8 +174,7 @@ bool config_value_mac(struct view text, uint8_t mac[6], const char **reason)
 
 void config_address_text(const uint8_t address[16], char *text)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (memcmp(address, mapped, sizeof mapped) == 0)
+    if (is_mapped(address))
         inet_ntop(AF_INET, address + 12, text, INET6_ADDRSTRLEN);
     else
         inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);

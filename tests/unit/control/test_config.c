@@ -164,6 +164,8 @@ Test(config, bad_ports_are_refused)
             "t.yaml:2: 'addresses': '198.18.0.1/33' is out of range");
     refused("ports:\n- addresses: [198.18.0.256/24]\n", WAX_CONFIG_VALUE,
             "t.yaml:2: 'addresses': '198.18.0.256/24' is not an address with a prefix (a.b.c.d/n)");
+    refused("ports:\n- addresses: ['::ffff:198.18.0.1/24']\n", WAX_CONFIG_VALUE,
+            "t.yaml:2: 'addresses': '::ffff:198.18.0.1/24' is not an address with a prefix (a.b.c.d/n)");
     refused("ports:\n- gateway: 198.18.0.1/24\n", WAX_CONFIG_VALUE,
             "t.yaml:2: 'gateway': '198.18.0.1/24' is not an address");
     refused("ports:\n- memif_server: yes\n", WAX_CONFIG_VALUE,
