@@ -2,6 +2,8 @@
 /* The engine as a whole: its memory, configuration, listeners, look-ups and ready list. */
 #include "tcp/engine.h"
 
+#define TIME_MAX_MS (1u << 30) /* deadlines are compared modulo 2^32 */
+
 static uint32_t or_default(uint32_t value, uint32_t fallback)
 {
     return value != 0 ? value : fallback;
@@ -36,10 +38,21 @@ static struct tcp_config config_resolve(const struct tcp_config *in, const struc
 
 static bool config_sound(const struct tcp_config *c)
 {
+    const uint32_t times[] = {c->rto_initial_ms,  c->rto_max_ms,         c->time_wait_ms,
+                              c->user_timeout_ms, c->connect_timeout_ms, c->half_open_ms,
+                              c->keepalive_ms,    c->keepalive_probe_ms, c->challenge_ms};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        if (times[i] > TIME_MAX_MS) {
+            return false;
+        }
+    }
+    if (c->fin_wait_2_ms > TIME_MAX_MS && c->fin_wait_2_ms != UINT32_MAX) {
+        return false;
+    }
     return c->conns_max < WHEEL_TIMERS_MAX && c->half_open_max <= c->conns_max && c->mss >= TCP_MSS_MIN &&
            c->receive_bytes_max <= WAX_CONN_RECEIVE_BYTES_MAX &&
            c->send_bytes_max <= WAX_CONN_SEND_BYTES_MAX && c->rto_min_ms <= c->rto_max_ms &&
-           c->rto_max_ms < 1u << 30 && c->delayed_ack_ms < 500 && c->keepalive_probes < UINT8_MAX;
+           c->delayed_ack_ms < 500 && c->keepalive_probes < UINT8_MAX;
 }
 
 static size_t line_up(size_t bytes)

@@ -134,6 +134,9 @@ static void life_expired(struct tcp_engine *e, struct tcp_conn *c)
         keepalive_expired(e, c);
         return;
     case TCP_STATE_FIN_WAIT_2:
+        if (e->cfg.fin_wait_2_ms == UINT32_MAX) {
+            return; /* it was the keepalive's */
+        }
         if (idle_ms + 1000 > e->cfg.fin_wait_2_ms) { /* heard_s is rounded down */
             give_up(e, c);
         } else {
