@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The bytes of one client, both ways. */
+#include <stdlib.h>
+
+#include "waxgen/gen.h"
+
+void client_mark(struct gen *gen, struct client *client)
+{
+    if (client->dirty)
+        return;
+    client->dirty = true;
+    gen->dirty[gen->dirty_count++] = client;
+}
+
+static void partial_add(struct gen *gen, struct client *client, struct view bytes)
+{
+    size_t need = client->partial_len + bytes.len;
+    if (need > client->partial_room) {
+        client->partial_room = need < 1024 ? 1024 : 2 * need;
+        client->partial = realloc(client->partial, client->partial_room);
+    }
+    if (client->partial == NULL) {
+        gen_error(gen, client, "no memory for a message", "");
+        client->partial_len = client->partial_room = 0;
+        return;
+    }
+    memcpy(client->partial + client->partial_len, bytes.data, bytes.len);
+    client->partial_len = need;
+}
+
+static void partial_drop(struct client *client)
+{
+    free(client->partial);
+    client->partial = NULL;
+    client->partial_len = client->partial_room = 0;
+}
+
+static void message(struct gen *gen, struct client *client, struct view frame)
+{
+    if (client->state == CLIENT_OPEN || client->state == CLIENT_CLOSING)
+        traffic_frame(gen, client, frame);
+    else
+        opening_frame(gen, client, frame);
+}
+
+static void ws_event(struct gen *gen, struct client *client, const struct ws_event *event)
+{
+    switch (event->opcode) {
+    case WS_BINARY:
+        if (event->first && event->last) {
+            message(gen, client, view_of(event->data.data, event->data.len));
+            return;
+        }
+        partial_add(gen, client, view_of(event->data.data, event->data.len));
+        if (event->last) {
+            message(gen, client, view_of(client->partial, client->partial_len));
+            partial_drop(client);
+        }
+        return;
+    case WS_PING:
+        memcpy(client->pong, event->data.data, event->data.len);
+        client->pong_len = (uint8_t)event->data.len;
+        client->pong_due = true;
+        client_mark(gen, client);
+        return;
+    case WS_CLOSE:
+        if (client->state != CLIENT_CLOSING) {
+            char detail[64];
+            snprintf(detail, sizeof detail, "code %u", event->close_code);
+            gen_error(gen, client, "the relay closed a session", detail);
+        }
+        return;
+    }
+}
+
+static void ws_input(struct gen *gen, struct client *client, struct span in)
+{
+    while (in.len > 0 && client->conn != TCP_NONE) {
+        struct ws_event event;
+        enum wax_status status = ws_decode(&client->ws, in, &event);
+        if (status == WAX_MORE || status == WAX_WS_CLOSED)
+            return;
+        if (status == WAX_OK) {
+            ws_event(gen, client, &event);
+        } else if (status == WAX_FULL) {
+            client->ws.control = client->ws_control;
+        } else {
+            gen_error(gen, client, "a WebSocket frame is wrong", wax_status_text(status));
+            tcp_abort(gen->tcp, client->conn);
+            return;
+        }
+        in.data += event.consumed;
+        in.len -= event.consumed;
+    }
+}
+
+static void plain_input(struct gen *gen, struct client *client, struct span in)
+{
+    if (client->state == CLIENT_UPGRADE) {
+        partial_add(gen, client, view_of(in.data, in.len));
+        size_t used = opening_upgraded(gen, client, view_of(client->partial, client->partial_len));
+        if (client->state == CLIENT_UPGRADE)
+            return;
+        uint8_t *rest = client->partial;
+        size_t len = client->partial_len;
+        client->partial = NULL;
+        partial_drop(client);
+        ws_input(gen, client, span_of(rest + used, len - used));
+        free(rest);
+        return;
+    }
+    ws_input(gen, client, in);
+}
+
+/* One whole record or, without TLS, any bytes. Returns how many are done with, 0: more are needed. */
+static size_t record_input(struct gen *gen, struct client *client, struct span in)
+{
+    if (!gen->options.tls) {
+        plain_input(gen, client, in);
+        return in.len;
+    }
+    if (!client->sealed)
+        return opening_shake(gen, client, view_of(in.data, in.len));
+    uint8_t answer[TLS_OUT_BYTES];
+    struct tls_event event;
+    enum wax_status status = tls_input(&client->tls, in, span_of(answer, sizeof answer), gen->now_us, &event);
+    if (event.out_len > 0)
+        tcp_write(gen->tcp, client->conn, view_of(answer, event.out_len));
+    if (status == WAX_MORE)
+        return 0;
+    if (status == WAX_TLS_CLOSE_NOTIFY && client->state == CLIENT_CLOSING)
+        return event.consumed;
+    if (status != WAX_OK) {
+        gen_error(gen, client, "a TLS record is wrong", wax_status_text(status));
+        tcp_abort(gen->tcp, client->conn);
+        return in.len;
+    }
+    if (event.data.len > 0)
+        plain_input(gen, client, event.data);
+    return event.consumed;
+}
+
+/* As many whole records as there are; returns how many bytes are done with. */
+static size_t records_input(struct gen *gen, struct client *client, struct span in)
+{
+    size_t used = 0;
+    while (used < in.len && client->conn != TCP_NONE) {
+        size_t step = record_input(gen, client, span_of(in.data + used, in.len - used));
+        if (step == 0)
+            break;
+        used += step;
+    }
+    return used;
+}
+
+static void queue_input(struct gen *gen, struct client *client)
+{
+    while (client->conn != TCP_NONE) {
+        const struct fifo *queue = tcp_received(gen->tcp, client->conn);
+        size_t len = queue->len < sizeof gen->record ? queue->len : sizeof gen->record;
+        fifo_copy(&gen->blocks, queue, 0, span_of(gen->record, len));
+        size_t used = records_input(gen, client, span_of(gen->record, len));
+        if (used == 0 || client->conn == TCP_NONE)
+            return;
+        tcp_consume(gen->tcp, client->conn, used, gen->now_us);
+    }
+}
+
+void client_receive(struct gen *gen, struct client *client, struct view in_packet)
+{
+    uint8_t *at = (uint8_t *)(uintptr_t)in_packet.data; /* the packet is ours to overwrite */
+    size_t used = in_packet.len == 0 ? 0 : records_input(gen, client, span_of(at, in_packet.len));
+    if (client->conn == TCP_NONE)
+        return;
+    if (used == in_packet.len) {
+        queue_input(gen, client);
+    } else if (tcp_keep(gen->tcp, client->conn, view_of(at + used, in_packet.len - used)) != WAX_OK) {
+        gen_error(gen, client, "no block for received bytes", "");
+        tcp_abort(gen->tcp, client->conn);
+    }
+}
+
+bool client_message(struct gen *gen, struct client *client, size_t *at, struct view head, struct view payload)
+{
+    size_t len = head.len + payload.len;
+    if (*at + WAX_WS_HEADER_BYTES_MAX + len > sizeof gen->gather)
+        return false;
+    uint8_t mask[4];
+    uint32_t random = (uint32_t)rng_next(&client->rng);
+    memcpy(mask, &random, sizeof mask);
+    uint8_t *out = gen->gather + *at;
+    size_t header = ws_encode_header(span_of(out, sizeof gen->gather - *at), WS_FIN | WS_BINARY, len, mask);
+    memcpy(out + header, head.data, head.len);
+    if (payload.len > 0)
+        memcpy(out + header + head.len, payload.data, payload.len);
+    ws_mask(span_of(out + header, len), mask, 0);
+    *at += header + len;
+    return true;
+}
+
+bool client_write(struct gen *gen, struct client *client, size_t len)
+{
+    struct view bytes = view_of(gen->gather, len);
+    if (len == 0)
+        return true;
+    if (gen->options.tls) {
+        size_t sealed = 0;
+        enum wax_status status = tls_seal(&client->tls.tx, TLS_APPLICATION_DATA, bytes,
+                                          span_of(gen->sealed, sizeof gen->sealed), &sealed);
+        if (status != WAX_OK) {
+            gen_error(gen, client, "a record cannot be sealed", wax_status_text(status));
+            return false;
+        }
+        bytes = view_of(gen->sealed, sealed);
+    }
+    enum wax_status status = tcp_write(gen->tcp, client->conn, bytes);
+    if (status != WAX_OK)
+        gen_error(gen, client, "TCP does not take a record", wax_status_text(status));
+    return status == WAX_OK;
+}
+
+void client_close(struct gen *gen, struct client *client)
+{
+    if (client->conn == TCP_NONE)
+        return;
+    if (client->state == CLIENT_OPEN) {
+        uint8_t mask[4] = {1, 2, 3, 4};
+        size_t len = ws_encode_close(span_of(gen->gather, sizeof gen->gather), WIRE_CLOSE_NORMAL,
+                                     view_of(NULL, 0), mask);
+        client_write(gen, client, len);
+        if (gen->options.tls) {
+            size_t alert = 0;
+            tls_close(&client->tls, WAX_OK, span_of(gen->sealed, sizeof gen->sealed), &alert);
+            tcp_write(gen->tcp, client->conn, view_of(gen->sealed, alert));
+        }
+    }
+    client->state = CLIENT_CLOSING;
+    tcp_close(gen->tcp, client->conn, gen->now_us);
+}
+
+void client_gone(struct gen *gen, struct client *client, enum wax_status why)
+{
+    if (client->conn == TCP_NONE)
+        return;
+    if (client->state != CLIENT_CLOSING) {
+        gen->counts.closed++;
+        gen_error(gen, client, "a connection has ended", wax_status_text(why));
+    }
+    if (client->shake != NULL)
+        tls_shake_free(client->shake);
+    client->shake = NULL;
+    gen->by_conn[client->conn] = NULL;
+    tcp_release(gen->tcp, client->conn);
+    client->conn = TCP_NONE;
+    client->state = CLIENT_GONE;
+    gen->closing++;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The generator: many clients of a relay on one TCP engine of ours. They open sessions (TCP, TLS, WebSocket,
+ * proof of an account key), then send one another messages in pairs, each with a window of its own kept full,
+ * and check what comes: who sent it, its id, its payload, its order, and the answer to it. No DPDK in here:
+ * frames come in by gen_receive and leave through struct gen_port.
+ *
+ *   client.c    the bytes of one client: records, WebSocket frames, what waits to be sent
+ *   opening.c   from SYN to WELCOME
+ *   traffic.c   messages, deliveries, acknowledgements, answers
+ *   gen.c       the network side and the turns
+ *   options.c, report.c, port.c, main.c: the program around it
+ */
+#ifndef WAXGEN_GEN_H
+#define WAXGEN_GEN_H
+
+#include <stdio.h>
+
+#include "base/random.h"
+#include "net/net.h"
+#include "relay/envelope.h"
+#include "tcp/tcp.h"
+#include "tls/handshake.h"
+#include "tls/record.h"
+#include "ws/frame.h"
+
+#define GEN_ID_SHIFT      20u /* ids begin at milliseconds since 1970 times 2^20 */
+#define GEN_DEVICE        1u
+#define GEN_PAYLOAD_LEAST 16u /* sender and number, by which the receiver knows what it should be */
+#define GEN_GATHER_BYTES  WAX_TLS_PLAINTEXT_BYTES_MAX
+#define GEN_BUCKETS       2048u
+
+enum client_state {
+    CLIENT_IDLE,      /* not begun */
+    CLIENT_CONNECT,   /* SYN sent */
+    CLIENT_SHAKE,     /* TLS handshake */
+    CLIENT_UPGRADE,   /* waiting for the 101 */
+    CLIENT_CHALLENGE, /* HELLO sent */
+    CLIENT_WELCOME,   /* PROOF sent */
+    CLIENT_OPEN,
+    CLIENT_CLOSING, /* close frame and FIN sent */
+    CLIENT_GONE,
+};
+
+/* What has become of a message, by its sender's number. */
+enum message_state { MESSAGE_UNSENT, MESSAGE_SENT, MESSAGE_ACCEPTED, MESSAGE_DELIVERED };
+
+struct message {
+    uint32_t sent_us; /* low 32 bits */
+    uint8_t state;
+};
+
+struct client {
+    uint32_t index;
+    uint32_t conn; /* of TCP, TCP_NONE: none */
+    uint8_t state; /* enum client_state */
+    bool sealed;   /* records are ours (with TLS: after the handshake) */
+    bool dirty;    /* in gen.dirty */
+    struct tls_shake *shake;
+    uint8_t binding[WAX_BINDING_BYTES];
+    struct tls_state tls;
+    struct ws_decoder ws;
+    struct rng rng; /* of masks */
+    uint8_t nonce[WAX_CLIENT_NONCE_BYTES];
+    char ws_key[24];
+    uint8_t ws_control[WAX_WS_CONTROL_BYTES_MAX];
+    uint8_t *partial; /* plaintext that is not a whole reply or message yet */
+    size_t partial_len, partial_room;
+    uint8_t pong[WAX_WS_CONTROL_BYTES_MAX];
+    uint8_t pong_len;
+    bool pong_due;
+    uint64_t began_us;
+
+    struct name name;
+    struct message *messages; /* ours, by number from 0 */
+    uint32_t quota;           /* messages to send in this run */
+    uint32_t sent, unanswered;
+    uint32_t delivered; /* of ours: answered DELIVERED, in order */
+    uint32_t expected;  /* number of the partner's next message */
+    uint32_t seq;       /* last delivery sequence received */
+    uint32_t acked;     /* last one acknowledged */
+};
+
+struct gen_options {
+    const char *memif; /* path of the socket */
+    const char *json;  /* report, NULL: none */
+    const char *ca;    /* PEM of trusted roots, NULL: any certificate */
+    const char *server_name;
+    uint32_t sessions, window, payload, opening;
+    uint64_t messages;
+    struct net_address address;
+    struct addr peer, gateway;
+    uint16_t port;
+    bool tls;
+    bool performance; /* never sleep */
+    uint64_t seed;
+    uint32_t patience_s; /* without progress */
+};
+
+/* What a run has seen. */
+struct gen_counts {
+    uint64_t sent, received, accepted, completed;
+    uint64_t lost, duplicated, again, reordered, stale;
+    uint64_t wrong;    /* payload, sender, id, answer */
+    uint64_t rejected; /* answers REJECTED */
+    uint64_t closed;   /* sessions that ended before their time */
+    uint64_t wire[WAX_STATUS_COUNT];
+    uint64_t latency[GEN_BUCKETS]; /* SEND to DELIVERED, see report.c */
+    uint32_t errors_told;
+};
+
+/* Where frames go. */
+struct gen_port {
+    void *ctx;
+    /* A buffer: its room, and what it is to the port. False: none now. */
+    bool (*alloc)(void *ctx, struct span *room, void **owner);
+    /* Send `len` bytes at `frame` inside the buffer. Takes it, always. */
+    void (*send)(void *ctx, void *owner, uint8_t *frame, size_t len);
+    /* Give an unused buffer back. */
+    void (*release)(void *ctx, void *owner);
+};
+
+enum gen_phase { GEN_OPENING, GEN_TRAFFIC, GEN_CLOSING, GEN_DONE };
+
+struct gen {
+    struct gen_options options;
+    struct gen_port port;
+    struct gen_counts counts;
+    struct net net;
+    struct tcp_engine *tcp;
+    struct pool blocks;
+    struct tls_context *context;
+    struct client *clients;
+    struct client **by_conn; /* by TCP's ids, NULL: not ours (any more) */
+    struct client **dirty;
+    uint32_t dirty_count;
+    uint32_t begun, open, closing; /* clients */
+    enum gen_phase phase;
+    bool failed;
+    uint64_t now_us;
+    uint64_t id_base;
+    uint64_t started_us, traffic_us, end_us; /* when phases began */
+    uint64_t progress_us;                    /* when something last went forward */
+    uint16_t next_port;
+    uint8_t record[WAX_TLS_RECORD_BYTES_MAX];
+    uint8_t gather[GEN_GATHER_BYTES];
+    uint8_t sealed[WAX_TLS_RECORD_BYTES_MAX];
+    uint8_t out[TLS_SHAKE_OUT_BYTES];
+    uint8_t frame[WAX_FRAME_BYTES_MAX];
+};
+
+/*
+ * Make everything for a run of `options` over `port`, whose hardware address is `mac`. NULL after saying why
+ * on standard error.
+ */
+struct gen *gen_make(const struct gen_options *options, const struct gen_port *port, const uint8_t mac[6],
+                     uint64_t now_us);
+
+/* A frame from the port; it may be overwritten. True when it was turned into a reply of *len bytes. */
+bool gen_receive(struct gen *gen, struct span frame, uint64_t now_us, size_t *len);
+
+/* Timers, new clients, everything that is to be sent. True when there was anything to do. */
+bool gen_turn(struct gen *gen, uint64_t now_us);
+
+void gen_free(struct gen *gen);
+
+/* An error: counted, the first few told on standard error, and the run has failed. */
+void gen_error(struct gen *gen, const struct client *client, const char *what, const char *detail);
+
+/* ---- opening.c ---- */
+
+/* Begin the connection of a client. */
+void opening_begin(struct gen *gen, struct client *client);
+/* TCP has connected. */
+void opening_connected(struct gen *gen, struct client *client);
+/* Bytes of the handshake; returns how many are done with. */
+size_t opening_shake(struct gen *gen, struct client *client, struct view in);
+/* Plaintext of the reply to the upgrade; returns how many bytes are done with. */
+size_t opening_upgraded(struct gen *gen, struct client *client, struct view in);
+/* A frame of the relay's before WELCOME, or WELCOME. */
+void opening_frame(struct gen *gen, struct client *client, struct view frame);
+/* The account key pair of client `index`; the same in each run of a seed. */
+void opening_keys(const struct gen *gen, uint32_t index, uint8_t public_key[32], uint8_t secret_key[64]);
+
+/* ---- client.c ---- */
+
+/* Bytes from TCP, in the packet or the receive queue. */
+void client_receive(struct gen *gen, struct client *client, struct view in_packet);
+/* Append one WebSocket message to the gathered plaintext at *at; false when it does not fit. */
+bool client_message(struct gen *gen, struct client *client, size_t *at, struct view head,
+                    struct view payload);
+/* Seal gathered plaintext and hand it to TCP. */
+bool client_write(struct gen *gen, struct client *client, size_t len);
+/* Something is to be sent at the end of the turn. */
+void client_mark(struct gen *gen, struct client *client);
+/* Say goodbye: close frame, close_notify, FIN. */
+void client_close(struct gen *gen, struct client *client);
+/* The connection is over. */
+void client_gone(struct gen *gen, struct client *client, enum wax_status why);
+
+/* ---- traffic.c ---- */
+
+/* All sessions are open: share out the messages. */
+void traffic_begin(struct gen *gen);
+/* A frame of the relay's to an open session. */
+void traffic_frame(struct gen *gen, struct client *client, struct view frame);
+/* Send what the window allows, and acknowledge what came. */
+void traffic_flush(struct gen *gen, struct client *client);
+/* Every message has had its whole cycle. */
+bool traffic_done(const struct gen *gen);
+
+/* ---- report.c ---- */
+
+/* A line of progress on standard error, once a second. */
+void report_progress(struct gen *gen);
+/* The sums on standard output, and as JSON. False when the file can't be written. */
+bool report_end(const struct gen *gen);
+/* Note a latency. */
+void report_latency(struct gen_counts *counts, uint32_t us);
+
+/* ---- options.c ---- */
+
+/* Negative: go on; else exit with it. */
+int options_read(int argc, char **argv, struct gen_options *options);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* waxgen: the program. */
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "waxgen/port.h"
+
+#define EMPTY_TURNS 200u /* before it sleeps */
+#define SLEEP_US    20u
+#define TELL_US     1000000u
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+static void run(struct gen *gen, struct port *port)
+{
+    uint64_t told_us = port_now_us();
+    uint32_t empty = 0;
+    while (gen->phase != GEN_DONE) {
+        uint64_t now_us = port_now_us();
+        bool busy = port_receive(port, gen, now_us);
+        busy |= gen_turn(gen, now_us);
+        port_flush(port);
+        empty = busy ? 0 : empty + 1;
+        if (empty > EMPTY_TURNS && !gen->options.performance)
+            usleep(SLEEP_US);
+        if (now_us - told_us < TELL_US)
+            continue;
+        told_us = now_us;
+        report_progress(gen);
+        if (interrupted && !gen->failed)
+            gen_error(gen, NULL, "interrupted", "");
+        if (!port_up(port) && gen->phase < GEN_CLOSING && !gen->failed)
+            gen_error(gen, NULL, "the relay's end of the memif has gone", "");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct port port;
+    struct gen_options options;
+    int end = options_read(argc, argv, &options);
+    if (end >= 0)
+        return end;
+    if (sodium_init() < 0 || crypto_init() != WAX_OK || !port_open(&port, options.memif, options.patience_s))
+        return EXIT_FAILURE;
+    prctl(PR_SET_TIMERSLACK, 1000ul);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    struct gen_port ends = port_of(&port);
+    struct gen *gen = gen_make(&options, &ends, port.mac, port_now_us());
+    if (gen == NULL)
+        return EXIT_FAILURE;
+    run(gen, &port);
+    bool good = report_end(gen) && !gen->failed && traffic_done(gen);
+    gen_free(gen);
+    port_close(&port);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}

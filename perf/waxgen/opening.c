@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From SYN to WELCOME. */
+#include <sodium.h>
+
+#include "http/upgrade.h"
+#include "waxgen/gen.h"
+
+void opening_keys(const struct gen *gen, uint32_t index, uint8_t public_key[32], uint8_t secret_key[64])
+{
+    uint8_t from[12], seed[crypto_sign_SEEDBYTES];
+    store_be64(from, gen->options.seed);
+    store_be32(from + 8, index);
+    crypto_generichash(seed, sizeof seed, from, sizeof from, NULL, 0);
+    crypto_sign_seed_keypair(public_key, secret_key, seed);
+}
+
+void opening_begin(struct gen *gen, struct client *client)
+{
+    struct tcp_tuple tuple = {.peer = gen->options.peer,
+                              .local = gen->options.address.addr,
+                              .peer_port = gen->options.port,
+                              .local_port = gen->next_port++};
+    client->state = CLIENT_CONNECT;
+    client->began_us = gen->now_us;
+    enum wax_status status = tcp_connect(gen->tcp, &tuple, client->index, gen->now_us, &client->conn);
+    if (status != WAX_OK) {
+        client->conn = TCP_NONE;
+        client->state = CLIENT_GONE;
+        gen->closing++;
+        gen_error(gen, client, "TCP cannot connect", wax_status_text(status));
+        return;
+    }
+    gen->by_conn[client->conn] = client;
+}
+
+static void fail(struct gen *gen, struct client *client, const char *what, const char *detail)
+{
+    gen_error(gen, client, what, detail);
+    tcp_abort(gen->tcp, client->conn);
+}
+
+/* Ask for the upgrade, as soon as bytes may be sent. */
+static void ask(struct gen *gen, struct client *client)
+{
+    uint8_t nonce[16];
+    size_t len = 0;
+    rng_fill(&client->rng, span_of(nonce, sizeof nonce));
+    http_upgrade_ask(span_of(gen->gather, sizeof gen->gather), gen->options.server_name, WIRE_PATH_RELAY,
+                     nonce, client->ws_key, &len);
+    client->state = CLIENT_UPGRADE;
+    client_write(gen, client, len);
+}
+
+void opening_connected(struct gen *gen, struct client *client)
+{
+    if (!gen->options.tls) {
+        ask(gen, client);
+        return;
+    }
+    client->state = CLIENT_SHAKE;
+    client->shake = tls_shake_new_client(gen->context, gen->options.server_name);
+    if (client->shake == NULL)
+        fail(gen, client, "no memory for a handshake", "");
+    else
+        opening_shake(gen, client, view_of(NULL, 0));
+}
+
+static void shaken(struct gen *gen, struct client *client, struct tls_shake_result *result)
+{
+    enum wax_status status = tls_state_init(&client->tls, result);
+    memcpy(client->binding, result->binding, sizeof client->binding);
+    sodium_memzero(result, sizeof *result);
+    tls_shake_free(client->shake);
+    client->shake = NULL;
+    client->sealed = true;
+    if (status != WAX_OK)
+        fail(gen, client, "the cipher suite cannot be used", wax_status_text(status));
+    else
+        ask(gen, client);
+}
+
+size_t opening_shake(struct gen *gen, struct client *client, struct view in)
+{
+    struct tls_shake_result result;
+    size_t used = 0;
+    enum wax_status status;
+    if (client->shake == NULL)
+        return in.len;
+    do {
+        size_t consumed = 0, len = 0;
+        status = tls_shake_input(client->shake, view_of(in.data + used, in.len - used),
+                                 span_of(gen->out, sizeof gen->out), &consumed, &len, &result);
+        used += consumed;
+        if (len > 0)
+            tcp_write(gen->tcp, client->conn, view_of(gen->out, len));
+    } while (status == WAX_FULL);
+    if (status == WAX_OK) {
+        shaken(gen, client, &result);
+    } else if (status != WAX_MORE) {
+        fail(gen, client, "the TLS handshake failed", tls_shake_reason(client->shake));
+        return in.len;
+    }
+    return used;
+}
+
+size_t opening_upgraded(struct gen *gen, struct client *client, struct view in)
+{
+    size_t used = 0;
+    int code = 0;
+    enum wax_status status = http_upgrade_confirm(in, client->ws_key, &used, &code);
+    if (status == WAX_MORE)
+        return 0;
+    if (status != WAX_OK) {
+        char detail[32];
+        snprintf(detail, sizeof detail, "HTTP %d", code);
+        client->state = CLIENT_CLOSING;
+        fail(gen, client, "the upgrade was refused", detail);
+        return in.len;
+    }
+    ws_decoder_init(&client->ws, WS_CLIENT, WAX_FRAME_BYTES_MAX);
+    uint8_t public_key[32], secret_key[64], frame[WIRE_HELLO_BYTES + 8];
+    opening_keys(gen, client->index, public_key, secret_key);
+    rng_fill(&client->rng, span_of(client->nonce, sizeof client->nonce));
+    struct frame_hello hello = {.device = GEN_DEVICE,
+                                .flags = gen->options.tls ? WIRE_HELLO_BINDING : 0,
+                                .account_key = public_key,
+                                .client_nonce = client->nonce};
+    size_t at = 0, len = frame_write_hello(span_of(frame, sizeof frame), &hello);
+    client->state = CLIENT_CHALLENGE;
+    client_message(gen, client, &at, view_of(frame, len), view_of(NULL, 0));
+    client_write(gen, client, at);
+    return used;
+}
+
+static void prove(struct gen *gen, struct client *client, struct view frame)
+{
+    struct frame_challenge challenge;
+    if (frame_parse_challenge(frame, &challenge) != WAX_OK) {
+        fail(gen, client, "no CHALLENGE came", "");
+        return;
+    }
+    uint8_t public_key[32], secret_key[64], text[WIRE_PROOF_SIGNED_BYTES], signature[64],
+        out[WIRE_PROOF_BYTES];
+    bool binding = gen->options.tls;
+    opening_keys(gen, client->index, public_key, secret_key);
+    frame_write_proof_signed(text, challenge.relay_id, challenge.relay_nonce, client->nonce, GEN_DEVICE,
+                             binding ? client->binding : NULL);
+    crypto_sign_detached(signature, NULL, text, sizeof text, secret_key);
+    struct frame_proof proof = {.flags = binding ? WIRE_PROOF_BINDING : 0, .signature = signature};
+    size_t at = 0, len = frame_write_proof(span_of(out, sizeof out), &proof);
+    client->state = CLIENT_WELCOME;
+    client_message(gen, client, &at, view_of(out, len), view_of(NULL, 0));
+    client_write(gen, client, at);
+}
+
+static void welcomed(struct gen *gen, struct client *client, const struct frame_welcome *welcome)
+{
+    if (memcmp(welcome->user, client->name.user, WAX_USER_BYTES) != 0 || welcome->device != GEN_DEVICE)
+        gen_error(gen, client, "WELCOME names somebody else", "");
+    if (welcome->window < gen->options.window)
+        gen_error(gen, client, "the relay's window is smaller than --window", "");
+    if (welcome->payload_bytes_max < gen->options.payload)
+        gen_error(gen, client, "the relay's largest payload is smaller than --payload", "");
+    client->state = CLIENT_OPEN;
+    gen->open++;
+    gen->progress_us = gen->now_us;
+}
+
+void opening_frame(struct gen *gen, struct client *client, struct view frame)
+{
+    struct frame_welcome welcome;
+    struct frame_error error;
+    if (frame_parse_error(frame, &error) == WAX_OK) {
+        char detail[64];
+        snprintf(detail, sizeof detail, "ERROR %u: %.*s", error.code,
+                 (int)(error.text.len < 40 ? error.text.len : 40), (const char *)error.text.data);
+        fail(gen, client, "a session was refused", detail);
+    } else if (client->state == CLIENT_CHALLENGE) {
+        prove(gen, client, frame);
+    } else if (client->state == CLIENT_WELCOME && frame_parse_welcome(frame, &welcome) == WAX_OK) {
+        welcomed(gen, client, &welcome);
+    } else {
+        fail(gen, client, "a frame came out of turn", "");
+    }
+}

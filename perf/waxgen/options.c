@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <stdlib.h>
+
+#include "waxgen/gen.h"
+
+#define EXIT_USAGE 2
+
+static const char usage[] =
+    "waxgen: plays many clients of a waxwire relay over shared memory, and checks and measures\n"
+    "\n"
+    "usage: waxgen --memif SOCKET [options]\n"
+    "\n"
+    "      --memif PATH        socket of the relay's memif port (this side is its client)\n"
+    "      --sessions N        sessions to open, in pairs (2)\n"
+    "      --window N          messages of a session on their way at a time (1)\n"
+    "      --messages N        full cycles in all: sent, delivered, acknowledged, answered (1000)\n"
+    "      --payload N         bytes of a message (128, at least 16)\n"
+    "      --json FILE         write the sums there as well\n"
+    "      --peer ADDRESS      the relay's address (198.18.0.1)\n"
+    "      --port N            its port (443, with --plain 80)\n"
+    "      --address A/PREFIX  address of the clients (198.18.0.2/15)\n"
+    "      --gateway ADDRESS   on the way to the relay, when it is not within the prefix\n"
+    "      --plain             without TLS\n"
+    "      --ca FILE           check the relay's certificate against these roots (any is taken)\n"
+    "      --server-name NAME  name to ask for, and that the certificate must bear (waxwire.test)\n"
+    "      --opening N         sessions that are being opened at a time (16)\n"
+    "      --seed N            of the accounts (1)\n"
+    "      --patience N        seconds without any progress before giving up (20)\n"
+    "      --performance       never sleep\n"
+    "      --version, --help\n"
+    "\n"
+    "Needs no privilege. Exit status: 0 every message had its whole cycle and all was as sent,\n"
+    "1 something was lost, doubled, reordered or wrong, or it could not run, 2 wrong usage.\n";
+
+enum key {
+    KEY_MEMIF = 256,
+    KEY_SESSIONS,
+    KEY_WINDOW,
+    KEY_MESSAGES,
+    KEY_PAYLOAD,
+    KEY_JSON,
+    KEY_PEER,
+    KEY_PORT,
+    KEY_ADDRESS,
+    KEY_GATEWAY,
+    KEY_PLAIN,
+    KEY_CA,
+    KEY_SERVER_NAME,
+    KEY_OPENING,
+    KEY_SEED,
+    KEY_PATIENCE,
+    KEY_PERFORMANCE,
+    KEY_VERSION,
+    KEY_HELP,
+};
+
+static const struct option known[] = {
+    {"memif", required_argument, NULL, KEY_MEMIF},
+    {"sessions", required_argument, NULL, KEY_SESSIONS},
+    {"window", required_argument, NULL, KEY_WINDOW},
+    {"messages", required_argument, NULL, KEY_MESSAGES},
+    {"payload", required_argument, NULL, KEY_PAYLOAD},
+    {"json", required_argument, NULL, KEY_JSON},
+    {"peer", required_argument, NULL, KEY_PEER},
+    {"port", required_argument, NULL, KEY_PORT},
+    {"address", required_argument, NULL, KEY_ADDRESS},
+    {"gateway", required_argument, NULL, KEY_GATEWAY},
+    {"plain", no_argument, NULL, KEY_PLAIN},
+    {"ca", required_argument, NULL, KEY_CA},
+    {"server-name", required_argument, NULL, KEY_SERVER_NAME},
+    {"opening", required_argument, NULL, KEY_OPENING},
+    {"seed", required_argument, NULL, KEY_SEED},
+    {"patience", required_argument, NULL, KEY_PATIENCE},
+    {"performance", no_argument, NULL, KEY_PERFORMANCE},
+    {"version", no_argument, NULL, KEY_VERSION},
+    {"help", no_argument, NULL, KEY_HELP},
+    {0},
+};
+
+static bool number(const char *name, const char *text, uint64_t least, uint64_t most, uint64_t *out)
+{
+    char *end;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && *end == '\0' && value >= least && value <= most) {
+        *out = value;
+        return true;
+    }
+    fprintf(stderr, "waxgen: --%s: %s is not a number from %llu to %llu\n", name, text,
+            (unsigned long long)least, (unsigned long long)most);
+    return false;
+}
+
+static bool number32(const char *name, const char *text, uint32_t least, uint32_t most, uint32_t *out)
+{
+    uint64_t value = 0;
+    bool good = number(name, text, least, most, &value);
+    *out = (uint32_t)value;
+    return good;
+}
+
+static bool address(const char *name, const char *text, struct addr *out)
+{
+    uint8_t bytes[4];
+    if (inet_pton(AF_INET, text, bytes) == 1) {
+        *out = addr_ip4(load_be32(bytes));
+        return true;
+    }
+    fprintf(stderr, "waxgen: --%s: %s is not an IPv4 address\n", name, text);
+    return false;
+}
+
+static bool network(const char *text, struct net_address *out)
+{
+    char copy[64];
+    uint64_t prefix = 0;
+    const char *slash = strchr(text, '/');
+    if (slash == NULL || slash - text >= (ptrdiff_t)sizeof copy) {
+        fprintf(stderr, "waxgen: --address: %s has no prefix\n", text);
+        return false;
+    }
+    memcpy(copy, text, (size_t)(slash - text));
+    copy[slash - text] = '\0';
+    bool good = address("address", copy, &out->addr) && number("address", slash + 1, 1, 32, &prefix);
+    out->prefix = (uint8_t)prefix;
+    return good;
+}
+
+static bool take_number(int key, const char *text, struct gen_options *o)
+{
+    uint32_t port = 0;
+    bool good;
+    switch (key) {
+    case KEY_SESSIONS:
+        return number32("sessions", text, 2, 60000, &o->sessions);
+    case KEY_WINDOW:
+        return number32("window", text, 1, WAX_SEND_WINDOW_MAX, &o->window);
+    case KEY_MESSAGES:
+        return number("messages", text, 0, UINT32_MAX, &o->messages);
+    case KEY_PAYLOAD:
+        return number32("payload", text, GEN_PAYLOAD_LEAST, WAX_TLS_PLAINTEXT_BYTES_MAX - 256, &o->payload);
+    case KEY_OPENING:
+        return number32("opening", text, 1, 10000, &o->opening);
+    case KEY_SEED:
+        return number("seed", text, 0, UINT64_MAX, &o->seed);
+    case KEY_PATIENCE:
+        return number32("patience", text, 1, 86400, &o->patience_s);
+    case KEY_PORT:
+        good = number32("port", text, 1, 65535, &port);
+        o->port = (uint16_t)port;
+        return good;
+    default:
+        return false;
+    }
+}
+
+static bool take(int key, const char *text, struct gen_options *o)
+{
+    switch (key) {
+    case KEY_MEMIF:
+        o->memif = text;
+        return true;
+    case KEY_JSON:
+        o->json = text;
+        return true;
+    case KEY_CA:
+        o->ca = text;
+        return true;
+    case KEY_SERVER_NAME:
+        o->server_name = text;
+        return true;
+    case KEY_PLAIN:
+        o->tls = false;
+        return true;
+    case KEY_PERFORMANCE:
+        o->performance = true;
+        return true;
+    case KEY_PEER:
+        return address("peer", text, &o->peer);
+    case KEY_GATEWAY:
+        return address("gateway", text, &o->gateway);
+    case KEY_ADDRESS:
+        return network(text, &o->address);
+    default:
+        return take_number(key, text, o);
+    }
+}
+
+int options_read(int argc, char **argv, struct gen_options *o)
+{
+    int key;
+    *o = (struct gen_options){.server_name = "waxwire.test",
+                              .sessions = 2,
+                              .window = 1,
+                              .payload = 128,
+                              .opening = 16,
+                              .messages = 1000,
+                              .tls = true,
+                              .seed = 1,
+                              .patience_s = 20};
+    o->peer = addr_ip4(0xc6120001);
+    o->address = (struct net_address){addr_ip4(0xc6120002), 15};
+    while ((key = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        if (key == KEY_HELP || key == 'h') {
+            fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        }
+        if (key == KEY_VERSION) {
+            puts("waxgen " WAX_VERSION);
+            return EXIT_SUCCESS;
+        }
+        if (key == '?' || !take(key, optarg, o))
+            return EXIT_USAGE;
+    }
+    if (o->memif == NULL || optind != argc || o->sessions % 2 != 0) {
+        fputs(o->memif == NULL       ? "waxgen: --memif is missing; --help tells more\n"
+              : o->sessions % 2 != 0 ? "waxgen: --sessions must be even: they talk in pairs\n"
+                                     : "waxgen: arguments that mean nothing; --help tells more\n",
+              stderr);
+        return EXIT_USAGE;
+    }
+    if (o->port == 0)
+        o->port = o->tls ? 443 : 80;
+    return -1;
+}

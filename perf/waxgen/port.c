@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "waxgen/port.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "worker/clock.h"
+
+enum { POOL_PACKETS = 16383, POOL_CACHE = 256, DESCRIPTORS = 1024 };
+
+static struct clock the_clock; /* of the whole program */
+
+static bool say(const char *what, int error)
+{
+    fprintf(stderr, "waxgen: %s: %s\n", what, rte_strerror(error < 0 ? -error : error));
+    return false;
+}
+
+/* EAL binds its threads to cores; ours may run on any that we had. */
+static bool eal_begin(void)
+{
+    static char text[][16] = {
+        "waxgen",         "--no-huge",      "-m",          "128",  "--no-shconf", "--no-pci",
+        "--iova-mode=va", "--no-telemetry", "--log-level", "error"};
+    char *args[sizeof text / sizeof text[0] + 1] = {NULL};
+    cpu_set_t cores;
+    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
+        args[i] = text[i];
+    pthread_getaffinity_np(pthread_self(), sizeof cores, &cores);
+    if (rte_eal_init((int)(sizeof text / sizeof text[0]), args) < 0)
+        return say("DPDK did not start", rte_errno);
+    pthread_setaffinity_np(pthread_self(), sizeof cores, &cores);
+    clock_init(&the_clock, rte_rdtsc(), rte_get_tsc_hz());
+    return true;
+}
+
+uint64_t port_now_us(void)
+{
+    return clock_us(&the_clock, rte_rdtsc());
+}
+
+static bool socket_wait(const char *path, uint32_t wait_s)
+{
+    struct stat st;
+    for (uint32_t ms = 0; stat(path, &st) != 0; ms += 50) {
+        if (ms >= wait_s * 1000) {
+            fprintf(stderr, "waxgen: %s: %s\n", path, strerror(errno));
+            return false;
+        }
+        usleep(50000);
+    }
+    return true;
+}
+
+static bool device_begin(struct port *port)
+{
+    struct rte_eth_conf conf = {0};
+    struct rte_ether_addr mac;
+    int rc = rte_eth_dev_configure(port->device, 1, 1, &conf);
+    if (rc == 0)
+        rc = rte_eth_rx_queue_setup(port->device, 0, DESCRIPTORS, 0, NULL, port->pool);
+    if (rc == 0)
+        rc = rte_eth_tx_queue_setup(port->device, 0, DESCRIPTORS, 0, NULL);
+    if (rc == 0)
+        rc = rte_eth_dev_start(port->device);
+    if (rc == 0)
+        rc = rte_eth_macaddr_get(port->device, &mac);
+    if (rc != 0)
+        return say("the memif cannot be used", rc);
+    memcpy(port->mac, mac.addr_bytes, sizeof port->mac);
+    return true;
+}
+
+bool port_up(const struct port *port)
+{
+    struct rte_eth_link link;
+    return rte_eth_link_get_nowait(port->device, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+bool port_open(struct port *port, const char *path, uint32_t wait_s)
+{
+    char args[512];
+    memset(port, 0, sizeof *port);
+    if (!socket_wait(path, wait_s) || !eal_begin())
+        return false;
+    port->pool = rte_pktmbuf_pool_create("frames", POOL_PACKETS, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+                                         SOCKET_ID_ANY);
+    if (port->pool == NULL)
+        return say("no memory for packets", rte_errno);
+    char *absolute = realpath(path, NULL); /* the driver takes no other */
+    snprintf(args, sizeof args, "role=client,id=0,socket=%s,socket-abstract=no", absolute);
+    free(absolute);
+    int rc = rte_eal_hotplug_add("vdev", "net_memif0", args);
+    if (rc == 0)
+        rc = rte_eth_dev_get_port_by_name("net_memif0", &port->device);
+    if (rc != 0)
+        return say(path, rc);
+    if (!device_begin(port))
+        return false;
+    for (uint32_t ms = 0; !port_up(port); ms += 10) {
+        if (ms >= wait_s * 1000) {
+            fprintf(stderr, "waxgen: %s: nobody answers\n", path);
+            return false;
+        }
+        usleep(10000);
+    }
+    return true;
+}
+
+void port_close(struct port *port)
+{
+    rte_eth_dev_stop(port->device);
+    rte_eth_dev_close(port->device);
+    rte_eal_cleanup();
+}
+
+void port_flush(struct port *port)
+{
+    uint32_t done = 0;
+    while (done < port->count) {
+        uint16_t want = (uint16_t)(port->count - done < PORT_BURST ? port->count - done : PORT_BURST);
+        uint16_t n = rte_eth_tx_burst(port->device, 0, port->frame + done, want);
+        done += n;
+        if (n < want)
+            break;
+    }
+    port->count -= done;
+    memmove(port->frame, port->frame + done, port->count * sizeof port->frame[0]);
+}
+
+static void queue(struct port *port, struct rte_mbuf *mbuf)
+{
+    if (port->count == PORT_FRAMES)
+        port_flush(port);
+    if (port->count == PORT_FRAMES) {
+        rte_pktmbuf_free(mbuf); /* lost: TCP sends it again */
+        port->dropped++;
+        return;
+    }
+    port->frame[port->count++] = mbuf;
+}
+
+static bool port_alloc(void *ctx, struct span *room, void **owner)
+{
+    struct port *port = ctx;
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(port->pool);
+    if (mbuf == NULL)
+        return false;
+    *room = span_of(rte_pktmbuf_mtod(mbuf, uint8_t *), rte_pktmbuf_tailroom(mbuf));
+    *owner = mbuf;
+    return true;
+}
+
+static void port_send(void *ctx, void *owner, uint8_t *frame, size_t len)
+{
+    struct rte_mbuf *mbuf = owner;
+    mbuf->data_off = (uint16_t)(frame - (uint8_t *)mbuf->buf_addr);
+    mbuf->data_len = (uint16_t)len;
+    mbuf->pkt_len = (uint32_t)len;
+    queue(ctx, mbuf);
+}
+
+static void port_release(void *ctx, void *owner)
+{
+    (void)ctx;
+    rte_pktmbuf_free(owner);
+}
+
+struct gen_port port_of(struct port *port)
+{
+    return (struct gen_port){.ctx = port, .alloc = port_alloc, .send = port_send, .release = port_release};
+}
+
+bool port_receive(struct port *port, struct gen *gen, uint64_t now_us)
+{
+    struct rte_mbuf *mbufs[PORT_BURST];
+    uint16_t n = rte_eth_rx_burst(port->device, 0, mbufs, PORT_BURST);
+    for (uint16_t i = 0; i < n; i++) {
+        size_t len = 0;
+        struct span frame = span_of(rte_pktmbuf_mtod(mbufs[i], uint8_t *), mbufs[i]->data_len);
+        if (mbufs[i]->nb_segs == 1 && gen_receive(gen, frame, now_us, &len))
+            port_send(port, mbufs[i], frame.data, len);
+        else
+            rte_pktmbuf_free(mbufs[i]);
+    }
+    return n != 0;
+}

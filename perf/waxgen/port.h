@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The generator's end of a memif, with DPDK's environment started without any privilege.
+ */
+#ifndef WAXGEN_PORT_H
+#define WAXGEN_PORT_H
+
+#include "waxgen/gen.h"
+
+struct rte_mbuf;
+struct rte_mempool;
+
+#define PORT_BURST  32u
+#define PORT_FRAMES 512u
+
+struct port {
+    uint16_t device;
+    struct rte_mempool *pool;
+    uint8_t mac[6];
+    uint32_t count; /* frames that wait to be sent */
+    struct rte_mbuf *frame[PORT_FRAMES];
+    uint64_t dropped;
+};
+
+/* Start DPDK and connect to the memif at `path`, waiting for it at most `wait_s`. False after saying why. */
+bool port_open(struct port *port, const char *path, uint32_t wait_s);
+void port_close(struct port *port);
+
+/* Is the other side there? */
+bool port_up(const struct port *port);
+
+/* What the generator needs of a port. */
+struct gen_port port_of(struct port *port);
+
+/* A burst of frames to the generator; true when there were any. */
+bool port_receive(struct port *port, struct gen *gen, uint64_t now_us);
+
+/* Hand waiting frames to the memif, as many as it takes. */
+void port_flush(struct port *port);
+
+/* Monotonic microseconds. */
+uint64_t port_now_us(void);
+
+#endif

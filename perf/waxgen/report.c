@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a run has come to. */
+#include <inttypes.h>
+
+#include "waxgen/gen.h"
+
+#define SUB_BITS 6u /* 64 buckets for each power of two: within 1.6 % */
+
+static uint32_t bucket_of(uint32_t us)
+{
+    if (us < 1u << SUB_BITS)
+        return us;
+    uint32_t power = 31u - (uint32_t)__builtin_clz(us);
+    return ((power - SUB_BITS + 1) << SUB_BITS) + ((us >> (power - SUB_BITS)) & ((1u << SUB_BITS) - 1));
+}
+
+static uint64_t bucket_top(uint32_t bucket)
+{
+    uint32_t power = bucket >> SUB_BITS;
+    if (power == 0)
+        return bucket;
+    uint64_t base = (uint64_t)((1u << SUB_BITS) + (bucket & ((1u << SUB_BITS) - 1)));
+    return ((base + 1) << (power - 1)) - 1;
+}
+
+_Static_assert(GEN_BUCKETS >= (32u - SUB_BITS + 1u) << SUB_BITS, "every 32-bit value has a bucket");
+
+void report_latency(struct gen_counts *counts, uint32_t us)
+{
+    counts->latency[bucket_of(us)]++;
+}
+
+/* The value that `part` in a million of the latencies don't exceed. */
+static uint64_t latency_at(const struct gen_counts *counts, uint64_t part)
+{
+    uint64_t total = 0, seen = 0;
+    for (uint32_t i = 0; i < GEN_BUCKETS; i++)
+        total += counts->latency[i];
+    for (uint32_t i = 0; i < GEN_BUCKETS; i++) {
+        seen += counts->latency[i];
+        if (seen > 0 && seen * 1000000u >= total * part)
+            return bucket_top(i);
+    }
+    return 0;
+}
+
+static double seconds(uint64_t from_us, uint64_t to_us)
+{
+    return from_us == 0 || to_us <= from_us ? 0 : (double)(to_us - from_us) / 1e6;
+}
+
+void report_progress(struct gen *gen)
+{
+    const struct gen_counts *c = &gen->counts;
+    if (gen->phase == GEN_OPENING)
+        fprintf(stderr, "waxgen: %u of %u sessions open\n", gen->open, gen->options.sessions);
+    else if (gen->phase == GEN_TRAFFIC)
+        fprintf(stderr, "waxgen: %" PRIu64 " of %" PRIu64 " messages complete, %.0f a second so far\n",
+                c->completed, gen->options.messages,
+                (double)c->completed / (seconds(gen->traffic_us, gen->now_us) + 1e-9));
+}
+
+static void json_write(FILE *file, const struct gen *gen)
+{
+    const struct gen_counts *c = &gen->counts;
+    const struct gen_options *o = &gen->options;
+    double opening = seconds(gen->started_us, gen->traffic_us),
+           traffic = seconds(gen->traffic_us, gen->end_us);
+    fprintf(file, "{\n  \"suite\": \"waxgen\", \"version\": \"%s\", \"ok\": %s,\n", WAX_VERSION,
+            gen->failed ? "false" : "true");
+    fprintf(file,
+            "  \"sessions\": %u, \"window\": %u, \"payload\": %u, \"messages\": %" PRIu64
+            ", \"matrix\": \"pairs\", \"tls\": %s, \"seed\": %" PRIu64 ",\n",
+            o->sessions, o->window, o->payload, o->messages, o->tls ? "true" : "false", o->seed);
+    fprintf(
+        file,
+        "  \"seconds\": %.6f, \"messages_per_s\": %.1f, \"opening_seconds\": %.6f, \"opened_per_s\": %.1f,\n",
+        traffic, traffic > 0 ? (double)c->completed / traffic : 0, opening,
+        opening > 0 ? (double)o->sessions / opening : 0);
+    fprintf(file,
+            "  \"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"completed\": %" PRIu64
+            ", \"accepted\": %" PRIu64 ",\n  \"lost\": %" PRIu64 ", \"duplicated\": %" PRIu64
+            ", \"again\": %" PRIu64 ", \"reordered\": %" PRIu64 ", \"wrong\": %" PRIu64
+            ", \"rejected\": %" PRIu64 ", \"closed\": %" PRIu64 ", \"stale\": %" PRIu64 ", \"errors\": %u,\n",
+            c->sent, c->received, c->completed, c->accepted, c->lost, c->duplicated, c->again, c->reordered,
+            c->wrong, c->rejected, c->closed, c->stale, c->errors_told);
+    fprintf(file,
+            "  \"p50_us\": %" PRIu64 ", \"p90_us\": %" PRIu64 ", \"p99_us\": %" PRIu64
+            ", \"p999_us\": %" PRIu64 ", \"max_us\": %" PRIu64 "\n}\n",
+            latency_at(c, 500000), latency_at(c, 900000), latency_at(c, 990000), latency_at(c, 999000),
+            latency_at(c, 1000000));
+}
+
+bool report_end(const struct gen *gen)
+{
+    const struct gen_counts *c = &gen->counts;
+    double opening = seconds(gen->started_us, gen->traffic_us),
+           traffic = seconds(gen->traffic_us, gen->end_us);
+    printf("%s: %" PRIu64 " of %" PRIu64 " messages complete", gen->failed ? "failed" : "good", c->completed,
+           gen->options.messages);
+    if (traffic > 0)
+        printf(" in %.2f s: %.0f a second; %u sessions opened in %.2f s\n"
+               "send to delivered: p50 %" PRIu64 " us, p99 %" PRIu64 " us, p99.9 %" PRIu64
+               " us, most %" PRIu64 " us",
+               traffic, (double)c->completed / traffic, gen->options.sessions, opening, latency_at(c, 500000),
+               latency_at(c, 990000), latency_at(c, 999000), latency_at(c, 1000000));
+    printf("\nlost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64 ", wrong %" PRIu64
+           ", rejected %" PRIu64 ", closed %" PRIu64 ", stored on the way %" PRIu64 "\n",
+           c->lost, c->duplicated, c->reordered, c->wrong, c->rejected, c->closed, c->accepted);
+    if (gen->options.json == NULL)
+        return true;
+    FILE *file = fopen(gen->options.json, "we");
+    if (file == NULL) {
+        perror(gen->options.json);
+        return false;
+    }
+    json_write(file, gen);
+    return fclose(file) == 0;
+}
