@@ -39,6 +39,10 @@ bool session_attach(struct home *home, const struct item *item, uint64_t now_us)
     recipient->tls = item->u.attach.tls != 0;
     recipient->send_only = item->u.attach.send_only != 0;
     recipient->state = RECIPIENT_UNKNOWN;
+    /* What may not have been retired is streamed again, and then retired again. */
+    if (recipient->unsure_from != 0 && recipient->streamed >= recipient->unsure_from)
+        recipient->streamed = recipient->unsure_from - 1;
+    recipient->unsure_from = 0;
     recipient->attached_due = true;
     recipient->closing = false;
     recipient->seq_last = 0;

@@ -117,11 +117,30 @@ static struct entry *stored_entry(struct home *home, struct recipient *recipient
     return entry;
 }
 
+/* An acknowledged message is still there: perhaps because its RETIRE was lost with a control plane. */
+static void retire_again(struct home *home, struct recipient *recipient, const struct channel_drained *item)
+{
+    if (recipient->owed != 0) {
+        /* Or because its receipt has not been given: the next session's drain shall see. */
+        if (recipient->unsure_from == 0 || item->position < recipient->unsure_from)
+            recipient->unsure_from = item->position;
+        return;
+    }
+    struct entry *entry = stored_entry(home, recipient, item);
+    entry->acked = true;
+    entry->retire_due = true;
+    entry_settle(home, entry);
+}
+
 static bool take_message(struct home *home, struct recipient *recipient, const struct channel_drained *item,
                          uint64_t now_us)
 {
-    if (recipient->send_only || item->position <= recipient->acked_position)
+    if (recipient->send_only)
         return true;
+    if (item->position <= recipient->acked_position) {
+        retire_again(home, recipient, item);
+        return true;
+    }
     struct msg *msg = msg_make(home->messages, view_of(item->payload, item->payload_bytes));
     if (msg == NULL)
         return false;
@@ -155,6 +174,8 @@ static void take_receipt(struct home *home, struct recipient *recipient, const s
 static void take_expired(struct home *home, struct recipient *recipient, const struct channel_drained *item)
 {
     struct entry *entry = stored_entry(home, recipient, item);
+    entry->owed = true;
+    recipient->owed++;
     entry->kind = WIRE_REJECTED;
     entry->reason = WIRE_REASON_EXPIRED;
     entry->acked = true;

@@ -23,6 +23,7 @@ static void entry_free(struct home *home, struct entry *entry)
     struct recipient *recipient = entry->recipient;
     assert(entry->msg == NULL && entry->slot == NONE && list_empty(&entry->store));
     recipient->entries--;
+    recipient->owed -= entry->owed;
     home->metrics->messages_now--;
     pool_give(&home->entries, entry);
     recipient_rest(home, recipient);

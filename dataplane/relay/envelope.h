@@ -55,7 +55,9 @@ enum wax_status frame_parse_send(struct view frame, struct frame_send *out);
 /* ACK: `*seq` is the delivery sequence up to which everything has been received. */
 enum wax_status frame_parse_ack(struct view frame, uint32_t *seq);
 
+/* HELLO, and the frames that follow: whole. */
 size_t frame_write_hello(struct span out, const struct frame_hello *hello);
+/* PROOF; its signature is over frame_write_proof_signed(). */
 size_t frame_write_proof(struct span out, const struct frame_proof *proof);
 /* The fixed part of SEND (WIRE_SEND_BYTES); the payload follows it. */
 size_t frame_write_send_head(struct span out, const struct frame_send *send);
@@ -121,7 +123,9 @@ enum wax_status frame_parse_error(struct view frame, struct frame_error *out);
 /* The entry `index` (0 to count-1) of a parsed STATUS. */
 struct frame_status_entry frame_status_entry(const struct frame_status *status, uint32_t index);
 
+/* CHALLENGE, whole. */
 size_t frame_write_challenge(struct span out, const struct frame_challenge *challenge);
+/* WELCOME, whole. */
 size_t frame_write_welcome(struct span out, const struct frame_welcome *welcome);
 /* The fixed part of DELIVER (WIRE_DELIVER_BYTES); the payload follows it. */
 size_t frame_write_deliver_head(struct span out, const struct frame_deliver *deliver);

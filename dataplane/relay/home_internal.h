@@ -90,6 +90,7 @@ struct entry {
     bool receipt_due : 1;
     bool retire_due : 1;
     bool retired : 1; /* by the commit of its receipt */
+    bool owed : 1;    /* counted in recipient.owed */
 };
 
 struct entries {
@@ -124,6 +125,7 @@ struct recipient {
     bool attached_due; /* ATTACHED has still to be sent */
     bool closing;      /* CLOSE has been said */
     bool idle_seen;    /* DRAIN_IDLE of this drain */
+    bool refused;      /* an offer that can't be given up was refused: it comes first */
     uint32_t hash_next;
     uint64_t generation; /* of the session, 0 = none */
     uint32_t conn;
@@ -142,6 +144,7 @@ struct recipient {
     struct entries held;
     uint32_t held_bytes;
     uint32_t store_count;
+    uint32_t under_way;     /* of the queue, offered and not confirmed */
     struct link store;      /* queue of entries for the mailbox, in order */
     struct link *unoffered; /* where offering goes on; NULL: nothing to offer */
     struct entries show;    /* receipts for the session */
@@ -149,6 +152,7 @@ struct recipient {
     uint32_t show_count;
     uint32_t shown;   /* number of the last one */
     uint32_t entries; /* that count here */
+    uint32_t owed;    /* of them, acknowledged ones that the mailbox has until their receipts are given */
     struct entries retire;
     struct link control;     /* in home.control */
     struct link deliver;     /* in home.deliver[worker] */
@@ -158,6 +162,8 @@ struct recipient {
     uint64_t streamed;       /* the drain has been taken up to here */
     uint64_t acked_position; /* every message up to here has been acknowledged */
     uint64_t handed;         /* a message up to here may have been delivered before */
+    uint64_t retired_from;   /* lowest position that was to be retired on this channel, 0 = none */
+    uint64_t unsure_from;    /* from here on a RETIRE may have been lost, 0 = nowhere */
     uint64_t high_stored;    /* highest position stored since the drain began */
     uint64_t idle_upto;      /* of the last DRAIN_IDLE */
     uint64_t progress_us;    /* last ACK */

@@ -121,6 +121,10 @@ void recipient_sync(struct home *home, struct recipient *recipient)
     recipient->idle_seen = false;
     recipient->due &= (uint8_t)~DUE_STOP;
     recipient->unoffered = list_first(&recipient->store);
+    if (recipient->retired_from != 0 &&
+        (recipient->unsure_from == 0 || recipient->retired_from < recipient->unsure_from))
+        recipient->unsure_from = recipient->retired_from;
+    recipient->retired_from = 0;
     if (recipient->generation != 0) {
         recipient->due |= DUE_OPEN;
         if (recipient->state != RECIPIENT_ONLINE)

@@ -75,7 +75,7 @@ static void unpark(struct session *session, struct session_env *env)
     }
 }
 
-/* `worker`: whose credit is waited for; none (our own memory, or the window) is our own. */
+/* `worker`: whose credit is waited for, or SESSION_PARKED_FOR_MEMORY. */
 static void park(struct session *session, struct session_env *env, uint32_t worker, bool by_window)
 {
     session->parked_for = (uint8_t)worker;
@@ -108,7 +108,7 @@ static enum wax_status take_send(struct session *session, struct session_env *en
     struct msg *msg = msg_make(env->messages, send->payload);
     if (msg == NULL) {
         if (!silent)
-            park(session, env, env->port->self, false);
+            park(session, env, SESSION_PARKED_FOR_MEMORY, false);
         return WAX_FULL;
     }
     msg->id = send->id;

@@ -15,6 +15,9 @@ enum session_pending {
     PENDING_END = 32,
 };
 
+/* struct session.parked_for: not a worker's credit but a message of our own pool is waited for. */
+#define SESSION_PARKED_FOR_MEMORY UINT8_MAX
+
 /* Note that something is to be handed over; session_hand_over tries. */
 void session_pend(struct session *session, struct session_env *env, enum session_pending what);
 /* Hand over what is pending while there is room. True when nothing is left. */

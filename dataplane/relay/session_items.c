@@ -64,15 +64,22 @@ static void release(struct session *session, struct session_env *env)
     env->released(env->ctx, session);
 }
 
+static bool may_resume(const struct session *session, const struct session_env *env)
+{
+    if (session->by_window)
+        return session->unanswered < env->send_window;
+    if (session->parked_for == SESSION_PARKED_FOR_MEMORY)
+        return env->messages->slots.free_count != 0 &&
+               env->messages->blocks->free_count > env->messages->blocks_kept;
+    return mesh_has_credit(&env->port->peers[session->parked_for], env->send_slots);
+}
+
 static bool resume_parked(struct session_env *env)
 {
     for (uint32_t count = env->parked_count; count > 0; count--) {
         struct session *session = list_entry(list_first(&env->parked), struct session, park);
         list_remove(&session->park);
-        const struct mesh_peer *peer = &env->port->peers[session->parked_for];
-        bool ready = session->by_window ? session->unanswered < env->send_window
-                                        : mesh_has_credit(peer, env->send_slots);
-        if (!ready) {
+        if (!may_resume(session, env)) {
             list_append(&env->parked, &session->park);
             continue;
         }
@@ -177,10 +184,10 @@ static void on_attached(struct session *session, struct session_env *env, const 
         session_pend(session, env, PENDING_END);
 }
 
-static void on_refused(struct session *session, struct session_env *env)
+static void on_refused(struct session *session, struct session_env *env, enum wax_status why)
 {
     session->attaching = false;
-    session_fail(session, env, WAX_SESSION_NO_ROOM);
+    session_fail(session, env, why);
     release(session, env);
 }
 
@@ -214,7 +221,7 @@ void session_item(struct session_env *env, const struct item *item, uint64_t now
         if (item->kind == ITEM_ATTACHED)
             on_attached(session, env, item, now_us);
         else if (item->kind == ITEM_REFUSED)
-            on_refused(session, env);
+            on_refused(session, env, (enum wax_status)item->u.attached.status);
         else
             session_fail(session, env, (enum wax_status)item->u.attached.status);
         return;

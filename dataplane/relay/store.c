@@ -33,6 +33,7 @@ static uint64_t slot_take(struct home *home, struct entry *entry)
     slot->entry = entry;
     slot->serial++;
     entry->slot = index;
+    entry->mailbox->under_way++;
     return (uint64_t)slot->serial << 32 | index;
 }
 
@@ -44,6 +45,7 @@ static void slot_give(struct home *home, struct entry *entry)
     home->stores_free = entry->slot;
     home->stores_used--;
     entry->slot = NONE;
+    entry->mailbox->under_way--;
 }
 
 static uint64_t position_of(struct home *home, uint64_t *position)
@@ -69,7 +71,7 @@ static void fill_message(struct home *home, struct recipient *mailbox, struct en
     store->payload_bytes = entry->payload_bytes;
     store->deliver_flags = entry->flags & WIRE_DELIVER_URGENT;
     store->again = entry->offered;
-    store->exempt = entry->handed;
+    store->exempt = entry->handed || (entry->places & PLACE_WINDOW) != 0;
     store->reserved = 0;
     msg_copy(entry->msg, store->payload);
     /* A drain need not bring what this session has; and it may have been seen. */
@@ -116,8 +118,9 @@ static bool offer(struct home *home, struct recipient *mailbox, struct entry *en
 
 static bool offer_all(struct home *home, struct recipient *mailbox, uint64_t now_us)
 {
-    if (mailbox->pause_us > now_us)
+    if (mailbox->pause_us > now_us || (mailbox->refused && mailbox->under_way != 0))
         return true;
+    mailbox->refused = false;
     while (mailbox->unoffered != NULL) {
         struct entry *entry = list_entry(mailbox->unoffered, struct entry, store);
         if (entry->slot == NONE && !offer(home, mailbox, entry))
@@ -128,41 +131,50 @@ static bool offer_all(struct home *home, struct recipient *mailbox, uint64_t now
     return true;
 }
 
-/* Not taken, though it has been handed over already: it is offered again a little later. */
-static void offer_later(struct home *home, struct recipient *mailbox, struct entry *entry, uint64_t now_us)
+/* True for what can't be given up when the store refuses it. */
+static bool must_be_stored(const struct entry *entry, uint8_t reason)
 {
-    uint64_t *position = entry->role == ROLE_MESSAGE ? &entry->position : &entry->receipt_position;
-    *position = 0;
-    entry->offered = false;
-    list_prepend(&mailbox->store, &entry->store);
-    mailbox->store_count++;
-    entry->places |= PLACE_STORE;
-    mailbox->unoffered = &entry->store;
+    if (entry->role != ROLE_MESSAGE)
+        return reason == WIRE_REASON_BUSY;
+    return !entry->acked && (entry->handed || (entry->places & PLACE_WINDOW) != 0);
+}
+
+/*
+ * It keeps its place and its position. The store refuses what is behind it as well, so when
+ * all of that has been answered everything is offered again in order.
+ */
+static void offer_again(struct home *home, struct recipient *mailbox, uint64_t now_us)
+{
+    mailbox->refused = true;
     mailbox->pause_us = now_us + STORE_PAUSE_US;
     recipient_want_timer(home, mailbox, mailbox->pause_us);
 }
 
 static void message_confirmed(struct home *home, struct recipient *mailbox, struct entry *entry,
-                              uint8_t reason, uint64_t now_us)
+                              uint8_t reason)
 {
-    if (reason == WIRE_REASON_NONE) {
-        if (entry->position > mailbox->high_stored)
-            mailbox->high_stored = entry->position;
-        if (entry->acked) {
-            /* The sender has been told DELIVERED: nothing is owed but its removal. */
-            entry->retire_due = true;
-        } else {
-            entry->stored = true;
-            entry->answer = WIRE_ACCEPTED;
-        }
-    } else if (!entry->acked && (entry->handed || (entry->places & PLACE_WINDOW) != 0)) {
-        offer_later(home, mailbox, entry, now_us);
-    } else if (!entry->acked) {
+    if (reason == WIRE_REASON_NONE && entry->position > mailbox->high_stored)
+        mailbox->high_stored = entry->position;
+    if (entry->acked) {
+        /* The sender has been told DELIVERED: nothing is owed but its removal. */
+        entry->retire_due = reason == WIRE_REASON_NONE;
+    } else if (reason == WIRE_REASON_NONE) {
+        entry->stored = true;
+        entry->answer = WIRE_ACCEPTED;
+    } else {
         entry->acked = true;
         entry->answer = WIRE_REJECTED;
         entry->reason = reason;
     }
     entry_settle(home, entry);
+}
+
+static void receipt_confirmed(struct home *home, struct recipient *mailbox, struct entry *entry,
+                              uint8_t reason)
+{
+    if (reason == WIRE_REASON_NONE && entry->receipt_position > mailbox->high_stored)
+        mailbox->high_stored = entry->receipt_position;
+    receipt_done(home, entry, reason == WIRE_REASON_NONE);
 }
 
 void store_confirmed(struct home *home, const struct channel_stored *stored, uint64_t now_us)
@@ -176,15 +188,18 @@ void store_confirmed(struct home *home, const struct channel_stored *stored, uin
     struct recipient *mailbox = entry->mailbox;
     recipient_sync(home, mailbox);
     slot_give(home, entry);
-    store_remove(home, entry);
-    if (entry->role == ROLE_MESSAGE) {
-        message_confirmed(home, mailbox, entry, stored->reason, now_us);
-    } else if (stored->reason == WIRE_REASON_BUSY) {
-        offer_later(home, mailbox, entry, now_us);
+    if (stored->reason != WIRE_REASON_NONE && must_be_stored(entry, stored->reason)) {
+        offer_again(home, mailbox, now_us);
     } else {
-        if (stored->reason == WIRE_REASON_NONE && entry->receipt_position > mailbox->high_stored)
-            mailbox->high_stored = entry->receipt_position;
-        receipt_done(home, entry, stored->reason == WIRE_REASON_NONE);
+        store_remove(home, entry);
+        if (entry->role == ROLE_MESSAGE)
+            message_confirmed(home, mailbox, entry, stored->reason);
+        else
+            receipt_confirmed(home, mailbox, entry, stored->reason);
+    }
+    if (mailbox->refused && mailbox->under_way == 0) {
+        mailbox->unoffered = list_first(&mailbox->store);
+        recipient_queue_control(home, mailbox);
     }
     drain_check(home, mailbox, now_us);
     recipient_rest(home, mailbox);
@@ -262,6 +277,8 @@ static bool say_retired(struct home *home, struct recipient *recipient)
         for (uint32_t i = 0; i < count; i++) {
             struct entry *entry = entries_pop(&recipient->retire);
             retire->position[i] = entry->position;
+            if (recipient->retired_from == 0 || entry->position < recipient->retired_from)
+                recipient->retired_from = entry->position;
             entry->places &= (uint8_t)~PLACE_RETIRE;
             entry_settle(home, entry);
         }

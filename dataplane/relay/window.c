@@ -34,6 +34,10 @@ static void entry_acked(struct home *home, struct recipient *recipient, struct e
     entry->acked = true;
     if (entry->position > recipient->acked_position)
         recipient->acked_position = entry->position;
+    if (entry->position != 0) {
+        entry->owed = true;
+        recipient->owed++;
+    }
     if (entry->stored) {
         entry->receipt_due = true;
         entry->kind = WIRE_DELIVERED;
