@@ -16,6 +16,7 @@
 #include "custody/world.h"
 
 struct world *world;
+struct coverage coverage;
 
 void fail(const char *what, ...)
 {
@@ -65,8 +66,8 @@ static void step(void)
 {
     struct options *options = &world->options;
     world->now_us += below(60);
-    if (chance(3000))
-        world->now_us += below(400000);
+    if (chance(options->jump_ppm))
+        world->now_us += below(chance(10000) ? 20000000 : 400000);
     if (world->plane_restart_us != 0) {
         if (world->now_us >= world->plane_restart_us) {
             trace("the data plane is back");
@@ -160,8 +161,32 @@ static void heal(void)
     settle("at the end");
 }
 
+static void cover(void)
+{
+    printf("told: %" PRIu64 " ACCEPTED, %" PRIu64 " DELIVERED, %" PRIu64 " REJECTED; resent %" PRIu64
+           ", dropped as seen %" PRIu64 ", stores %" PRIu64 ", drained %" PRIu64 ", kills %" PRIu64
+           "+%" PRIu64 ", breaks %" PRIu64 "\n",
+           coverage.told[1], coverage.told[2], coverage.told[4], coverage.resent, coverage.dropped_again,
+           coverage.stores, coverage.drained, coverage.control_kills, coverage.plane_kills, coverage.breaks);
+    for (uint32_t i = 0; i < 16; i++) {
+        if (coverage.reasons[i] != 0)
+            printf("  reason %u: %" PRIu64 "\n", i, coverage.reasons[i]);
+    }
+    for (uint32_t i = 0; i < 32; i++) {
+        if (coverage.deliver_flags[i] != 0)
+            printf("  deliver flags %02x: %" PRIu64 "\n", i, coverage.deliver_flags[i]);
+    }
+    for (uint32_t i = 0; i < WAX_STATUS_COUNT; i++) {
+        if (coverage.status[i] != 0)
+            printf("  %s: %" PRIu64 "\n", wax_status_name((enum wax_status)i), coverage.status[i]);
+    }
+}
+
 static void world_free(void)
 {
+    coverage.control_kills += world->control_kills;
+    coverage.plane_kills += world->plane_kills;
+    coverage.breaks += world->breaks;
     if (world->plane_restart_us == 0)
         plane_kill();
     for (uint32_t i = 0; i < CLIENTS; i++) {
@@ -175,7 +200,9 @@ static void world_free(void)
 
 static uint64_t run(uint64_t seed, uint32_t messages, bool verbose)
 {
-    static const uint32_t kills[] = {0, 0, 5, 20, 60};
+    static const uint32_t kills[] = {0, 0, 10, 50, 300};
+    static const uint32_t sends[] = {1000, 5000, 20000, 200000};
+    static const uint64_t stays[] = {300000, 2000000, 20000000};
     world = calloc(1, sizeof *world);
     world->seed = seed;
     rng_init(&world->rng, seed);
@@ -189,8 +216,13 @@ static uint64_t run(uint64_t seed, uint32_t messages, bool verbose)
         .window = 4 + (uint32_t)below(30),
         .messages = messages,
         .kill_control_ppm = kills[below(5)],
-        .kill_plane_ppm = kills[below(5)] / 3,
-        .break_ppm = (uint32_t)below(20000),
+        .kill_plane_ppm = kills[below(5)] / 5,
+        .break_ppm = 1000 + (uint32_t)below(100000),
+        .send_ppm = sends[below(4)],
+        .stay_us = stays[below(3)],
+        .disk_full_ppm = chance(300000) ? 300 : 0,
+        .stall_ppm = chance(500000) ? 0 : (uint32_t)below(5000),
+        .jump_ppm = 300 + (uint32_t)below(3000),
         .refuse_ppm = chance(300000) ? 20000 : 0,
         .commit_ppm = 100000 + (uint32_t)below(850000),
         .drop_frame_ppm = chance(300000) ? 500 : 0,
@@ -202,7 +234,7 @@ static uint64_t run(uint64_t seed, uint32_t messages, bool verbose)
     control_start();
     world->plane_epoch = world->control.epochs_given = 1;
     plane_start();
-    for (uint32_t i = 0; i < 2000000 && world->message_count < messages; i++)
+    for (uint32_t i = 0; i < 400000 && world->message_count < messages; i++)
         step();
     for (uint32_t i = 0; i < 20000; i++)
         step();
@@ -244,5 +276,6 @@ int main(int argc, char **argv)
         if (i == 0 && run(seed, messages, false) != hash)
             return fprintf(stderr, "seed %" PRIu64 ": two runs of one seed differ\n", seed), 1;
     }
+    cover();
     return 0;
 }

@@ -147,6 +147,7 @@ static void send_one(struct client *client, struct message *message)
     struct frame_send frame = {message->flags, to, chance(5000) ? 1 : 0, message->id,
                                view_of(payload, message->bytes)};
     put(client, out, frame_write_send(span_of(out, sizeof out), &frame));
+    coverage.resent += message->sent > 0;
     message->sent++;
     message->life = client->life;
     message->first_answers = 0;
@@ -194,6 +195,8 @@ static void on_status(struct client *client, const struct frame_status_entry *en
     struct message *message = message_by_id(self, entry->id);
     CHECK(message != NULL, "client %u: STATUS of a message that it has not sent", self);
     CHECK(client_of(&entry->about) == message->to, "client %u: STATUS about the wrong recipient", self);
+    coverage.told[entry->kind & 3 ? entry->kind : 4]++;
+    coverage.reasons[entry->reason & 15]++;
     trace("client %u: status %u/%u of %llu", self, entry->kind, entry->reason, (unsigned long long)entry->id);
     note(entry->id * 8 + entry->kind);
     bool first = entry->kind == WIRE_ACCEPTED ||
@@ -246,6 +249,7 @@ static void on_deliver(struct client *client, const struct frame_deliver *delive
           deliver->seq, deliver->flags);
     note(deliver->id ^ ((uint64_t)deliver->seq << 40) ^ deliver->flags);
     message->delivered++;
+    coverage.deliver_flags[deliver->flags & 31]++;
     bool silent = (message->flags & WIRE_SEND_SILENT) != 0;
     CHECK(silent == (deliver->seq == 0), "sequence %u", deliver->seq);
     uint32_t index = (uint32_t)(message - world->message);
@@ -266,6 +270,8 @@ static void on_deliver(struct client *client, const struct frame_deliver *delive
     if (deliver->id > client->last_id[from]) {
         client->last_id[from] = deliver->id;
         message->seen = true;
+    } else {
+        coverage.dropped_again++;
     }
 }
 
@@ -304,7 +310,7 @@ static void on_frame(struct client *client, struct view frame)
         client->state = CLIENT_IN;
         client->window = welcome.window;
         client->ack_due_us = 0;
-        client->rest_us = world->now_us + below(20000000);
+        client->rest_us = world->now_us + below(chance(100000) ? 90000000 : world->options.stay_us);
         trace("client %u is in (w%u conn %u)", index_of(client), client->worker, client->conn);
         break;
     }
@@ -357,7 +363,7 @@ static void receive(struct client *client, struct conn *conn)
 void client_tick(uint32_t index)
 {
     struct client *client = &world->client[index];
-    if (world->options.sending && client->outbox_count < 60 && chance(200000))
+    if (world->options.sending && client->outbox_count < 60 && chance(world->options.send_ppm))
         make_message(client);
     if (client->state == CLIENT_OUT) {
         if (world->now_us >= client->next_us)

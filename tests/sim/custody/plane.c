@@ -4,9 +4,7 @@
 
 #include "custody/world.h"
 
-#define MSG_COUNT   400u
-#define BLOCK_COUNT 600u
-#define OPENINGS    32u
+#define OPENINGS 32u
 
 /* ---- rings ---- */
 
@@ -73,151 +71,6 @@ static void port_control_publish(void *ctx)
     publish_last(ctx);
 }
 
-/* ---- frames ---- */
-
-void frames_push(struct frames *frames, const uint8_t *data, size_t len, uint64_t at_us)
-{
-    if (frames->slot == NULL)
-        frames->slot = calloc(FRAME_QUEUE, sizeof *frames->slot);
-    CHECK(frames->tail - frames->head < FRAME_QUEUE, "a queue of frames overflows");
-    struct frame *frame = &frames->slot[frames->tail++ % FRAME_QUEUE];
-    frame->len = (uint32_t)len;
-    frame->data = malloc(len == 0 ? 1 : len);
-    memcpy(frame->data, data, len);
-    frame->at_us = at_us;
-}
-
-bool frames_pop(struct frames *frames, struct frame *out)
-{
-    if (frames->head == frames->tail)
-        return false;
-    *out = frames->slot[frames->head++ % FRAME_QUEUE];
-    return true;
-}
-
-void frames_clear(struct frames *frames)
-{
-    struct frame frame;
-    while (frames_pop(frames, &frame))
-        free(frame.data);
-    free(frames->slot);
-    *frames = (struct frames){0};
-}
-
-/* ---- what the sessions ask of their connections ---- */
-
-struct conn *conn_of(uint32_t worker, uint32_t conn, uint32_t generation)
-{
-    if (conn >= CONNS)
-        return NULL;
-    struct conn *found = &world->worker[worker].conns[conn];
-    return found->used && found->generation == generation ? found : NULL;
-}
-
-static struct session *env_find(void *ctx, uint32_t conn, uint32_t generation)
-{
-    struct worker *worker = ctx;
-    struct conn *found = conn_of(worker->index, conn, generation);
-    return found != NULL && found->has_session ? &found->session : NULL;
-}
-
-static bool env_frame(void *ctx, uint32_t index, const struct view *pieces, uint32_t count)
-{
-    struct worker *worker = ctx;
-    struct conn *conn = &worker->conns[index];
-    static uint8_t bytes[WAX_FRAME_BYTES_MAX];
-    size_t len = 0;
-    CHECK(conn->used, "a frame for a connection that is gone");
-    if (!conn->open)
-        return true; /* lost on the way */
-    if (world->options.faults && chance(world->options.drop_frame_ppm))
-        return false;
-    for (uint32_t i = 0; i < count; i++) {
-        memcpy(bytes + len, pieces[i].data, pieces[i].len);
-        len += pieces[i].len;
-    }
-    frames_push(&conn->out, bytes, len, world->now_us + 20 + below(300));
-    conn->unflushed += len;
-    return true;
-}
-
-static void conn_free(struct worker *worker, struct conn *conn)
-{
-    (void)worker;
-    frames_clear(&conn->in);
-    frames_clear(&conn->out);
-    conn->used = false;
-    conn->has_session = false;
-}
-
-static void conn_gone(struct worker *worker, struct conn *conn)
-{
-    conn->open = false;
-    if (!conn->has_session || session_end(&conn->session, &worker->env))
-        conn_free(worker, conn);
-}
-
-static void env_close(void *ctx, uint32_t index, uint16_t code, enum wax_status why)
-{
-    struct worker *worker = ctx;
-    struct conn *conn = &worker->conns[index];
-    uint8_t end[3] = {0, (uint8_t)(code >> 8), (uint8_t)code};
-    trace("w%u conn %u closed %u %s", worker->index, index, code, wax_status_name(why));
-    if (conn->open)
-        frames_push(&conn->out, end, sizeof end, world->now_us + 20 + below(300));
-    conn->closing = true;
-    if (conn->break_us == 0)
-        conn->break_us = world->now_us + 1000 + below(20000);
-}
-
-static void env_resume(void *ctx, uint32_t index)
-{
-    ((struct worker *)ctx)->conns[index].parked = false;
-}
-
-static void env_released(void *ctx, struct session *session)
-{
-    struct worker *worker = ctx;
-    conn_free(worker, list_entry(session, struct conn, session));
-}
-
-static void env_ping(void *ctx, uint32_t index)
-{
-    struct worker *worker = ctx;
-    struct conn *conn = &worker->conns[index];
-    if (conn->open && !conn->closing && conn->client != NOBODY)
-        session_heard(&conn->session, world->now_us); /* the pong */
-}
-
-static bool env_binding(void *ctx, uint32_t index, uint8_t out[WAX_BINDING_BYTES])
-{
-    (void)ctx;
-    (void)index;
-    memset(out, 7, WAX_BINDING_BYTES);
-    return true;
-}
-
-static bool env_verify(void *ctx, const struct verify_job *job)
-{
-    struct worker *worker = ctx;
-    if (worker->job_tail - worker->job_head == 4)
-        return false;
-    worker->jobs[worker->job_tail++ % 64] = *job;
-    return true;
-}
-
-static void env_random(void *ctx, struct span out)
-{
-    (void)ctx;
-    rng_fill(&world->rng, out);
-}
-
-static uint64_t env_wall_ms(void *ctx)
-{
-    (void)ctx;
-    return now_ms();
-}
-
 /* ---- workers ---- */
 
 static void make_pool(struct pool *pool, void **memory, uint32_t count, uint32_t item_bytes)
@@ -225,38 +78,6 @@ static void make_pool(struct pool *pool, void **memory, uint32_t count, uint32_t
     size_t bytes = pool_bytes(count, item_bytes);
     *memory = malloc(bytes);
     CHECK(pool_init(pool, span_of(*memory, bytes), count, item_bytes) == WAX_OK, "pool");
-}
-
-static void make_env(struct worker *worker)
-{
-    struct session_env *env = &worker->env;
-    *env = (struct session_env){
-        .ctx = worker,
-        .port = &worker->port,
-        .route = &world->route,
-        .messages = &worker->messages,
-        .metrics = &worker->metrics,
-        .openings = &worker->openings,
-        .send_slots = worker->sends[0].size,
-        .payload_bytes_max = 8192,
-        .send_window = world->options.window,
-        .ttl_s_default = 86400,
-        .heartbeat_s = 20,
-        .relay_id_known = world->control.up,
-        .find = env_find,
-        .frame = env_frame,
-        .ping = env_ping,
-        .close = env_close,
-        .resume = env_resume,
-        .released = env_released,
-        .binding = env_binding,
-        .verify = env_verify,
-        .random = env_random,
-        .wall_ms = env_wall_ms,
-    };
-    size_t bytes = session_env_bytes(3);
-    worker->memory[3] = malloc(bytes);
-    CHECK(session_env_init(env, span_of(worker->memory[3], bytes), 3) == WAX_OK, "env");
 }
 
 static void worker_start(uint32_t index)
@@ -288,12 +109,14 @@ static void worker_start(uint32_t index)
         .control_reserve = port_control_reserve,
         .control_publish = port_control_publish,
     };
-    make_pool(&worker->blocks, &worker->memory[0], BLOCK_COUNT, WAX_BLOCK_BYTES);
+    worker->message_slots = 30 + (uint32_t)below(300);
+    worker->message_blocks = 20 + (uint32_t)below(400);
+    make_pool(&worker->blocks, &worker->memory[0], worker->message_blocks, WAX_BLOCK_BYTES);
     make_pool(&worker->openings, &worker->memory[1], OPENINGS, sizeof(struct session_opening));
-    size_t bytes = msg_pool_bytes(MSG_COUNT);
+    size_t bytes = msg_pool_bytes(worker->message_slots);
     worker->memory[2] = malloc(bytes);
-    CHECK(msg_pool_init(&worker->messages, span_of(worker->memory[2], bytes), MSG_COUNT, &worker->blocks, 10,
-                        (uint8_t)index) == WAX_OK,
+    CHECK(msg_pool_init(&worker->messages, span_of(worker->memory[2], bytes), worker->message_slots,
+                        &worker->blocks, 10, (uint8_t)index) == WAX_OK,
           "messages");
     struct home_config config = {
         .recipients = 64,
@@ -309,7 +132,7 @@ static void worker_start(uint32_t index)
     CHECK(home_init(&worker->home, span_of(worker->home_memory, home_size), &config, &worker->port,
                     &world->route, &worker->messages, &worker->metrics, world->now_us) == WAX_OK,
           "home");
-    make_env(worker);
+    conn_env(worker);
 }
 
 void plane_start(void)
@@ -327,6 +150,10 @@ void plane_kill(void)
     world->plane_kills++;
     for (uint32_t i = 0; i < world->options.workers; i++) {
         struct worker *worker = &world->worker[i];
+        for (uint32_t status = 0; status < WAX_STATUS_COUNT; status++)
+            coverage.status[status] += worker->metrics.status[status];
+        coverage.stores += worker->metrics.stores;
+        coverage.drained += worker->metrics.drained;
         for (uint32_t c = 0; c < CONNS; c++) {
             struct conn *conn = &worker->conns[c];
             frames_clear(&conn->in);
@@ -369,73 +196,13 @@ void plane_control_up(void)
 void plane_control_down(void)
 {
     for (uint32_t i = 0; i < world->options.workers; i++) {
-        if (world->worker[i].up)
-            home_control_down(world->worker[i].home);
-    }
-}
-
-uint32_t conn_open(uint32_t index, uint32_t client)
-{
-    struct worker *worker = &world->worker[index];
-    for (uint32_t i = 0; i < CONNS; i++) {
-        struct conn *conn = &worker->conns[i];
-        if (conn->used)
+        struct worker *worker = &world->worker[i];
+        if (!worker->up)
             continue;
-        uint32_t generation = conn->generation + 1;
-        memset(conn, 0, sizeof *conn);
-        conn->generation = generation;
-        conn->client = client;
-        uint8_t peer[16] = {0};
-        if (session_init(&conn->session, &worker->env, i, generation, peer, 1, true, world->now_us) != WAX_OK)
-            return NOBODY;
-        conn->used = conn->open = conn->has_session = true;
-        return i;
-    }
-    return NOBODY;
-}
-
-void conn_abandon(uint32_t worker, uint32_t index, uint32_t generation, uint64_t delay_us)
-{
-    struct conn *conn = conn_of(worker, index, generation);
-    if (conn == NULL)
-        return;
-    conn->client = NOBODY;
-    if (conn->break_us == 0 || conn->break_us > world->now_us + delay_us)
-        conn->break_us = world->now_us + delay_us + 1;
-}
-
-static void conn_input(struct worker *worker, struct conn *conn)
-{
-    uint32_t budget = 1 + (uint32_t)below(20);
-    bool passed = false; /* over a SEND that waits */
-    for (uint32_t at = conn->in.head; at != conn->in.tail && budget > 0; at++, budget--) {
-        struct frame *frame = &conn->in.slot[at % FRAME_QUEUE];
-        if (frame->at_us > world->now_us || conn->closing)
-            return;
-        if (frame->data == NULL) { /* dealt with while a SEND before it waited */
-            if (!passed)
-                conn->in.head++;
-            continue;
-        }
-        bool send = frame->data[0] == WIRE_SEND;
-        if ((conn->parked || passed) && send) {
-            passed = true;
-            continue;
-        }
-        enum wax_status status =
-            session_frame(&conn->session, &worker->env, view_of(frame->data, frame->len), world->now_us);
-        if (status == WAX_SESSION_WINDOW || status == WAX_FULL) {
-            conn->parked = true;
-            passed = true;
-            if (status == WAX_SESSION_WINDOW)
-                return;
-            continue;
-        }
-        CHECK(status == WAX_OK, "a sound frame is refused: %s", wax_status_name(status));
-        free(frame->data);
-        frame->data = NULL;
-        if (!passed)
-            conn->in.head++;
+        worker->to_control.head = worker->to_control.tail = 0;
+        worker->to_worker.head = worker->to_worker.tail = 0;
+        worker->reserved_bytes = 0;
+        home_control_down(worker->home);
     }
 }
 
@@ -496,7 +263,8 @@ static void take_records(struct worker *worker)
             return;
         if (record->kind == CHANNEL_LOGIN_REPLY) {
             const struct channel_login_reply *reply = (const struct channel_login_reply *)(void *)record;
-            struct session *session = env_find(worker, (uint32_t)(reply->tag >> 32), (uint32_t)reply->tag);
+            struct session *session =
+                conn_session(worker, (uint32_t)(reply->tag >> 32), (uint32_t)reply->tag);
             if (session != NULL)
                 session_login_reply(session, &worker->env, reply, world->now_us);
             continue;
@@ -506,27 +274,13 @@ static void take_records(struct worker *worker)
     }
 }
 
-static void tcp(struct worker *worker, struct conn *conn)
-{
-    conn->written += conn->unflushed;
-    conn->unflushed = 0;
-    session_mark(&conn->session, conn->written);
-    /* Frames that the client has read are acknowledged; the last of them perhaps later. */
-    uint64_t unread = 0;
-    for (uint32_t at = conn->out.head; at != conn->out.tail; at++)
-        unread += conn->out.slot[at % FRAME_QUEUE].len;
-    uint64_t acked = conn->written > unread ? conn->written - unread : 0;
-    if (chance(500000) && acked > conn->acked) {
-        conn->acked = acked;
-        session_acked(&conn->session, &worker->env, acked);
-    }
-}
-
 void worker_turn(uint32_t index)
 {
     struct worker *worker = &world->worker[index];
-    if (!worker->up)
+    if (!worker->up || world->now_us < worker->stalled_us)
         return;
+    if (world->options.faults && chance(world->options.stall_ppm))
+        worker->stalled_us = world->now_us + below(chance(100000) ? 5000000 : 100000);
     take_returns(worker);
     take_records(worker);
     for (uint32_t i = 0; i < CONNS; i++) {
@@ -546,7 +300,7 @@ void worker_turn(uint32_t index)
         struct verify_job job = worker->jobs[worker->job_head++ % 64];
         job.ok = 1;
         memcpy(job.user, job.account_key, WAX_USER_BYTES);
-        struct session *session = env_find(worker, job.conn, job.conn_generation);
+        struct session *session = conn_session(worker, job.conn, job.conn_generation);
         if (session != NULL)
             session_verified(session, &worker->env, &job, world->now_us);
     }
@@ -555,7 +309,7 @@ void worker_turn(uint32_t index)
         sessions_flush(&worker->env, world->now_us);
         for (uint32_t i = 0; i < CONNS; i++) {
             if (worker->conns[i].used && worker->conns[i].has_session)
-                tcp(worker, &worker->conns[i]);
+                conn_tcp(worker, &worker->conns[i]);
         }
     }
     home_poll(worker->home, world->now_us);
@@ -575,10 +329,11 @@ void plane_check_empty(void)
         CHECK(counts.entries == 0, "worker %u: home still holds %u entries", i, counts.entries);
         CHECK(counts.stores == 0, "worker %u: %u stores unconfirmed", i, counts.stores);
         CHECK(counts.notices == 0, "worker %u: %u notices", i, counts.notices);
-        CHECK(worker->messages.slots.free_count == MSG_COUNT, "worker %u: %u messages not given back", i,
-              MSG_COUNT - worker->messages.slots.free_count);
-        CHECK(worker->blocks.free_count == BLOCK_COUNT, "worker %u: %u blocks not given back", i,
-              BLOCK_COUNT - worker->blocks.free_count);
+        CHECK(worker->messages.slots.free_count == worker->message_slots,
+              "worker %u: %u messages not given back", i,
+              worker->message_slots - worker->messages.slots.free_count);
+        CHECK(worker->blocks.free_count == worker->message_blocks, "worker %u: %u blocks not given back", i,
+              worker->message_blocks - worker->blocks.free_count);
         CHECK(worker->openings.free_count == OPENINGS, "worker %u: openings not given back", i);
         for (uint32_t peer = 0; peer < world->options.workers; peer++)
             CHECK(worker->peers[peer].sent == worker->peers[peer].consumed,

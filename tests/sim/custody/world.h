@@ -20,6 +20,7 @@
 #define RETURN_SLOTS  32u
 #define CHANNEL_BYTES 65536u
 #define FRAME_QUEUE   2048u
+#define OPENINGS      32u
 #define ITEMS         8192u /* that a model mailbox has ever held */
 
 /* ---- what is known of each message by whoever watches ---- */
@@ -81,11 +82,14 @@ struct ring {
 struct bytes_ring {
     uint8_t *data;
     uint32_t head, tail; /* records, contiguous; compacted when empty or moved */
+    uint64_t put, taken; /* records, ever */
 };
 
 struct worker {
     uint32_t index;
     bool up;
+    uint64_t stalled_us; /* its thread doesn't get the processor before */
+    uint32_t message_slots, message_blocks;
     struct home *home;
     void *home_memory;
     struct msg_pool messages;
@@ -139,6 +143,11 @@ struct mailbox {
     uint32_t worker;
     bool streaming;
     bool idle_due;
+    /* what was refused has not been seen to be refused: everything behind it is refused too */
+    bool refusing;
+    uint32_t worker_refused;
+    bool refusal_read;
+    uint64_t settled_at;
 };
 
 struct control {
@@ -147,6 +156,7 @@ struct control {
     uint64_t restart_us;
     struct mailbox mailbox[CLIENTS];
     uint64_t epochs_given;
+    uint64_t disk_full_us; /* until then */
 };
 
 /* ---- clients ---- */
@@ -183,7 +193,9 @@ struct options {
     uint32_t home_messages;
     uint32_t window;
     uint32_t messages;
-    uint32_t kill_control_ppm, kill_plane_ppm, break_ppm, refuse_ppm, commit_ppm, drop_frame_ppm;
+    uint32_t kill_control_ppm, kill_plane_ppm, break_ppm, refuse_ppm, commit_ppm, drop_frame_ppm, send_ppm,
+        jump_ppm, stall_ppm, disk_full_ppm;
+    uint64_t stay_us;
 };
 
 struct world {
@@ -202,10 +214,18 @@ struct world {
     struct message message[MESSAGES];
     uint32_t message_count;
     uint32_t lives;
-    uint64_t control_kills, plane_kills, breaks, stale;
+    uint64_t control_kills, plane_kills, breaks;
+};
+
+/* How often what was reached, over all runs. */
+struct coverage {
+    uint64_t status[WAX_STATUS_COUNT];
+    uint64_t stores, drained, told[5], reasons[16], deliver_flags[32], control_kills, plane_kills, breaks,
+        resent, displaced, dropped_again;
 };
 
 extern struct world *world;
+extern struct coverage coverage;
 
 #define NOBODY UINT32_MAX
 
@@ -222,6 +242,16 @@ uint64_t below(uint64_t bound);
 bool chance(uint32_t ppm);
 uint64_t now_ms(void);
 
+/* conns.c */
+void conn_env(struct worker *worker);
+struct session *conn_session(void *ctx, uint32_t conn, uint32_t generation);
+/* The transport is no more. */
+void conn_gone(struct worker *worker, struct conn *conn);
+/* Frames that have come go to the session. */
+void conn_input(struct worker *worker, struct conn *conn);
+/* What was written goes to TCP, what was read is acknowledged. */
+void conn_tcp(struct worker *worker, struct conn *conn);
+
 /* plane.c */
 void plane_start(void);
 void plane_kill(void);
@@ -236,6 +266,18 @@ void plane_check_empty(void);
 void frames_push(struct frames *frames, const uint8_t *data, size_t len, uint64_t at_us);
 bool frames_pop(struct frames *frames, struct frame *out);
 void frames_clear(struct frames *frames);
+
+/* mailbox.c */
+void mailbox_store(uint32_t worker, const struct channel_store *store);
+void mailbox_store_receipt(uint32_t worker, const struct channel_store_receipt *store);
+struct stored_item *mailbox_item(struct mailbox *mailbox, uint64_t position);
+void mailbox_retire(struct mailbox *mailbox, struct stored_item *item);
+struct mailbox *mailbox_of(const struct device_name *name);
+/* Some of what was offered becomes durable. */
+void mailbox_commit(struct mailbox *mailbox);
+void mailboxes_settle_refusals(void);
+void answers_send(void);
+void answers_forget(void);
 
 /* control.c */
 void control_start(void);
