@@ -109,6 +109,29 @@ IMB_BACKEND(vaes_avx512, 128)
 IMB_BACKEND(vaes_avx512, 256)
 #endif
 
+/* Below this, expanding the key for large data costs more than aead_ni.c needs for the whole record. */
+#define SMALL_BYTES 112u
+
+#define MIXED_BACKEND(variant, bits)                                                                         \
+    static void seal_##bits##_mixed_##variant(const uint8_t *key, const uint8_t *iv, struct view aad,        \
+                                              struct view plain, struct span out)                            \
+    {                                                                                                        \
+        (plain.len <= SMALL_BYTES ? ni_seal_##bits : seal_##bits##_##variant)(key, iv, aad, plain, out);     \
+    }                                                                                                        \
+    static bool open_##bits##_mixed_##variant(const uint8_t *key, const uint8_t *iv, struct view aad,        \
+                                              struct view sealed, struct span out)                           \
+    {                                                                                                        \
+        bool small = sealed.len <= SMALL_BYTES + WAX_TLS_TAG_BYTES;                                          \
+        return (small ? ni_open_##bits : open_##bits##_##variant)(key, iv, aad, sealed, out);                \
+    }
+
+MIXED_BACKEND(avx_gen4, 128)
+MIXED_BACKEND(avx_gen4, 256)
+#ifdef WAX_HAVE_IPSEC_MB_VAES
+MIXED_BACKEND(vaes_avx512, 128)
+MIXED_BACKEND(vaes_avx512, 256)
+#endif
+
 #define AES_128(label, variant, check)                                                                       \
     {                                                                                                        \
         .name = "ipsec-mb " label " aes-128-gcm", .suite = TLS_AES_128_GCM_SHA256, .key_bytes = 16,          \
@@ -122,13 +145,22 @@ IMB_BACKEND(vaes_avx512, 256)
         .seal = seal_256_##variant, .open = open_256_##variant                                               \
     }
 
+/* clang-format off */
 static const struct aead backends[] = {
 #ifdef WAX_HAVE_IPSEC_MB_VAES
-    AES_128("vaes", vaes_avx512, has_vaes), AES_256("vaes", vaes_avx512, has_vaes),
+    AES_128("vaes, aes-ni if small,", mixed_vaes_avx512, has_vaes),
+    AES_256("vaes, aes-ni if small,", mixed_vaes_avx512, has_vaes),
+    AES_128("vaes", vaes_avx512, has_vaes),
+    AES_256("vaes", vaes_avx512, has_vaes),
 #endif
-    AES_128("avx2", avx_gen4, has_avx2),    AES_256("avx2", avx_gen4, has_avx2),
-    AES_128("sse", sse, has_sse),           AES_256("sse", sse, has_sse),
+    AES_128("avx2, aes-ni if small,", mixed_avx_gen4, has_avx2),
+    AES_256("avx2, aes-ni if small,", mixed_avx_gen4, has_avx2),
+    AES_128("avx2", avx_gen4, has_avx2),
+    AES_256("avx2", avx_gen4, has_avx2),
+    AES_128("sse", sse, has_sse),
+    AES_256("sse", sse, has_sse),
 };
+/* clang-format on */
 
 const struct aead *aead_imb_at(size_t index)
 {

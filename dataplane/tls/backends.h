@@ -14,8 +14,15 @@
 
 /* Each library's backends by index from 0, fastest first; NULL past the end. */
 const struct aead *aead_imb_at(size_t index);
+const struct aead *aead_ni_at(size_t index);
 const struct aead *aead_sodium_at(size_t index);
 const struct aead *aead_openssl_at(size_t index);
+
+/* aead_ni.c, for the backends that leave small records to it. */
+void ni_seal_128(const uint8_t *key, const uint8_t *iv, struct view aad, struct view plain, struct span out);
+bool ni_open_128(const uint8_t *key, const uint8_t *iv, struct view aad, struct view sealed, struct span out);
+void ni_seal_256(const uint8_t *key, const uint8_t *iv, struct view aad, struct view plain, struct span out);
+bool ni_open_256(const uint8_t *key, const uint8_t *iv, struct view aad, struct view sealed, struct span out);
 
 /* Compares two tags in constant time, in two words: a byte loop costs more than it protects. */
 static inline bool tags_equal(const uint8_t *a, const uint8_t *b)

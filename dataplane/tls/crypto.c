@@ -8,7 +8,8 @@
 const struct aead *aead_at(size_t index)
 {
     /* In the order of preference. */
-    static const struct aead *(*const libraries[])(size_t) = {aead_imb_at, aead_sodium_at, aead_openssl_at};
+    static const struct aead *(*const libraries[])(size_t) = {aead_imb_at, aead_ni_at, aead_sodium_at,
+                                                              aead_openssl_at};
     for (size_t i = 0; i < sizeof libraries / sizeof libraries[0]; i++) {
         size_t count = 0;
         while (libraries[i](count) != NULL)
