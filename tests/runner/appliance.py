@@ -99,7 +99,7 @@ def unprivileged(results, programs, scratch):
         shutil.copy2(path, target)
     if os.geteuid() == 0:
         user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs",
-                "--bounding-set=-all", "--inh-caps=-all", "env", "HOME=/nonexistent", "-u", "XDG_RUNTIME_DIR"]
+                "--bounding-set=-all", "--inh-caps=-all", "env", "-u", "XDG_RUNTIME_DIR", "HOME=/nonexistent"]
     done = check(results, "quickstart --once without privileges",
                  [*user, tree / "deploy/quickstart", "--name", NAME, "--once"], 180, environment(programs), cwd=tree)
     if "memif" not in done.output:
