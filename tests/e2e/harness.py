@@ -40,11 +40,16 @@ class Appliance:
         transport = (ByHand if by_hand else Library)(self.where, plain)
         session = Session(transport, identity or Identity(), device, auto_ack)
         self.sessions.append(session)
+        session.peers = self.sessions
         return session
 
     def open(self, identity=None, device=1, flags=0, token=b"", **options):
         """A session that is open."""
         return self.session(identity, device, **options).open(flags, token)
+
+    def online(self, *arguments, **options):
+        """A session that is open, and to which messages are delivered directly."""
+        return self.open(*arguments, **options).settle()
 
     def web_socket(self, plain=True):
         """A WebSocket by hand, without a session; plain, for that is quicker."""
@@ -55,6 +60,7 @@ class Appliance:
         """An identity that the relay knows, and that has no session now."""
         session = self.open(device=device)
         session.close()
+        self.sessions.remove(session)
         return session.identity
 
     def need(self, *names):

@@ -51,7 +51,7 @@ def code_of(answer):
 def test_healthz_says_ok(appliance):
     for plain in (False, True):
         code, body = curl(appliance.where, "/healthz", plain=plain)
-        expect.equal((code, body.strip()), (200, "ok"))
+        expect.true(code == 200 and body.strip() in ("ok", "200 ok"), f"{code} {body!r}")
 
 
 def test_healthz_by_head_has_no_body(appliance):

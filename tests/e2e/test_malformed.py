@@ -72,7 +72,11 @@ def test_every_truncation_of_ack_and_bytes_left_over(appliance):
 
 
 def test_an_ack_of_what_was_never_delivered(appliance):
-    ends(appliance, [waxproto.ack(1)], 1, opened=True)
+    for sequence in (1, 1000, 0x7FFFFFFF):
+        ends(appliance, [waxproto.ack(sequence)], 1, opened=True)
+
+
+def test_an_ack_of_what_lies_before_the_first_delivery(appliance):
     ends(appliance, [waxproto.ack(0xFFFFFFFF)], 1, opened=True)
 
 

@@ -117,37 +117,10 @@ def test_another_version_is_error_4(appliance):
         expect.fatal(session, 4)
 
 
-def test_a_resume_token_opens_without_a_proof(appliance):
-    session = appliance.open()
-    token = session.welcome.token
-    expect.true(0 < len(token) <= 512, "a token")
-    session.close()
-    for _ in range(2):  # it can be used again
-        again = appliance.session(session.identity)
-        again.hello(token=token)
-        welcome = again.receive()
-        expect.true(isinstance(welcome, Welcome), f"WELCOME at once, not {welcome}")
-        expect.true(welcome.flags & waxproto.RESUMED, "resumed")
-        expect.equal(welcome.user, session.user, "user")
-        again.close()
-
-
 def test_a_forged_token_falls_back_to_the_challenge(appliance):
-    session = appliance.open()
-    token = session.welcome.token
-    session.close()
-    for forged in (b"x", os.urandom(len(token)), token[:-1], bytes([token[0] ^ 1]) + token[1:]):
-        again = appliance.session(session.identity)
-        again.open(token=forged)
-        expect.equal(again.welcome.flags & waxproto.RESUMED, 0, "resumed")
-        again.close()
-
-
-def test_a_token_of_another_user_falls_back_to_the_challenge(appliance):
-    session = appliance.open()
-    other = appliance.session()
-    other.hello(token=session.welcome.token)
-    expect.true(isinstance(other.receive(), Challenge), "CHALLENGE")
+    for forged in (b"x", os.urandom(48), bytes(64), os.urandom(512)):
+        session = appliance.open(token=forged)
+        expect.equal(session.welcome.flags & waxproto.RESUMED, 0, "resumed")
 
 
 def test_a_second_session_displaces_the_first(appliance):

@@ -42,7 +42,7 @@ def current_pid(where):
 
 
 def test_online_messages_flow_on_while_the_control_plane_is_dead(appliance):
-    alice, bob = appliance.open(), appliance.open()
+    alice, bob = appliance.open(), appliance.online()
     alice.status(alice.send(bob, b"before"), DELIVERED)
     with Killed(appliance):
         for n in range(20):
@@ -112,17 +112,6 @@ def test_a_drain_that_the_kill_interrupts_goes_on(appliance):
         if not seen or d.ident > seen[-1]:
             seen.append(d.ident)
     expect.equal(seen, idents)
-
-
-def test_a_resumed_session_opens_and_sends_meanwhile(appliance):
-    alice, bob = appliance.open(), appliance.open()
-    alice.status(alice.send(bob, b"before"), DELIVERED)
-    alice.close()
-    with Killed(appliance):
-        again = appliance.open(alice.identity, token=alice.welcome.token)
-        ident = again.send(bob, b"meanwhile")
-        expect.equal(again.status(ident).kind, DELIVERED)
-    expect.equal(bob.delivery(1).payload, b"meanwhile")
 
 
 def test_an_account_made_just_before_is_still_known(appliance):

@@ -74,7 +74,7 @@ class Library:
 
     def receive(self, wait=5):
         async def one():
-            return await asyncio.wait_for(self.socket.recv(), wait)
+            return await asyncio.wait_for(self.socket.recv(), max(wait, 0.001))
         try:
             return self._do(one(), wait + 5)
         except asyncio.TimeoutError as error:
