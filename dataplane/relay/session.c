@@ -172,7 +172,9 @@ static enum wax_status on_ack(struct session *session, struct session_env *env, 
     env->metrics->acks++;
     if (seq == 0)
         return WAX_OK;
-    if (sequence_after(seq, session->seq_delivered))
+    /* before the first wrap, what is above the last one is not an older one */
+    if (sequence_after(seq, session->seq_delivered) ||
+        (!session->seq_wrapped && seq > session->seq_delivered))
         return WAX_SESSION_BAD_ACK;
     if (sequence_after(seq, session->seq_acked)) {
         session->seq_acked = seq;

@@ -67,10 +67,11 @@ struct session {
     bool send_only;
     bool tls;
     bool pinged;
-    bool attaching; /* home has been asked and has not answered */
-    bool attached;  /* home has taken it and has not been told of its end */
-    bool ended;     /* session_end has been called */
-    bool by_window; /* what it is parked for is room in its window, not a credit */
+    bool attaching;   /* home has been asked and has not answered */
+    bool attached;    /* home has taken it and has not been told of its end */
+    bool ended;       /* session_end has been called */
+    bool seq_wrapped; /* delivery sequences have begun anew at 1 */
+    bool by_window;   /* what it is parked for is room in its window, not a credit */
     uint32_t conn;
     uint32_t conn_generation;
     uint32_t recipient;  /* home's handle */

@@ -156,8 +156,10 @@ static void on_deliver(struct session *session, struct session_env *env, const s
         session_fail(session, env, WAX_SESSION_TOO_SLOW);
         return;
     }
-    if (deliver.seq != 0)
+    if (deliver.seq != 0) {
+        session->seq_wrapped |= deliver.seq < session->seq_delivered;
         session->seq_delivered = deliver.seq;
+    }
     env->metrics->deliveries++;
 }
 

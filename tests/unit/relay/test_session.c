@@ -105,6 +105,26 @@ Test(session, an_ack_of_what_was_not_sent_is_error_1, .init = start)
     expect_error(1);
 }
 
+Test(session, an_ack_from_below_the_first_sequence_is_error_1, .init = start)
+{
+    open_session();
+    deliver(55, 1);
+    next_frame();
+    cr_assert_eq(say_ack(0xFFFFFFFF), WAX_SESSION_BAD_ACK);
+    expect_error(1);
+}
+
+Test(session, an_ack_from_before_the_wrap_is_sound, .init = start)
+{
+    open_session();
+    deliver(55, 0xFFFFFFFE);
+    deliver(55, 0xFFFFFFFF);
+    deliver(55, 1);
+    cr_assert_eq(say_ack(0xFFFFFFFF), WAX_OK);
+    cr_assert_eq(say_ack(1), WAX_OK);
+    cr_assert_eq(say_ack(2), WAX_SESSION_BAD_ACK);
+}
+
 Test(session, an_unknown_type_is_error_130_and_the_session_goes_on, .init = start)
 {
     open_session();
