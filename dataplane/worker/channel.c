@@ -223,7 +223,8 @@ static void *keep(void *arg)
         if (a != NULL) {
             watch(link, a);
             retire(link, a);
-            tell(link, CHANNEL_EVENT_DOWN, WAX_CHANNEL_DOWN);
+            if (!atomic_load(&link->stop))
+                tell(link, CHANNEL_EVENT_DOWN, WAX_CHANNEL_DOWN);
             continue;
         }
         retired_free(link, false);

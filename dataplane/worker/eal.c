@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -86,6 +85,15 @@ static void args_make(struct args *args, const struct wax_config *config, const 
     add(args, "--log-level=%s", config->log_level == CONFIG_LEVEL_DEBUG ? "info" : "warning");
 }
 
+/* How urgent the line is that EAL writes at the moment. */
+static enum config_level log_level_now(void)
+{
+    int level = rte_log_cur_msg_loglevel();
+    return level < 0 || level <= (int)RTE_LOG_WARNING ? CONFIG_LEVEL_WARN
+           : level <= (int)RTE_LOG_INFO               ? CONFIG_LEVEL_INFO
+                                                      : CONFIG_LEVEL_DEBUG;
+}
+
 /* EAL writes whole lines into this stream. */
 static ssize_t log_line(void *cookie, const char *text, size_t len)
 {
@@ -97,7 +105,7 @@ static ssize_t log_line(void *cookie, const char *text, size_t len)
     line[n] = '\0';
     /* memif says so whenever EAL runs without files for secondary processes, as ours always does. */
     if (n > 0 && strstr(line, "mp action callback") == NULL)
-        journal_say((struct journal *)cookie, CONFIG_LEVEL_WARN, "dpdk", "log", J_T("text", line));
+        journal_say((struct journal *)cookie, log_level_now(), "dpdk", "log", J_T("text", line));
     return (ssize_t)len;
 }
 
@@ -123,19 +131,16 @@ bool eal_start(const struct wax_config *config, const struct place *place, struc
                     J_U("free_mib", free_mib), J_U("needed_mib", config->memory_mib));
         return false;
     }
-    struct args *args = calloc(1, sizeof *args);
-    if (args == NULL)
-        return false;
-    args_make(args, config, place, *hugepages);
+    static struct args args; /* EAL keeps pointers into it */
+    args_make(&args, config, place, *hugepages);
     log_redirect(journal);
-    int rc = rte_eal_init(args->count, args->pointers);
+    int rc = rte_eal_init(args.count, args.pointers);
     int error = rte_errno;
     pthread_setaffinity_np(pthread_self(), sizeof place->all, &place->all);
     if (rc < 0)
         journal_say(journal, CONFIG_LEVEL_ERROR, "eal", "DPDK did not start",
                     J_T("reason", rte_strerror(error)), J_U("memory_mib", config->memory_mib),
                     J_U("hugepages", *hugepages));
-    /* EAL keeps pointers into the arguments. */
     return rc >= 0;
 }
 
