@@ -11,6 +11,7 @@
 #define EMPTY_TURNS 200u /* before it sleeps */
 #define SLEEP_US    20u
 #define TELL_US     1000000u
+#define LINGER_US   100000u /* after the end, until the relay has read the last frames */
 
 static volatile sig_atomic_t interrupted;
 
@@ -22,13 +23,15 @@ static void on_signal(int signal)
 
 static void run(struct gen *gen, struct port *port)
 {
-    uint64_t told_us = port_now_us();
+    uint64_t told_us = port_now_us(), now_us = told_us, done_us = 0;
     uint32_t empty = 0;
-    while (gen->phase != GEN_DONE) {
-        uint64_t now_us = port_now_us();
+    while (done_us == 0 || now_us - done_us < LINGER_US) {
+        now_us = port_now_us();
         bool busy = port_receive(port, gen, now_us);
         busy |= gen_turn(gen, now_us);
         port_flush(port);
+        if (gen->phase == GEN_DONE && done_us == 0)
+            done_us = now_us;
         empty = busy ? 0 : empty + 1;
         if (empty > EMPTY_TURNS && !gen->options.performance)
             usleep(SLEEP_US);

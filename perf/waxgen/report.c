@@ -49,11 +49,24 @@ static double seconds(uint64_t from_us, uint64_t to_us)
     return from_us == 0 || to_us <= from_us ? 0 : (double)(to_us - from_us) / 1e6;
 }
 
+/* Where those are that are being opened. */
+static void progress_opening(const struct gen *gen)
+{
+    uint32_t in[CLIENT_GONE + 1] = {0};
+    for (uint32_t i = 0; i < gen->begun; i++)
+        in[gen->clients[i].state]++;
+    fprintf(
+        stderr,
+        "waxgen: %u of %u sessions open; %u in TCP's handshake, %u in TLS's, %u in HTTP, %u in the relay's\n",
+        gen->open, gen->options.sessions, in[CLIENT_CONNECT], in[CLIENT_SHAKE], in[CLIENT_UPGRADE],
+        in[CLIENT_CHALLENGE] + in[CLIENT_WELCOME]);
+}
+
 void report_progress(struct gen *gen)
 {
     const struct gen_counts *c = &gen->counts;
     if (gen->phase == GEN_OPENING)
-        fprintf(stderr, "waxgen: %u of %u sessions open\n", gen->open, gen->options.sessions);
+        progress_opening(gen);
     else if (gen->phase == GEN_TRAFFIC)
         fprintf(stderr, "waxgen: %" PRIu64 " of %" PRIu64 " messages complete, %.0f a second so far\n",
                 c->completed, gen->options.messages,
