@@ -89,9 +89,11 @@ void session_over(struct home *home, struct recipient *recipient)
     list_remove(&recipient->deliver);
     drain_end(home, recipient);
     recipient->due &= (uint8_t) ~(DUE_OPEN | DUE_DRAIN);
-    recipient->due |= DUE_CLOSE;
     home->sessions--;
-    recipient_queue_control(home, recipient);
+    if (home->up) { /* a new attachment begins without sessions */
+        recipient->due |= DUE_CLOSE;
+        recipient_queue_control(home, recipient);
+    }
 }
 
 static bool slow(const struct recipient *recipient, uint64_t *due_us)

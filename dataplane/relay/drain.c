@@ -10,6 +10,8 @@ void drain_end(struct home *home, struct recipient *recipient)
     home->reserved -= recipient->credit;
     recipient->credit = 0;
     recipient->idle_seen = false;
+    if (!home->up)
+        recipient->drain = 0; /* it has ended with the channel */
     if (recipient->drain == 0)
         return;
     recipient->stop = recipient->drain;

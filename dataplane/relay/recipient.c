@@ -105,6 +105,10 @@ struct recipient *recipient_of_report(struct home *home, const struct item *item
 
 void recipient_rest(struct home *home, struct recipient *recipient)
 {
+    /* While control is away, nothing that only it cares about keeps anyone from being forgotten. */
+    if (!home->up && recipient->generation == 0 && recipient->unoffered == NULL &&
+        recipient->retire.head == NULL)
+        list_remove(&recipient->control);
     if (recipient->generation != 0 || recipient->entries != 0 || !list_empty(&recipient->store) ||
         recipient->show.head != NULL || !list_empty(&recipient->control) || !list_empty(&recipient->idle))
         return;
@@ -119,7 +123,7 @@ void recipient_sync(struct home *home, struct recipient *recipient)
     recipient->credit = 0; /* home.reserved began anew with the channel */
     recipient->drain = 0;
     recipient->idle_seen = false;
-    recipient->due &= (uint8_t)~DUE_STOP;
+    recipient->due &= (uint8_t) ~(DUE_STOP | DUE_CLOSE);
     recipient->unoffered = list_first(&recipient->store);
     if (recipient->retired_from != 0 &&
         (recipient->unsure_from == 0 || recipient->retired_from < recipient->unsure_from))

@@ -94,7 +94,8 @@ static void come(struct client *client)
     client->seq = 0;
     client->seq_acked = 0;
     client->window = 0;
-    client->rest_us = world->now_us + 40000000; /* it gives up when it isn't welcomed */
+    /* It gives up when it isn't welcomed; the impatient ones soon. */
+    client->rest_us = world->now_us + (world->options.faults && chance(300000) ? below(30000) : 40000000);
     uint8_t out[128], key[WAX_ACCOUNT_KEY_BYTES] = {0}, nonce[WAX_CLIENT_NONCE_BYTES] = {0};
     memcpy(key, client->name.user, WAX_USER_BYTES);
     struct frame_hello hello = {
