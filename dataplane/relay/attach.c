@@ -81,6 +81,7 @@ void session_over(struct home *home, struct recipient *recipient)
     recipient->closed_generation = recipient->generation;
     recipient->generation = 0;
     recipient->state = RECIPIENT_AWAY;
+    recipient->direct = false;
     recipient->attached_due = false;
     window_over(home, recipient);
     hold_spill(home, recipient);

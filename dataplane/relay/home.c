@@ -123,6 +123,7 @@ static void take_message(struct home *home, struct recipient *recipient, struct 
         /* The window overflows: all of it goes to the mailbox, and this one behind it. */
         window_spill(home, recipient);
         recipient->state = RECIPIENT_DRAINING;
+        recipient->direct = true;
         recipient->due |= DUE_DRAIN;
     }
     store_append(home, recipient, entry);

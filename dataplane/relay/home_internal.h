@@ -125,6 +125,7 @@ struct recipient {
     bool attached_due; /* ATTACHED has still to be sent */
     bool closing;      /* CLOSE has been said */
     bool idle_seen;    /* DRAIN_IDLE of this drain */
+    bool direct;       /* of what waits behind the window nothing has been offered yet */
     bool refused;      /* an offer that can't be given up was refused: it comes first */
     uint32_t hash_next;
     uint64_t generation; /* of the session, 0 = none */
@@ -289,6 +290,11 @@ bool home_give(struct home *home);
 void window_append(struct home *home, struct recipient *recipient, struct entry *entry, uint64_t now_us);
 /* The client has everything up to `seq`: custody of that ends here. */
 void window_acked(struct home *home, struct recipient *recipient, uint32_t seq, uint64_t now_us);
+/*
+ * The window has room: what waits behind it and has not been offered is sent directly. It keeps its place
+ * in the queue for the store, from which its ACK takes it.
+ */
+void window_refill(struct home *home, struct recipient *recipient, uint64_t now_us);
 /* Start storing everything in the window that isn't stored. */
 void window_spill(struct home *home, struct recipient *recipient);
 bool window_has_room(const struct home *home, const struct recipient *recipient, uint32_t bytes);

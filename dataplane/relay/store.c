@@ -74,6 +74,8 @@ static void fill_message(struct home *home, struct recipient *mailbox, struct en
     store->exempt = entry->handed || (entry->places & PLACE_WINDOW) != 0;
     store->reserved = 0;
     msg_copy(entry->msg, store->payload);
+    if ((entry->places & PLACE_WINDOW) == 0)
+        mailbox->direct = false;
     /* A drain need not bring what this session has; and it may have been seen. */
     if ((entry->places & PLACE_WINDOW) != 0 && entry->position > mailbox->streamed)
         mailbox->streamed = entry->position;

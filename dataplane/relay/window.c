@@ -20,9 +20,9 @@ void window_append(struct home *home, struct recipient *recipient, struct entry 
     recipient->window_bytes += entry->payload_bytes;
     if (recipient->undelivered == NULL)
         recipient->undelivered = entry;
-    if (recipient->unstored == NULL && !entry->stored)
+    if (recipient->unstored == NULL && !entry->stored && (entry->places & PLACE_STORE) == 0)
         recipient->unstored = entry;
-    if (!entry->stored)
+    if (recipient->unstored != NULL)
         recipient_want_timer(home, recipient, now_us + WAX_ACK_STORE_MS * 1000ull);
     recipient_want_timer(home, recipient, now_us + WAX_ACK_TIMEOUT_MS * 1000ull);
     recipient_queue_deliver(home, recipient);
@@ -79,10 +79,28 @@ void window_acked(struct home *home, struct recipient *recipient, uint32_t seq, 
         entry->answer = WIRE_DELIVERED;
         entry_settle(home, entry);
     }
+    window_refill(home, recipient, now_us);
     if (recipient->undelivered != NULL)
         recipient_queue_deliver(home, recipient);
     if (recipient->state != RECIPIENT_ONLINE)
         recipient_queue_control(home, recipient);
+}
+
+void window_refill(struct home *home, struct recipient *recipient, uint64_t now_us)
+{
+    if (!recipient->direct || recipient->state != RECIPIENT_DRAINING)
+        return;
+    for (struct link *at = recipient->store.next; at != &recipient->store;) {
+        struct entry *entry = list_entry(at, struct entry, store);
+        at = at->next;
+        if ((entry->places & PLACE_WINDOW) != 0 || entry->acked)
+            continue;
+        if (!window_has_room(home, recipient, entry->payload_bytes))
+            return;
+        window_append(home, recipient, entry, now_us);
+    }
+    recipient->state = RECIPIENT_ONLINE;
+    recipient->due &= (uint8_t)~DUE_DRAIN;
 }
 
 void window_spill(struct home *home, struct recipient *recipient)

@@ -182,6 +182,19 @@ static void cover(void)
     }
 }
 
+static void leave(void)
+{
+    world->options.nobody = true;
+    for (uint32_t i = 0; i < world->options.clients; i++)
+        client_leave(&world->client[i], 0);
+    for (uint32_t i = 0; i < 10; i++) {
+        world->now_us += 1000000;
+        for (uint32_t turns = 0; turns < 500; turns++)
+            step();
+    }
+    plane_check_left();
+}
+
 static void world_free(void)
 {
     coverage.control_kills += world->control_kills;
@@ -242,6 +255,7 @@ static uint64_t run(uint64_t seed, uint32_t messages, bool verbose)
     clients_check();
     control_check_empty();
     plane_check_empty();
+    leave();
     uint64_t hash = world->hash;
     printf("seed %" PRIu64 ": %u workers, %u clients, %u messages, %" PRIu64 " events, kills %" PRIu64
            "+%" PRIu64 ", breaks %" PRIu64 ", %.1f s, hash %016" PRIx64 "\n",

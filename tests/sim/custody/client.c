@@ -79,7 +79,7 @@ static void put(struct client *client, const uint8_t *data, size_t len)
 static void come(struct client *client)
 {
     uint32_t worker = (uint32_t)below(world->options.workers);
-    if (world->plane_restart_us != 0)
+    if (world->plane_restart_us != 0 || world->options.nobody)
         return;
     uint32_t conn = conn_open(worker, index_of(client));
     if (conn == NOBODY) {

@@ -352,3 +352,17 @@ void plane_check_empty(void)
         CHECK(worker->metrics.sessions_now == sessions, "worker %u: sessions miscounted", i);
     }
 }
+
+void plane_check_left(void)
+{
+    for (uint32_t i = 0; i < world->options.workers; i++) {
+        struct worker *worker = &world->worker[i];
+        struct home_counts counts = home_counts(worker->home);
+        CHECK(counts.sessions == 0, "worker %u: home believes in %u sessions that have ended", i,
+              counts.sessions);
+        CHECK(counts.reserved == 0, "worker %u: %u entries are promised to nobody", i, counts.reserved);
+        CHECK(worker->metrics.sessions_now == 0, "worker %u: sessions miscounted", i);
+        for (uint32_t c = 0; c < CONNS; c++)
+            CHECK(!worker->conns[c].used, "worker %u: connection %u is never given back", i, c);
+    }
+}

@@ -187,6 +187,7 @@ struct options {
     bool verbose;
     bool faults;  /* kills and breaks happen now */
     bool sending; /* clients make new messages */
+    bool nobody;  /* whoever leaves stays away */
     bool stop;
     uint32_t workers;
     uint32_t clients;
@@ -263,6 +264,8 @@ struct conn *conn_of(uint32_t worker, uint32_t conn, uint32_t generation);
 void plane_control_up(void);
 void plane_control_down(void);
 void plane_check_empty(void);
+/* Everyone has left: so homes and connections must know. */
+void plane_check_left(void);
 void frames_push(struct frames *frames, const uint8_t *data, size_t len, uint64_t at_us);
 bool frames_pop(struct frames *frames, struct frame *out);
 void frames_clear(struct frames *frames);

@@ -47,6 +47,25 @@ Test(store, those_online_go_on_while_control_is_away, .init = toy_start)
     }
 }
 
+Test(store, while_control_is_away_an_overflowing_window_goes_on_in_memory, .init = toy_start)
+{
+    struct item attached = toy_online(2, 9);
+    home_control_down(toy.home);
+    for (uint64_t id = 1; id <= 7; id++)
+        toy_message(1, 2, id, 0);
+    for (uint32_t seq = 1; seq <= 7; seq++) {
+        cr_assert_eq(toy_next_of(&toy.sends, ITEM_DELIVER)->u.deliver.seq, seq);
+        toy_report(&attached, ITEM_ACK, seq);
+        TOY_ANSWER(seq, WIRE_DELIVERED, 0);
+    }
+    toy_clear();
+    home_control_up(toy.home, 1, toy.now_us);
+    toy_poll();
+    cr_assert_null(toy_record(CHANNEL_STORE));
+    toy.record_head = 0;
+    cr_assert_null(toy_record(CHANNEL_DRAIN), "it is online");
+}
+
 Test(store, after_a_restart_sessions_are_announced_and_drains_go_on_where_they_were, .init = toy_start)
 {
     toy_attach(2, 9, false);
