@@ -57,7 +57,7 @@ void congestion_duplicate(struct tcp_engine *e, struct tcp_conn *c)
     c->ssthresh = e->congestion->ssthresh(c, c->snd_max - c->snd_una);
     c->recover = c->snd_max;
     c->cwnd = c->ssthresh + DUPACKS_LOSS * c->mss;
-    c->flags = (c->flags & ~(F_PARTIAL | F_RTT)) | F_RECOVERY | F_RESEND;
+    c->flags = (c->flags & ~F_PARTIAL) | F_RECOVERY | F_RESEND;
     e->stats.fast_recoveries++;
     conn_ready(e, c);
 }
@@ -82,7 +82,7 @@ void congestion_acked(struct tcp_engine *e, struct tcp_conn *c, uint32_t ack, ui
     if (acked >= c->mss || c->cwnd < c->mss) {
         c->cwnd += c->mss;
     }
-    c->flags = (c->flags & ~F_RTT) | F_RESEND;
+    c->flags |= F_RESEND;
     conn_ready(e, c);
 }
 
@@ -96,7 +96,7 @@ void congestion_timeout(struct tcp_engine *e, struct tcp_conn *c)
     c->recover = c->snd_max;
     c->dupacks = 0;
     c->snd_nxt = c->snd_una;
-    c->flags &= ~(F_RECOVERY | F_PARTIAL | F_RTT);
+    c->flags &= ~(F_RECOVERY | F_PARTIAL);
     c->flags |= F_TIMEOUT | F_RESEND;
 }
 
