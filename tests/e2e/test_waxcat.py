@@ -36,12 +36,6 @@ def user_of(appliance, key):
     return json.loads(done.stdout)["user"]
 
 
-def run(appliance, key, *arguments):
-    """(exit status, events)."""
-    done = subprocess.run(command(appliance, key, *arguments), capture_output=True, text=True, timeout=30, check=False)
-    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def test_it_sends_to_a_foreign_client(appliance):
     bob = appliance.open()
     with Folder() as folder:
@@ -77,10 +71,13 @@ def test_it_receives_from_a_foreign_client(appliance):
 
 
 def test_its_exit_status_tells_a_refusal(appliance):
+    bob = appliance.open()
     with Folder() as folder:
-        status, events = run(appliance, folder.key("alice"), "send", "00" * 16, "nobody")
-    expect.equal(status, 3, str(events))
-    expect.equal([e["reason"] for e in events if e["event"] == "status"], ["unknown user"])
+        done = subprocess.run(command(appliance, folder.key("alice"), "send", bob.user.hex(), "-"), input=bytes(100000),
+                              capture_output=True, timeout=30, check=False)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    expect.equal(done.returncode, 3, str(events))
+    expect.equal([e["reason"] for e in events if e["event"] == "status"], ["too large"])
 
 
 def test_a_thousand_messages_all_arrive_in_order(appliance):
