@@ -18,6 +18,7 @@ enum wax_status attachment_map(const struct channel_offer *offer, int memory, st
                                const char **reason);
 void attachment_unmap(struct attachment *attachment);
 
+/* How many workers it has, and the metrics page of one of them (below that number). */
 uint32_t attachment_workers(const struct attachment *attachment);
 const struct wax_metrics *attachment_metrics(const struct attachment *attachment, uint32_t worker);
 

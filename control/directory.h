@@ -19,6 +19,10 @@ struct directory_relay {
 
 struct directory;
 
+/*
+ * Makes a directory over `storage`, which must outlive it; NULL without memory. `ready` is called with how
+ * opening it went. directory_free takes it back; NULL is allowed.
+ */
 struct directory *directory_new(struct storage *storage, void *ctx,
                                 void (*ready)(void *ctx, enum wax_status status));
 void directory_free(struct directory *directory);

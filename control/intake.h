@@ -36,6 +36,7 @@ struct intake_view {
     uint64_t records; /* taken from rings */
 };
 
+/* Makes an intake that does not listen yet; NULL without memory. intake_free takes it back, closed. */
 struct intake *intake_new(const struct intake_config *config);
 void intake_free(struct intake *intake);
 
@@ -56,8 +57,10 @@ bool intake_turn(struct intake *intake, uint64_t now_ms);
  * there is something to do. `*short_sleep` is set when answers wait for room.
  */
 bool intake_sleep(struct intake *intake, bool *short_sleep);
+/* The sleep is over: the data plane need not kick. */
 void intake_wake(struct intake *intake);
 
+/* What there is to tell an operator; `view` is filled. */
 void intake_look(const struct intake *intake, struct intake_view *view);
 /* The metrics page of a worker, or NULL. */
 const struct wax_metrics *intake_metrics(const struct intake *intake, uint32_t worker);

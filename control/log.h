@@ -95,6 +95,7 @@ struct log_record {
     };
 };
 
+/* What `bytes` take in a segment. */
 static inline size_t log_padded(size_t bytes)
 {
     return (bytes + 7u) & ~(size_t)7u;

@@ -166,7 +166,9 @@ enum wax_status mailbox_retire(struct mailboxes *m, const struct channel_retire 
     struct mailbox *box = mailbox_find(m, &name);
     if (box == NULL)
         return WAX_OK;
-    if (shard_full(&m->shard[box->shard], log_retire_size(LOG_RETIRE_COUNT_MAX)))
+    if (shard_full(
+            &m->shard[box->shard],
+            log_retire_size(request->count < LOG_RETIRE_COUNT_MAX ? request->count : LOG_RETIRE_COUNT_MAX)))
         return WAX_FULL;
     uint64_t positions[LOG_RETIRE_COUNT_MAX];
     uint32_t count = 0;

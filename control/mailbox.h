@@ -107,6 +107,7 @@ bool mailboxes_pump(struct mailboxes *m);
 /* Is anything not durable yet, or under way? */
 bool mailboxes_busy(const struct mailboxes *m);
 
+/* What there is and what has happened since the start; `counts` is filled. */
 void mailboxes_counts(const struct mailboxes *m, struct mailbox_counts *counts);
 
 #endif

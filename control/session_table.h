@@ -7,6 +7,7 @@
 
 struct session_table;
 
+/* An empty table (NULL without memory), and its end. session_table_free takes NULL, too. */
 struct session_table *session_table_new(void);
 void session_table_free(struct session_table *table);
 
@@ -16,6 +17,7 @@ void session_table_open(struct session_table *table, const struct channel_sessio
 /* Ended; ignored when the session is not of this generation. */
 void session_table_close(struct session_table *table, const struct device_name *name, uint64_t generation);
 
+/* Forget all of them; how many there are. */
 void session_table_clear(struct session_table *table);
 uint32_t session_table_count(const struct session_table *table);
 

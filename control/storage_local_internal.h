@@ -83,6 +83,10 @@ MDB_val mdb_view(const void *data, size_t len);
 /* Open LMDB, and check the format's version. errno tells why not. */
 enum wax_status local_env_open(struct local *local, const struct storage_local_config *config);
 
+/*
+ * A job for the storage's thread: made with room for a value (NULL without memory), handed over by job_ask,
+ * done in job_thread, the thread's main function.
+ */
 struct job *job_new(enum job_kind kind, uint32_t shard, uint64_t segment, struct storage_op *op,
                     size_t value_len);
 void job_ask(struct local *local, struct job *job);

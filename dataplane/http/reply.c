@@ -153,10 +153,14 @@ enum wax_status http_reply_status(struct span out, enum wax_status status, bool 
     struct writer text = {.out = span_of(body, sizeof body)};
     struct writer more = {.out = span_of(fields, sizeof fields)};
 
-    put_number(&text, (uint64_t)code);
-    put_text(&text, " ");
-    put_text(&text, code == 200 ? "ok" : http_reason(code));
-    put_text(&text, "\n");
+    if (code == 200) {
+        put_text(&text, "ok\n");
+    } else {
+        put_number(&text, (uint64_t)code);
+        put_text(&text, " ");
+        put_text(&text, http_reason(code));
+        put_text(&text, "\n");
+    }
     if (code == 405)
         put_text(&more, allow);
     if (code == 426) {

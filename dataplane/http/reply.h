@@ -30,7 +30,7 @@ enum wax_status http_reply_write(struct span out, const struct http_reply *reply
 /*
  * Writes the refusal that belongs to a status of the http section (400, 404, 405 with Allow, 413, 426 with
  * the version we speak, 431, 505, 408; anything else 500), with a one-line text and "Connection: close"; for
- * WAX_OK "200 ok", as /healthz answers, keeping the connection.
+ * WAX_OK 200 with "ok", as /healthz answers, keeping the connection.
  */
 enum wax_status http_reply_status(struct span out, enum wax_status status, bool head, size_t *len);
 

@@ -21,11 +21,10 @@
 #define NEIGH_WINDOW      8u /* entries that an address may lie in */
 #define NEIGH_FRESH_US    UINT64_C(60000000)
 #define NEIGH_IDLE_US     UINT64_C(600000000) /* unused and unconfirmed for so long: its place may be taken */
-#define NEIGH_RETRY_US    UINT64_C(1000000) /* at most one request a second for one address (RFC 1122 2.3.2.1) \
-                                             */
-#define NEIGH_TRIES      3u
-#define NEIGH_ASKS_PER_S 100u /* requests for all addresses together */
-#define NEIGH_ASKS_BURST 32u
+#define NEIGH_RETRY_US    UINT64_C(1000000)   /* between requests for one address (RFC 1122 2.3.2.1) */
+#define NEIGH_TRIES       3u
+#define NEIGH_ASKS_PER_S  100u /* requests for all addresses together */
+#define NEIGH_ASKS_BURST  32u
 
 enum neigh_state { NEIGH_FREE, NEIGH_INCOMPLETE, NEIGH_LEARNED, NEIGH_CONFIRMED };
 

@@ -151,6 +151,7 @@ struct tcp_engine {
 
 extern const struct tcp_congestion tcp_newreno;
 
+/* The connection of an id, and back (conn_id); it must be of this engine. */
 static inline struct tcp_conn *conn_at(const struct tcp_engine *e, uint32_t id)
 {
     return &e->conns[id];
@@ -161,6 +162,7 @@ static inline uint32_t conn_id(const struct tcp_engine *e, const struct tcp_conn
     return (uint32_t)(c - e->conns);
 }
 
+/* Take over the caller's clock, which never runs back. */
 static inline void engine_clock(struct tcp_engine *e, uint64_t now_us)
 {
     if (now_us > e->now_us) {
@@ -170,12 +172,14 @@ static inline void engine_clock(struct tcp_engine *e, uint64_t now_us)
     }
 }
 
+/* Count a status, and hand it on. */
 static inline enum wax_status engine_count(struct tcp_engine *e, enum wax_status status)
 {
     e->env.counters[status]++;
     return status;
 }
 
+/* Whether both sides know each other's sequence numbers (RFC 9293 3.5.2). */
 static inline bool conn_synchronized(const struct tcp_conn *c)
 {
     return c->state >= TCP_STATE_ESTABLISHED;
@@ -193,6 +197,7 @@ static inline uint32_t conn_rcv_wnd(const struct tcp_conn *c)
     return c->rcv_edge - c->rcv_nxt;
 }
 
+/* Put a connection onto the ready list, where it isn't yet. */
 static inline void conn_ready(struct tcp_engine *e, struct tcp_conn *c)
 {
     if ((c->flags & F_READY) == 0) {

@@ -14,7 +14,7 @@
 #define TCP_WSCALE_MAX       14u /* RFC 7323 2.3 */
 #define TCP_TIMESTAMPS_BYTES 12u /* with its two NOPs */
 
-/* Sequence numbers compare modulo 2^32 (RFC 9293 3.4). */
+/* Sequence numbers compare modulo 2^32 (RFC 9293 3.4): seq_lt, seq_le, and the later one, seq_max. */
 static inline bool seq_lt(uint32_t a, uint32_t b)
 {
     return (int32_t)(a - b) < 0;

@@ -20,6 +20,7 @@
 #define BOXES    8u
 #define MESSAGES 600u
 #define PAYLOAD  6000u
+#define START_MS 1700000000000u
 
 enum told { UNTOLD, STORED, BUSY };
 
@@ -87,7 +88,8 @@ static void fail(struct sim *s, const char *format, ...)
     va_list args;
     va_start(args, format);
     fflush(stdout);
-    fprintf(stderr, "sim_store: seed %llu: ", (unsigned long long)s->seed);
+    fprintf(stderr, "sim_store: seed %llu at %llu ms: ", (unsigned long long)s->seed,
+            (unsigned long long)(s->now_ms - START_MS));
     vfprintf(stderr, format, args);
     fprintf(stderr, "\nreplay: sim-store --seed %llu --runs 1 --verbose\n", (unsigned long long)s->seed);
     va_end(args);
@@ -586,7 +588,7 @@ static void run(uint64_t seed)
     struct sim *s = calloc(1, sizeof *s);
     s->seed = seed;
     s->random = seed * 2 + 1;
-    s->now_ms = 1700000000000u;
+    s->now_ms = START_MS;
     s->next_position = (UINT64_C(1) << 48) + 1;
     s->disk = storage_sim_new(seed);
     for (uint32_t i = 0; i < BOXES; i++) {

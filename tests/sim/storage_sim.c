@@ -14,7 +14,16 @@ struct sim_segment {
     struct sim_segment *next; /* in rising order */
 };
 
-enum sim_kind { SIM_OPEN, SIM_WRITE, SIM_READ, SIM_SEAL, SIM_DELETE };
+enum sim_kind { SIM_OPEN, SIM_WRITE, SIM_READ, SIM_SEAL, SIM_DELETE, SIM_PUT, SIM_TAKE };
+
+/* A small value of the directory. */
+struct sim_value {
+    uint8_t key[WAX_USER_BYTES + STORAGE_NAME_BYTES_MAX];
+    size_t key_len;
+    uint8_t value[STORAGE_VALUE_BYTES_MAX];
+    size_t len;
+    struct sim_value *next;
+};
 
 struct sim_op {
     enum sim_kind kind;
@@ -27,6 +36,8 @@ struct sim_op {
     uint8_t *out;
     size_t len;
     struct storage_head *head;
+    struct sim_value *value;
+    size_t *out_len;
     uint64_t due;
     struct sim_op *next;
 };
@@ -37,6 +48,7 @@ struct storage_sim {
     uint64_t now;
     struct storage_sim_faults faults;
     struct sim_op *ops;
+    struct sim_value *values;
     struct {
         uint64_t epoch;
         struct sim_segment *segments;
@@ -250,7 +262,90 @@ static enum wax_status do_head(struct storage_sim *sim, const struct sim_op *op)
     return fault < sim->faults.unknown ? WAX_STORE_UNKNOWN : WAX_OK;
 }
 
-static enum wax_status perform(struct storage_sim *sim, const struct sim_op *op)
+/* ---- the directory ---- */
+
+static struct sim_value *value_new(const uint8_t *user, struct view name, struct view value)
+{
+    struct sim_value *out = calloc(1, sizeof *out);
+    memcpy(out->key, user, WAX_USER_BYTES);
+    memcpy(out->key + WAX_USER_BYTES, name.data, name.len);
+    out->key_len = WAX_USER_BYTES + name.len;
+    if (value.len != 0)
+        memcpy(out->value, value.data, value.len);
+    out->len = value.len;
+    return out;
+}
+
+static struct sim_value **value_find(struct storage_sim *sim, const struct sim_value *like)
+{
+    struct sim_value **at = &sim->values;
+    while (*at != NULL &&
+           ((*at)->key_len != like->key_len || memcmp((*at)->key, like->key, like->key_len) != 0))
+        at = &(*at)->next;
+    return at;
+}
+
+static void sim_dir_get(struct storage *storage, const uint8_t user[WAX_USER_BYTES], struct view name,
+                        struct span out, size_t *len, struct storage_op *op)
+{
+    struct storage_sim *sim = (struct storage_sim *)(void *)storage;
+    struct sim_value *like = value_new(user, name, (struct view){0});
+    struct sim_value *found = *value_find(sim, like);
+    free(like);
+    if (found != NULL) {
+        *len = found->len;
+        memcpy(out.data, found->value, found->len < out.len ? found->len : out.len);
+    }
+    op->done(op, found != NULL ? WAX_OK : WAX_NOT_FOUND);
+}
+
+static void sim_dir_put(struct storage *storage, const uint8_t user[WAX_USER_BYTES], struct view name,
+                        struct view value, struct storage_op *op)
+{
+    add(storage, SIM_PUT, 0, op)->value = value_new(user, name, value);
+}
+
+static void sim_dir_take(struct storage *storage, const uint8_t user[WAX_USER_BYTES], struct view name,
+                         struct span out, size_t *len, struct storage_op *op)
+{
+    struct sim_op *take = add(storage, SIM_TAKE, 0, op);
+    take->value = value_new(user, name, (struct view){0});
+    take->out = out.data;
+    take->len = out.len;
+    take->out_len = len;
+}
+
+static enum wax_status do_put(struct storage_sim *sim, struct sim_op *op)
+{
+    uint32_t fault = roll(sim, 1000);
+    if (fault >= sim->faults.unknown && fault < sim->faults.unknown + sim->faults.no_space)
+        return WAX_STORE_NO_SPACE;
+    struct sim_value **at = value_find(sim, op->value);
+    if (*at != NULL) {
+        struct sim_value *old = *at;
+        *at = old->next;
+        free(old);
+    }
+    op->value->next = sim->values;
+    sim->values = op->value;
+    op->value = NULL;
+    return fault < sim->faults.unknown ? WAX_STORE_UNKNOWN : WAX_OK;
+}
+
+static enum wax_status do_take(struct storage_sim *sim, const struct sim_op *op)
+{
+    struct sim_value **at = value_find(sim, op->value);
+    struct sim_value *found = *at;
+    if (found == NULL)
+        return WAX_NOT_FOUND;
+    *op->out_len = found->len;
+    memcpy(op->out, found->value, found->len < op->len ? found->len : op->len);
+    *at = found->next;
+    free(found);
+    return WAX_OK;
+}
+
+static enum wax_status perform(struct storage_sim *sim, struct sim_op *op)
 {
     switch (op->kind) {
     case SIM_OPEN:
@@ -262,6 +357,10 @@ static enum wax_status perform(struct storage_sim *sim, const struct sim_op *op)
     case SIM_SEAL:
     case SIM_DELETE:
         return do_head(sim, op);
+    case SIM_PUT:
+        return do_put(sim, op);
+    case SIM_TAKE:
+        return do_take(sim, op);
     }
     return WAX_BAD_ARGUMENT;
 }
@@ -287,6 +386,7 @@ uint32_t storage_sim_step(struct storage_sim *sim)
         *at = op->next;
         enum wax_status status = perform(sim, op);
         struct storage_op *owner = op->op;
+        free(op->value);
         free(op);
         owner->done(owner, status);
     }
@@ -301,6 +401,9 @@ void storage_sim_crash(struct storage_sim *sim)
             write_torn(sim, op);
         else if ((op->kind == SIM_SEAL || op->kind == SIM_DELETE) && roll(sim, 2) == 0)
             do_head(sim, op);
+        else if (op->kind == SIM_PUT && roll(sim, 2) == 0)
+            do_put(sim, op);
+        free(op->value);
         free(op);
     }
 }
@@ -332,6 +435,9 @@ struct storage_sim *storage_sim_new(uint64_t seed)
         .seg_read = sim_seg_read,
         .seg_seal = sim_seg_seal,
         .seg_delete = sim_seg_delete,
+        .dir_get = sim_dir_get,
+        .dir_put = sim_dir_put,
+        .dir_take = sim_dir_take,
         .flush = sim_flush,
     };
     struct storage_sim *sim = calloc(1, sizeof *sim);
@@ -343,6 +449,11 @@ struct storage_sim *storage_sim_new(uint64_t seed)
 void storage_sim_free(struct storage_sim *sim)
 {
     storage_sim_crash(sim);
+    while (sim->values != NULL) {
+        struct sim_value *value = sim->values;
+        sim->values = value->next;
+        free(value);
+    }
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {
         while (sim->shard[i].segments != NULL) {
             struct sim_segment *segment = sim->shard[i].segments;

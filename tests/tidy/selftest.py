@@ -48,6 +48,8 @@ CASES = [
     ("function-length", "control/a.c", "static const int a[] = {\n" + "    1,\n" * 90 + "};\n", 0),
     ("file-length", "control/a.c", "\n" * 451, 1),
     ("file-length", "control/a.c", "\n" * 450, 0),
+    ("file-length", "tests/sim/a.c", "\n" * 801, 1),
+    ("file-length", "tests/sim/a.c", "\n" * 800, 0),
     ("licence", "control/a.c", "int x;\n", 1),
     ("licence", "control/a.c", "int x;\n" + SPDX, 1),
     ("licence", "control/a.c", SPDX, 0),

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <criterion/criterion.h>
+#include <sodium.h>
+
+#include "directory.h"
+#include "session_table.h"
+#include "storage_sim.h"
+
+struct fixture {
+    struct storage_sim *disk;
+    struct directory *directory;
+    enum wax_status status;
+    bool ready;
+    bool epoch_done;
+    uint64_t epoch;
+};
+
+struct reply {
+    struct directory_login login;
+    bool done;
+    enum wax_status status;
+    uint8_t error;
+    bool fresh;
+};
+
+static void on_ready(void *ctx, enum wax_status status)
+{
+    struct fixture *f = ctx;
+    f->ready = true;
+    f->status = status;
+}
+
+static void on_epoch(void *ctx, enum wax_status status, uint64_t epoch)
+{
+    struct fixture *f = ctx;
+    f->epoch_done = true;
+    f->status = status;
+    f->epoch = epoch;
+}
+
+static void on_login(struct directory_login *login, enum wax_status status, uint8_t error, bool fresh)
+{
+    struct reply *reply = (struct reply *)(void *)login;
+    cr_assert_not(reply->done);
+    reply->done = true;
+    reply->status = status;
+    reply->error = error;
+    reply->fresh = fresh;
+}
+
+static void open_directory(struct fixture *f)
+{
+    f->ready = false;
+    f->directory = directory_new(storage_sim_storage(f->disk), f, on_ready);
+    directory_open(f->directory);
+    while (!f->ready)
+        storage_sim_step(f->disk);
+    cr_assert_eq(f->status, WAX_OK);
+}
+
+static struct fixture begin(void)
+{
+    struct fixture f = {.disk = storage_sim_new(5)};
+    cr_assert_geq(sodium_init(), 0);
+    storage_sim_set(f.disk, (struct storage_sim_faults){.delay = 3});
+    open_directory(&f);
+    return f;
+}
+
+static void crash(struct fixture *f)
+{
+    storage_sim_crash(f->disk);
+    directory_free(f->directory);
+    open_directory(f);
+}
+
+static void end(struct fixture *f)
+{
+    directory_free(f->directory);
+    storage_sim_free(f->disk);
+}
+
+static void ask(struct fixture *f, struct reply *reply, uint8_t key, uint16_t device)
+{
+    memset(reply, 0, sizeof *reply);
+    memset(reply->login.account_key, key, WAX_ACCOUNT_KEY_BYTES);
+    crypto_generichash(reply->login.user, WAX_USER_BYTES, reply->login.account_key, WAX_ACCOUNT_KEY_BYTES,
+                       NULL, 0);
+    reply->login.device = device;
+    reply->login.done = on_login;
+    directory_login(f->directory, &reply->login);
+}
+
+static void settle(struct fixture *f)
+{
+    for (int i = 0; i < 1000 && directory_busy(f->directory); i++)
+        storage_sim_step(f->disk);
+    cr_assert_not(directory_busy(f->directory));
+}
+
+Test(directory, the_relay_keeps_its_identity)
+{
+    struct fixture f = begin();
+    struct directory_relay first = *directory_relay(f.directory);
+    static const uint8_t zero[16];
+    cr_assert_arr_neq(first.relay_id, zero, 16);
+    cr_assert_arr_neq(first.hash_key, zero, 16);
+    crash(&f);
+    cr_assert_arr_eq(directory_relay(f.directory)->relay_id, first.relay_id, 16);
+    cr_assert_arr_eq(directory_relay(f.directory)->hash_key, first.hash_key, 16);
+    cr_assert_eq(directory_relay(f.directory)->log_seed, first.log_seed);
+    end(&f);
+}
+
+Test(directory, an_epoch_is_durable_before_it_is_given_and_never_given_twice)
+{
+    uint64_t last = 0;
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct fixture f = {.disk = storage_sim_new(seed)};
+        cr_assert_geq(sodium_init(), 0);
+        storage_sim_set(f.disk, (struct storage_sim_faults){.delay = 3});
+        open_directory(&f);
+        last = 0;
+        for (int i = 0; i < 10; i++) {
+            f.epoch_done = false;
+            directory_epoch(f.directory, 0, &f, on_epoch);
+            for (uint64_t step = 0; step < (seed + (uint64_t)i) % 6 && !f.epoch_done; step++)
+                storage_sim_step(f.disk);
+            if (f.epoch_done) {
+                cr_assert_gt(f.epoch, last);
+                last = f.epoch;
+            }
+            crash(&f);
+        }
+        f.epoch_done = false;
+        directory_epoch(f.directory, last, &f, on_epoch); /* who holds one keeps it */
+        while (!f.epoch_done)
+            storage_sim_step(f.disk);
+        if (last != 0)
+            cr_assert_eq(f.epoch, last);
+        end(&f);
+    }
+}
+
+Test(directory, a_new_account_is_durable_before_the_reply)
+{
+    struct fixture f = begin();
+    struct reply reply;
+    ask(&f, &reply, 1, 1);
+    cr_assert_not(reply.done);
+    settle(&f);
+    cr_assert(reply.done && reply.fresh && reply.error == 0);
+    crash(&f);
+    ask(&f, &reply, 1, 1);
+    cr_assert(reply.done && !reply.fresh && reply.error == 0);
+    end(&f);
+}
+
+Test(directory, a_user_must_be_the_digest_of_its_key)
+{
+    struct fixture f = begin();
+    struct reply reply = {.login = {.device = 1, .done = on_login}};
+    memset(reply.login.user, 7, sizeof reply.login.user);
+    directory_login(f.directory, &reply.login);
+    cr_assert(reply.done);
+    cr_assert_eq(reply.error, WIRE_ERROR_BAD_PROOF);
+    end(&f);
+}
+
+Test(directory, devices_that_come_at_once_are_all_kept_and_one_account_is_made)
+{
+    struct fixture f = begin();
+    struct reply reply[40];
+    uint32_t fresh = 0, refused = 0;
+    for (uint16_t i = 0; i < 40; i++)
+        ask(&f, &reply[i], 9, (uint16_t)(i + 1));
+    settle(&f);
+    for (uint32_t i = 0; i < 40; i++) {
+        cr_assert(reply[i].done);
+        fresh += reply[i].fresh;
+        refused += reply[i].error == WIRE_ERROR_DEVICES;
+        cr_assert(reply[i].error == 0 || reply[i].error == WIRE_ERROR_DEVICES);
+    }
+    cr_assert_eq(fresh, 1);
+    cr_assert_eq(refused, 40 - WAX_DEVICES_PER_USER_MAX);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct reply again;
+        ask(&f, &again, 9, (uint16_t)(i + 1));
+        settle(&f);
+        cr_assert_eq(again.error, reply[i].error);
+    }
+    end(&f);
+}
+
+Test(directory, what_cannot_be_written_is_not_let_in)
+{
+    struct fixture f = begin();
+    struct reply reply;
+    storage_sim_set(f.disk, (struct storage_sim_faults){.no_space = 1000});
+    ask(&f, &reply, 3, 1);
+    settle(&f);
+    cr_assert(reply.done);
+    cr_assert_eq(reply.status, WAX_STORE_NO_SPACE);
+    storage_sim_set(f.disk, (struct storage_sim_faults){0});
+    ask(&f, &reply, 3, 1);
+    settle(&f);
+    cr_assert(reply.done && reply.fresh && reply.status == WAX_OK && reply.error == 0);
+    end(&f);
+}
+
+/* ---- the sessions ---- */
+
+static bool count_session(void *ctx, const struct channel_session_open *session)
+{
+    (void)session;
+    return ++*(uint32_t *)ctx < 100;
+}
+
+Test(sessions, a_newer_one_replaces_an_older_and_only_its_own_end_removes_it)
+{
+    struct session_table *table = session_table_new();
+    struct channel_session_open open = {.name = {.user = {1}, .device = 2}, .generation = 5};
+    session_table_open(table, &open);
+    open.generation = 4; /* late news of an older one */
+    session_table_open(table, &open);
+    session_table_close(table, &open.name, 4);
+    cr_assert_eq(session_table_count(table), 1);
+    open.generation = 6;
+    session_table_open(table, &open);
+    cr_assert_eq(session_table_count(table), 1);
+    session_table_close(table, &open.name, 5);
+    cr_assert_eq(session_table_count(table), 1);
+    session_table_close(table, &open.name, 6);
+    cr_assert_eq(session_table_count(table), 0);
+    session_table_free(table);
+}
+
+Test(sessions, many_are_kept_and_listed_up_to_a_limit)
+{
+    struct session_table *table = session_table_new();
+    struct channel_session_open open = {.generation = 1};
+    for (uint32_t i = 0; i < 5000; i++) {
+        open.name.device = (uint16_t)(i % 5 + 1);
+        store_be32(open.name.user, i / 5 * 0x01010101u);
+        session_table_open(table, &open);
+    }
+    uint32_t listed = 0;
+    cr_assert_eq(session_table_count(table), 5000);
+    session_table_each(table, &listed, count_session);
+    cr_assert_eq(listed, 100);
+    session_table_clear(table);
+    cr_assert_eq(session_table_count(table), 0);
+    session_table_free(table);
+}

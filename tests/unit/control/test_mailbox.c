@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The mailbox store, case by case; tests/sim/sim_store.c has the chances. */
+#include <criterion/criterion.h>
+#include <sodium.h>
+
+#include "mailbox.h"
+#include "storage_sim.h"
+#include "waxwire/wire.h"
+
+#define LOG_LINES 512u
+
+/* What the store said, in order. */
+struct said {
+    uint16_t kind;
+    uint64_t tag;      /* of an answer */
+    uint64_t position; /* of an item; upto of an idle */
+    uint64_t generation;
+    uint8_t item;
+    uint8_t reason;
+    uint32_t payload_bytes;
+    uint8_t first;
+};
+
+struct fixture {
+    struct storage_sim *disk;
+    struct mailboxes *m;
+    bool ready;
+    bool failed;
+    bool room;
+    uint64_t settled;
+    uint32_t damaged, torn;
+    uint64_t now_ms;
+    struct said said[LOG_LINES];
+    uint32_t count, read;
+    _Alignas(16) uint8_t record[sizeof(struct channel_drained) + WAX_FRAME_BYTES_MAX];
+    bool used;
+};
+
+static const struct mailbox_config config = {
+    .hash_key = "0123456789abcde", .seed = 9, .segment_bytes = 16384, .commit_bytes = 4096};
+
+static void flush_record(struct fixture *f)
+{
+    if (!f->used)
+        return;
+    f->used = false;
+    struct said *said = &f->said[f->count++];
+    const struct channel_drained *d = (const void *)f->record;
+    const struct channel_drain_idle *idle = (const void *)f->record;
+    *said = (struct said){.kind = d->record.kind, .generation = d->generation, .position = d->position};
+    if (said->kind == CHANNEL_DRAINED) {
+        said->item = d->item;
+        said->reason = d->reason;
+        said->payload_bytes = d->payload_bytes;
+        said->first = d->payload_bytes != 0 ? d->payload[0] : 0;
+    } else {
+        said->position = idle->upto;
+    }
+}
+
+static void on_ready(void *ctx, enum wax_status status)
+{
+    ((struct fixture *)ctx)->ready = status == WAX_OK;
+}
+
+static void on_stored(void *ctx, uint32_t worker, uint64_t tag, uint8_t reason)
+{
+    struct fixture *f = ctx;
+    (void)worker;
+    flush_record(f);
+    f->said[f->count++] = (struct said){.kind = CHANNEL_STORED, .tag = tag, .reason = reason};
+}
+
+static struct channel_record *on_reserve(void *ctx, uint32_t worker, uint32_t bytes)
+{
+    struct fixture *f = ctx;
+    (void)worker;
+    flush_record(f);
+    if (!f->room)
+        return NULL;
+    cr_assert_leq(bytes, sizeof f->record);
+    f->used = true;
+    return (struct channel_record *)(void *)f->record;
+}
+
+static void on_publish(void *ctx, uint32_t worker)
+{
+    (void)worker;
+    flush_record(ctx);
+}
+
+static uint64_t on_settled(void *ctx, uint32_t worker)
+{
+    (void)worker;
+    return ((struct fixture *)ctx)->settled;
+}
+
+static void on_failed(void *ctx, enum wax_status status)
+{
+    (void)status;
+    ((struct fixture *)ctx)->failed = true;
+}
+
+static void on_damaged(void *ctx, uint32_t shard, uint64_t segment, uint64_t offset, enum wax_status status)
+{
+    struct fixture *f = ctx;
+    (void)shard;
+    (void)segment;
+    (void)offset;
+    *(status == WAX_STORE_TORN ? &f->torn : &f->damaged) += 1;
+}
+
+static void open_store(struct fixture *f)
+{
+    const struct mailbox_port port = {
+        .ctx = f,
+        .ready = on_ready,
+        .stored = on_stored,
+        .reserve = on_reserve,
+        .publish = on_publish,
+        .settled = on_settled,
+        .failed = on_failed,
+        .damaged = on_damaged,
+    };
+    f->ready = false;
+    f->m = mailboxes_new(storage_sim_storage(f->disk), &port, &config);
+    mailboxes_clock(f->m, f->now_ms);
+    mailboxes_recover(f->m);
+    while (!f->ready)
+        storage_sim_step(f->disk);
+}
+
+static struct fixture *begin(void)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    cr_assert_geq(sodium_init(), 0);
+    f->disk = storage_sim_new(1);
+    f->now_ms = 1000000;
+    f->room = true;
+    open_store(f);
+    return f;
+}
+
+static void reopen(struct fixture *f)
+{
+    storage_sim_crash(f->disk);
+    mailboxes_free(f->m);
+    f->count = f->read = 0;
+    open_store(f);
+}
+
+static void end(struct fixture *f)
+{
+    storage_sim_crash(f->disk);
+    mailboxes_free(f->m);
+    storage_sim_free(f->disk);
+    free(f);
+}
+
+static void turn(struct fixture *f)
+{
+    mailboxes_clock(f->m, ++f->now_ms);
+    mailboxes_flush(f->m);
+    storage_sim_step(f->disk);
+    mailboxes_pump(f->m);
+}
+
+static void settle(struct fixture *f)
+{
+    for (int i = 0; i < 5000 && mailboxes_busy(f->m); i++)
+        turn(f);
+    cr_assert_not(mailboxes_busy(f->m));
+    turn(f);
+}
+
+static struct device_name name_of(uint8_t user)
+{
+    struct device_name name = {.device = 1};
+    memset(name.user, user, sizeof name.user);
+    return name;
+}
+
+static enum wax_status put_ttl(struct fixture *f, uint8_t user, uint64_t position, uint32_t bytes,
+                               uint32_t ttl_s)
+{
+    static uint64_t buffer[(sizeof(struct channel_store) + WAX_FRAME_BYTES_MAX) / 8 + 1];
+    struct channel_store *request = (struct channel_store *)(void *)buffer;
+    *request = (struct channel_store){.tag = position,
+                                      .name = name_of(user),
+                                      .sender = name_of(99),
+                                      .position = position,
+                                      .id = position,
+                                      .taken_ms = f->now_ms,
+                                      .ttl_s = ttl_s,
+                                      .payload_bytes = bytes};
+    memset(request->payload, (int)(position & 0xff), bytes);
+    return mailbox_store(f->m, 0, request);
+}
+
+static enum wax_status put(struct fixture *f, uint8_t user, uint64_t position, uint32_t bytes)
+{
+    return put_ttl(f, user, position, bytes, 100000);
+}
+
+static void drain(struct fixture *f, uint8_t user, uint64_t generation, uint64_t after, uint32_t messages)
+{
+    struct channel_drain request = {
+        .name = name_of(user), .generation = generation, .after = after, .messages = messages};
+    mailbox_drain(f->m, 0, &request);
+}
+
+static void retire(struct fixture *f, uint8_t user, uint64_t position)
+{
+    uint64_t buffer[sizeof(struct channel_retire) / 8 + 1];
+    struct channel_retire *request = (struct channel_retire *)(void *)buffer;
+    *request = (struct channel_retire){.name = name_of(user), .count = 1};
+    request->position[0] = position;
+    while (mailbox_retire(f->m, request) == WAX_FULL)
+        turn(f);
+}
+
+static const struct said *next(struct fixture *f)
+{
+    for (int i = 0; i < 100 && f->read == f->count; i++)
+        turn(f);
+    cr_assert_lt(f->read, f->count, "nothing was said");
+    return &f->said[f->read++];
+}
+
+static void expect_stored(struct fixture *f, uint64_t tag, uint8_t reason)
+{
+    const struct said *said = next(f);
+    cr_assert_eq(said->kind, CHANNEL_STORED);
+    cr_assert_eq(said->tag, tag);
+    cr_assert_eq(said->reason, reason);
+}
+
+static void expect_item(struct fixture *f, uint64_t position, uint8_t item)
+{
+    const struct said *said = next(f);
+    cr_assert_eq(said->kind, CHANNEL_DRAINED, "kind %u", said->kind);
+    cr_assert_eq(said->position, position);
+    cr_assert_eq(said->item, item);
+    if (item == CHANNEL_ITEM_MESSAGE && said->payload_bytes != 0)
+        cr_assert_eq(said->first, position & 0xff);
+}
+
+static void expect_idle(struct fixture *f, uint64_t upto)
+{
+    const struct said *said = next(f);
+    cr_assert_eq(said->kind, CHANNEL_DRAIN_IDLE, "kind %u", said->kind);
+    cr_assert_eq(said->position, upto);
+}
+
+static void expect_silence(struct fixture *f)
+{
+    for (int i = 0; i < 40; i++)
+        turn(f);
+    cr_assert_eq(f->read, f->count);
+}
+
+Test(mailbox, an_answer_comes_only_after_the_write)
+{
+    struct fixture *f = begin();
+    cr_assert_eq(put(f, 1, 10, 100), WAX_OK);
+    cr_assert_eq(f->count, 0);
+    mailboxes_flush(f->m);
+    cr_assert_eq(f->count, 0);
+    storage_sim_step(f->disk);
+    expect_stored(f, 10, 0);
+    struct device_name name = name_of(1);
+    cr_assert_eq(mailbox_waiting(f->m, &name), 1);
+    end(f);
+}
+
+Test(mailbox, an_offer_at_or_below_the_end_is_answered_and_not_stored_again)
+{
+    struct fixture *f = begin();
+    put(f, 1, 10, 5);
+    expect_stored(f, 10, 0);
+    put(f, 1, 10, 5);
+    expect_stored(f, 10, 0);
+    retire(f, 1, 10);
+    settle(f);
+    put(f, 1, 10, 5); /* retired since: it was stored all the same */
+    expect_stored(f, 10, 0);
+    drain(f, 1, 1, 0, 10);
+    expect_idle(f, 10);
+    end(f);
+}
+
+Test(mailbox, an_offer_repeated_while_it_is_written_gets_one_answer_to_the_newer)
+{
+    struct fixture *f = begin();
+    put(f, 1, 10, 5);
+    mailboxes_flush(f->m);
+    mailboxes_detach(f->m);
+    put(f, 1, 10, 5);
+    settle(f);
+    expect_stored(f, 10, 0);
+    expect_silence(f);
+    end(f);
+}
+
+Test(mailbox, a_drain_streams_with_credit_and_tells_each_end_once)
+{
+    struct fixture *f = begin();
+    for (uint64_t p = 1; p <= 5; p++)
+        put(f, 1, p, 50);
+    settle(f);
+    f->read = f->count;
+    drain(f, 1, 7, 1, 2);
+    expect_item(f, 2, CHANNEL_ITEM_MESSAGE);
+    expect_item(f, 3, CHANNEL_ITEM_MESSAGE);
+    expect_silence(f);
+    struct channel_drain_credit credit = {.name = name_of(1), .generation = 6, .messages = 9};
+    mailbox_drain_credit(f->m, &credit); /* of another generation: nothing */
+    expect_silence(f);
+    credit.generation = 7;
+    mailbox_drain_credit(f->m, &credit);
+    expect_item(f, 4, CHANNEL_ITEM_MESSAGE);
+    expect_item(f, 5, CHANNEL_ITEM_MESSAGE);
+    expect_idle(f, 5);
+    expect_silence(f);
+    put(f, 1, 6, 50); /* the answer comes before the item */
+    expect_stored(f, 6, 0);
+    expect_item(f, 6, CHANNEL_ITEM_MESSAGE);
+    expect_idle(f, 6);
+    struct channel_drain_stop stop = {.name = name_of(1), .generation = 7};
+    mailbox_drain_stop(f->m, &stop);
+    put(f, 1, 7, 50);
+    expect_stored(f, 7, 0);
+    expect_silence(f);
+    end(f);
+}
+
+Test(mailbox, an_older_generation_does_not_take_a_drain_over)
+{
+    struct fixture *f = begin();
+    drain(f, 1, 7, 0, 9);
+    expect_idle(f, 0);
+    drain(f, 1, 6, 0, 9);
+    expect_silence(f);
+    drain(f, 1, 8, 0, 9);
+    expect_idle(f, 0);
+    cr_assert_eq(f->said[f->read - 1].generation, 8);
+    end(f);
+}
+
+Test(mailbox, a_drain_that_finds_no_room_goes_on_later)
+{
+    struct fixture *f = begin();
+    put(f, 1, 1, 50);
+    put(f, 1, 2, 0);
+    settle(f);
+    f->read = f->count;
+    f->room = false;
+    drain(f, 1, 1, 0, 9);
+    expect_silence(f);
+    f->room = true;
+    expect_item(f, 1, CHANNEL_ITEM_MESSAGE);
+    expect_item(f, 2, CHANNEL_ITEM_MESSAGE);
+    expect_idle(f, 2);
+    end(f);
+}
+
+Test(mailbox, a_message_whose_time_is_over_is_told_without_its_body)
+{
+    struct fixture *f = begin();
+    put_ttl(f, 1, 1, 50, 10);
+    put_ttl(f, 1, 2, 50, 1000);
+    settle(f);
+    f->read = f->count;
+    f->now_ms += 10000;
+    turn(f);
+    drain(f, 1, 1, 0, 9);
+    expect_item(f, 1, CHANNEL_ITEM_EXPIRED);
+    cr_assert_eq(f->said[f->read - 1].payload_bytes, 0);
+    expect_item(f, 2, CHANNEL_ITEM_MESSAGE);
+    end(f);
+}
+
+Test(mailbox, what_is_retired_while_it_is_written_does_not_come)
+{
+    struct fixture *f = begin();
+    put(f, 1, 1, 50);
+    mailboxes_flush(f->m);
+    retire(f, 1, 1);
+    expect_stored(f, 1, 0);
+    settle(f);
+    drain(f, 1, 1, 0, 9);
+    expect_idle(f, 1);
+    reopen(f);
+    drain(f, 1, 1, 0, 9);
+    expect_idle(f, 1);
+    end(f);
+}
+
+Test(mailbox, a_message_larger_than_a_commit_comes_back)
+{
+    struct fixture *f = begin();
+    put(f, 1, 1, 12000);
+    put(f, 1, 2, 12000);
+    settle(f);
+    f->read = f->count;
+    reopen(f);
+    drain(f, 1, 1, 0, 9);
+    expect_item(f, 1, CHANNEL_ITEM_MESSAGE);
+    cr_assert_eq(f->said[f->read - 1].payload_bytes, 12000);
+    expect_item(f, 2, CHANNEL_ITEM_MESSAGE);
+    end(f);
+}
+
+Test(mailbox, too_much_under_way_is_told_and_taken_later)
+{
+    struct fixture *f = begin();
+    uint64_t p = 1;
+    while (put(f, 1, p, 1000) == WAX_OK)
+        p++;
+    cr_assert_gt(p, 3);
+    cr_assert_lt(p, 20);
+    settle(f);
+    cr_assert_eq(put(f, 1, p, 1000), WAX_OK);
+    settle(f);
+    cr_assert_eq(f->count, p);
+    end(f);
+}
+
+Test(mailbox, a_full_disk_refuses_in_order_and_nothing_refused_comes)
+{
+    struct fixture *f = begin();
+    put(f, 1, 1, 100);
+    expect_stored(f, 1, 0);
+    storage_sim_set(f->disk, (struct storage_sim_faults){.no_space = 1000});
+    put(f, 1, 2, 100);
+    mailboxes_flush(f->m);
+    put(f, 1, 3, 100); /* waits behind it */
+    storage_sim_step(f->disk);
+    storage_sim_set(f->disk, (struct storage_sim_faults){0});
+    expect_stored(f, 2, WIRE_REASON_BUSY);
+    expect_stored(f, 3, WIRE_REASON_BUSY);
+    put(f, 1, 4, 100); /* sent before the refusals were read */
+    expect_stored(f, 4, WIRE_REASON_BUSY);
+    put(f, 1, 2, 100); /* and an offer of a refused position is never told to be stored */
+    expect_stored(f, 2, WIRE_REASON_BUSY);
+    f->settled += 2;
+    put(f, 1, 5, 100);
+    expect_stored(f, 5, 0);
+    reopen(f);
+    drain(f, 1, 1, 0, 9);
+    expect_item(f, 1, CHANNEL_ITEM_MESSAGE);
+    expect_item(f, 5, CHANNEL_ITEM_MESSAGE);
+    expect_idle(f, 5);
+    cr_assert_eq(f->damaged, 0);
+    end(f);
+}
+
+Test(mailbox, an_input_output_error_stops_the_store)
+{
+    struct fixture *f = begin();
+    storage_sim_set(f->disk, (struct storage_sim_faults){.io = 1000});
+    put(f, 1, 1, 100);
+    turn(f);
+    cr_assert(f->failed);
+    cr_assert_eq(f->count, 0);
+    cr_assert_eq(put(f, 1, 2, 100), WAX_STORE_IO);
+    end(f);
+}
+
+/* The segment in which user 1's messages lie (there is one). */
+static uint8_t *only_segment(struct fixture *f, size_t *bytes)
+{
+    for (uint32_t shard = 0; shard < WAX_STORE_SHARDS; shard++) {
+        for (uint64_t id = 1; id < 4; id++) {
+            uint8_t *at = storage_sim_segment(f->disk, shard, id, bytes);
+            if (at != NULL)
+                return at;
+        }
+    }
+    return NULL;
+}
+
+Test(mailbox, damage_on_the_disk_costs_the_record_that_it_hit)
+{
+    struct fixture *f = begin();
+    size_t bytes;
+    for (uint64_t p = 1; p <= 5; p++) {
+        put(f, 1, p, 200);
+        settle(f); /* a commit of its own */
+    }
+    uint8_t *at = only_segment(f, &bytes);
+    size_t record = log_message_size(200);
+    at[log_segment_size() + 2 * record + 150] ^= 0x10; /* within message 3 */
+    reopen(f);
+    cr_assert_eq(f->damaged, 1);
+    cr_assert_eq(f->torn, 0);
+    drain(f, 1, 1, 0, 9);
+    expect_item(f, 1, CHANNEL_ITEM_MESSAGE);
+    expect_item(f, 2, CHANNEL_ITEM_MESSAGE);
+    expect_item(f, 4, CHANNEL_ITEM_MESSAGE);
+    expect_item(f, 5, CHANNEL_ITEM_MESSAGE);
+    expect_idle(f, 5);
+    end(f);
+}
+
+Test(mailbox, damage_met_while_draining_is_told_as_expired)
+{
+    struct fixture *f = begin();
+    size_t bytes;
+    for (uint64_t p = 1; p <= 3; p++)
+        put(f, 1, p, 200);
+    settle(f);
+    f->read = f->count;
+    uint8_t *at = only_segment(f, &bytes);
+    at[log_segment_size() + log_message_size(200) + 150] ^= 0x10;
+    drain(f, 1, 1, 0, 9);
+    expect_item(f, 1, CHANNEL_ITEM_MESSAGE);
+    expect_item(f, 2, CHANNEL_ITEM_EXPIRED);
+    expect_item(f, 3, CHANNEL_ITEM_MESSAGE);
+    cr_assert_eq(f->damaged, 1);
+    end(f);
+}
+
+Test(mailbox, segments_in_which_nothing_lives_are_given_back)
+{
+    struct fixture *f = begin();
+    for (uint64_t p = 1; p <= 60; p++) {
+        put(f, 1, p, 3000);
+        settle(f);
+    }
+    cr_assert_gt(storage_sim_segments(f->disk), 8);
+    for (uint64_t p = 1; p <= 60; p++)
+        retire(f, 1, p);
+    settle(f);
+    cr_assert_leq(storage_sim_segments(f->disk), 2);
+    reopen(f);
+    drain(f, 1, 1, 0, 9);
+    expect_idle(f, 0); /* nothing is left that could tell */
+    end(f);
+}
+
+Test(mailbox, a_retirement_outlives_what_it_retires)
+{
+    struct fixture *f = begin();
+    put(f, 1, 1, 100); /* to be retired; lies with 2, which stays */
+    put(f, 1, 2, 100);
+    settle(f);
+    for (uint64_t p = 3; p <= 8; p++) { /* on to another segment */
+        put(f, 1, p, 6000);
+        settle(f);
+    }
+    retire(f, 1, 1);
+    settle(f);
+    for (uint64_t p = 9; p <= 20; p++) { /* and the retirement's segment is left behind, too */
+        put(f, 1, p, 6000);
+        settle(f);
+    }
+    for (uint64_t p = 3; p <= 20; p++)
+        retire(f, 1, p);
+    settle(f);
+    reopen(f);
+    drain(f, 1, 1, 0, 9);
+    expect_item(f, 2, CHANNEL_ITEM_MESSAGE);
+    end(f);
+}
