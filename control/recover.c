@@ -164,7 +164,7 @@ static bool segment_scan(struct mailboxes *m, struct segment *segment, bool clos
             take_retire(m, segment, &record.retire);
     }
     segment->bytes = scan.at;
-    r->expect = shard->next_sequence > 1 ? shard->next_sequence : 0;
+    r->expect = scan.expect; /* still unknown when nothing was there */
     if (status == WAX_STORE_TORN) {
         m->counts.torn++;
         m->port.damaged(m->port.ctx, r->shard, segment->id, scan.at, status);

@@ -6,6 +6,7 @@
  *   - what was answered as stored is drained, in order, with its bytes, until it is retired;
  *   - what was retired durably, or by a receipt that was answered, never comes back;
  *   - what was answered busy never comes; what is offered again is not there twice;
+ *   - the same over a channel that breaks and is made again;
  *   - DRAIN_IDLE comes when everything has been streamed, not before;
  *   - in the end no segment is left but those that are being written.
  */
@@ -489,6 +490,24 @@ static void crash(struct sim *s, bool data_plane)
     }
 }
 
+/* The channel breaks while control lives on: what was not read is offered again on a new one. */
+static void reattach(struct sim *s, bool data_plane)
+{
+    say("reattach%s\n", data_plane ? ", another data plane" : "");
+    mailboxes_detach(s->m);
+    s->answers = 0;
+    for (uint32_t i = 0; i < BOXES; i++)
+        s->box[i].draining = false;
+    for (uint32_t i = 0; i < s->count; i++) {
+        s->msg[i].offered = false;
+        s->msg[i].abandoned |= data_plane && s->msg[i].told == UNTOLD;
+    }
+    for (uint32_t i = 0; i < s->count && !s->broken; i++) {
+        if (s->msg[i].told == UNTOLD && !s->msg[i].abandoned)
+            offer(s, i, true);
+    }
+}
+
 /* Until nothing is under way: what was retired before is durable then. */
 static void quiesce(struct sim *s)
 {
@@ -572,6 +591,8 @@ static void step(struct sim *s)
         crash(s, roll(s, 3) == 0);
     else if (roll(s, 150) == 0)
         crash(s, roll(s, 3) == 0);
+    else if (roll(s, 150) == 0)
+        reattach(s, roll(s, 3) == 0);
     else if (roll(s, 300) == 0)
         quiesce(s);
     if (roll(s, 50) == 0)

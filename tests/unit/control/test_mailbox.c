@@ -563,3 +563,89 @@ Test(mailbox, a_retirement_outlives_what_it_retires)
     expect_item(f, 2, CHANNEL_ITEM_MESSAGE);
     end(f);
 }
+
+/* The shards that have a segment, as bits. */
+static uint32_t shards_in_use(struct fixture *f)
+{
+    uint32_t bits = 0;
+    size_t bytes;
+    for (uint32_t shard = 0; shard < WAX_STORE_SHARDS; shard++) {
+        for (uint64_t id = 1; id < 40; id++)
+            bits |= storage_sim_segment(f->disk, shard, id, &bytes) != NULL ? 1u << shard : 0;
+    }
+    return bits;
+}
+
+/* Two users whose mailboxes lie in different shards, each with a message at position 1. */
+static void two_shards(struct fixture *f, uint8_t *other)
+{
+    put(f, 1, 1, 100);
+    settle(f);
+    uint32_t first = shards_in_use(f);
+    for (*other = 2; shards_in_use(f) == first; ++*other) {
+        put(f, *other, 1, 100);
+        settle(f);
+    }
+    --*other;
+}
+
+static void put_receipt(struct fixture *f, uint8_t user, uint64_t position, uint8_t about, uint64_t retires)
+{
+    struct channel_store_receipt request = {.tag = position,
+                                            .name = name_of(user),
+                                            .position = position,
+                                            .about = name_of(about),
+                                            .id = retires,
+                                            .retire = retires,
+                                            .status_kind = WIRE_DELIVERED};
+    cr_assert_eq(mailbox_store_receipt(f->m, 0, &request), WAX_OK);
+}
+
+Test(mailbox, a_receipt_stays_until_what_it_retires_is_gone_for_good)
+{
+    struct fixture *f = begin();
+    uint8_t other;
+    two_shards(f, &other);
+    put(f, 1, 50, 100); /* so that the message's segment stays */
+    settle(f);
+    put_receipt(f, other, 2, 1, 1);
+    mailboxes_flush(f->m);
+    storage_sim_step(f->disk); /* the receipt is durable, the retirement is queued in the other shard */
+    storage_sim_set(f->disk, (struct storage_sim_faults){.no_space = 1000});
+    turn(f);
+    turn(f); /* and put off, since the disk is full */
+    storage_sim_set(f->disk, (struct storage_sim_faults){0});
+    retire(f, other, 1);
+    retire(f, other, 2);
+    for (uint64_t p = 3; p < 12; p++) { /* nothing else keeps the receipt's segment */
+        put(f, other, p, 6000);
+        retire(f, other, p);
+        for (int i = 0; i < 30; i++)
+            turn(f);
+    }
+    reopen(f);
+    drain(f, 1, 1, 0, 9);
+    expect_item(f, 50, CHANNEL_ITEM_MESSAGE);
+    expect_idle(f, 50);
+    end(f);
+}
+
+Test(mailbox, a_receipt_that_was_answered_has_retired_its_message)
+{
+    struct fixture *f = begin();
+    uint8_t other;
+    two_shards(f, &other);
+    f->read = f->count;
+    put_receipt(f, other, 2, 1, 1);
+    mailboxes_flush(f->m);
+    storage_sim_step(f->disk);
+    expect_stored(f, 2, 0);
+    drain(f, 1, 1, 0, 9); /* also in this life */
+    expect_idle(f, 1);
+    reopen(f);
+    drain(f, 1, 1, 0, 9);
+    expect_idle(f, 1);
+    drain(f, other, 2, 1, 9);
+    expect_item(f, 2, CHANNEL_ITEM_RECEIPT);
+    end(f);
+}
