@@ -2,6 +2,7 @@
 /* Making a worker. */
 #include "worker/worker.h"
 
+#include <rte_cycles.h>
 #include <sodium.h>
 
 #include "worker/eal.h"
@@ -30,6 +31,7 @@ static bool stack_make(struct worker *worker, enum wax_status *status)
 {
     struct plane *plane = worker->plane;
     struct stack_config config = {.config = &plane->config,
+                                  .now_us = clock_us(&plane->clock, rte_rdtsc()),
                                   .worker = worker->index,
                                   .workers = (uint16_t)plane->config.workers,
                                   .port_count = (uint16_t)plane->ports,

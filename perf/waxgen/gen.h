@@ -200,6 +200,9 @@ void client_gone(struct gen *gen, struct client *client, enum wax_status why);
 
 /* ---- traffic.c ---- */
 
+/* The payload that a sender (an index) gives its message `number`: `len` bytes, at least GEN_PAYLOAD_LEAST.
+ */
+void traffic_payload(uint8_t *payload, uint32_t len, uint32_t sender, uint32_t number);
 /* All sessions are open: share out the messages. */
 void traffic_begin(struct gen *gen);
 /* A frame of the relay's to an open session. */
@@ -217,6 +220,8 @@ void report_progress(struct gen *gen);
 bool report_end(const struct gen *gen);
 /* Note a latency. */
 void report_latency(struct gen_counts *counts, uint32_t us);
+/* The value, within 1.6 % above, that `part` in a million of the latencies don't exceed; 0 without any. */
+uint64_t report_latency_at(const struct gen_counts *counts, uint64_t part);
 
 /* ---- options.c ---- */
 

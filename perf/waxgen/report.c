@@ -30,8 +30,7 @@ void report_latency(struct gen_counts *counts, uint32_t us)
     counts->latency[bucket_of(us)]++;
 }
 
-/* The value that `part` in a million of the latencies don't exceed. */
-static uint64_t latency_at(const struct gen_counts *counts, uint64_t part)
+uint64_t report_latency_at(const struct gen_counts *counts, uint64_t part)
 {
     uint64_t total = 0, seen = 0;
     for (uint32_t i = 0; i < GEN_BUCKETS; i++)
@@ -100,8 +99,8 @@ static void json_write(FILE *file, const struct gen *gen)
     fprintf(file,
             "  \"p50_us\": %" PRIu64 ", \"p90_us\": %" PRIu64 ", \"p99_us\": %" PRIu64
             ", \"p999_us\": %" PRIu64 ", \"max_us\": %" PRIu64 "\n}\n",
-            latency_at(c, 500000), latency_at(c, 900000), latency_at(c, 990000), latency_at(c, 999000),
-            latency_at(c, 1000000));
+            report_latency_at(c, 500000), report_latency_at(c, 900000), report_latency_at(c, 990000),
+            report_latency_at(c, 999000), report_latency_at(c, 1000000));
 }
 
 bool report_end(const struct gen *gen)
@@ -115,8 +114,9 @@ bool report_end(const struct gen *gen)
         printf(" in %.2f s: %.0f a second; %u sessions opened in %.2f s\n"
                "send to delivered: p50 %" PRIu64 " us, p99 %" PRIu64 " us, p99.9 %" PRIu64
                " us, most %" PRIu64 " us",
-               traffic, (double)c->completed / traffic, gen->options.sessions, opening, latency_at(c, 500000),
-               latency_at(c, 990000), latency_at(c, 999000), latency_at(c, 1000000));
+               traffic, (double)c->completed / traffic, gen->options.sessions, opening,
+               report_latency_at(c, 500000), report_latency_at(c, 990000), report_latency_at(c, 999000),
+               report_latency_at(c, 1000000));
     printf("\nlost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64 ", wrong %" PRIu64
            ", rejected %" PRIu64 ", closed %" PRIu64 ", stored on the way %" PRIu64 "\n",
            c->lost, c->duplicated, c->reordered, c->wrong, c->rejected, c->closed, c->accepted);

@@ -15,8 +15,8 @@ static uint64_t mixed(uint64_t value)
     return value ^ value >> 29;
 }
 
-/* The payload that a sender gives a number: both, then words that follow from them. */
-static void payload_make(uint8_t *payload, uint32_t len, uint32_t sender, uint32_t number)
+/* Both numbers, then words that follow from them. */
+void traffic_payload(uint8_t *payload, uint32_t len, uint32_t sender, uint32_t number)
 {
     uint64_t word = mixed((uint64_t)sender << 32 | number);
     store_be64(payload, sender);
@@ -172,7 +172,7 @@ static bool send_one(struct gen *gen, struct client *client, size_t *at)
     uint8_t head[WIRE_SEND_BYTES];
     struct frame_send send = {.to = partner(gen, client)->name, .id = gen->id_base + client->sent};
     frame_write_send_head(span_of(head, sizeof head), &send);
-    payload_make(gen->frame, gen->options.payload, client->index, client->sent);
+    traffic_payload(gen->frame, gen->options.payload, client->index, client->sent);
     if (!client_message(gen, client, at, view_of(head, sizeof head),
                         view_of(gen->frame, gen->options.payload)))
         return false;

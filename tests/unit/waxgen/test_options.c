@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <getopt.h>
+
+#include "waxgen/gen.h"
+
+static int read_options(struct gen_options *options, int count, ...)
+{
+    char *argv[16] = {(char *)(uintptr_t) "waxgen"};
+    va_list list;
+    va_start(list, count);
+    for (int i = 1; i <= count; i++)
+        argv[i] = va_arg(list, char *);
+    va_end(list);
+    optind = 0; /* begin anew */
+    return options_read(count + 1, argv, options);
+}
+
+TestSuite(options, .init = cr_redirect_stderr);
+
+Test(options, defaults_fit_the_quickstart)
+{
+    struct gen_options o;
+    cr_assert_eq(read_options(&o, 2, "--memif", "/run/m"), -1);
+    cr_assert_str_eq(o.memif, "/run/m");
+    cr_assert_eq(o.sessions, 2);
+    cr_assert_eq(o.payload, 128);
+    cr_assert_eq(o.port, 443);
+    cr_assert(o.tls);
+    cr_assert_eq(addr_to_ip4(&o.peer), 0xc6120001);
+    cr_assert_eq(addr_to_ip4(&o.address.addr), 0xc6120002);
+}
+
+Test(options, values_are_taken)
+{
+    struct gen_options o;
+    cr_assert_eq(read_options(&o, 12, "--memif", "m", "--sessions", "10", "--window", "64", "--messages",
+                              "5000000", "--address", "198.18.7.7/24", "--plain", "--performance"),
+                 -1);
+    cr_assert_eq(o.sessions, 10);
+    cr_assert_eq(o.window, 64);
+    cr_assert_eq(o.messages, 5000000);
+    cr_assert_eq(o.address.prefix, 24);
+    cr_assert_eq(o.port, 80, "without TLS");
+    cr_assert(o.performance);
+}
+
+Test(options, wrong_usage_is_status_2)
+{
+    struct gen_options o;
+    cr_assert_eq(read_options(&o, 0), 2, "no memif");
+    cr_assert_eq(read_options(&o, 4, "--memif", "m", "--sessions", "3"), 2, "an odd number");
+    cr_assert_eq(read_options(&o, 4, "--memif", "m", "--sessions", "0"), 2);
+    cr_assert_eq(read_options(&o, 4, "--memif", "m", "--window", "4097"), 2);
+    cr_assert_eq(read_options(&o, 4, "--memif", "m", "--payload", "15"), 2);
+    cr_assert_eq(read_options(&o, 4, "--memif", "m", "--messages", "ten"), 2);
+    cr_assert_eq(read_options(&o, 4, "--memif", "m", "--messages", "-1"), 2);
+    cr_assert_eq(read_options(&o, 4, "--memif", "m", "--peer", "relay"), 2);
+    cr_assert_eq(read_options(&o, 4, "--memif", "m", "--address", "198.18.0.2"), 2);
+    cr_assert_eq(read_options(&o, 3, "--memif", "m", "more"), 2);
+    cr_assert_eq(read_options(&o, 3, "--memif", "m", "--nonesuch"), 2);
+}
