@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the intake's files share: intake.c takes requests, intake_attach.c attaches and lets go. */
+#ifndef CONTROL_INTAKE_INTERNAL_H
+#define CONTROL_INTAKE_INTERNAL_H
+
+#include "attachment.h"
+#include "intake.h"
+
+/* A connection on the control socket: first a caller, then, perhaps, the data plane. */
+struct caller {
+    struct loop_op op;
+    struct intake *intake;
+    int fd;
+    bool closing; /* it is freed when its poll has ended */
+};
+
+struct intake {
+    struct loop *loop;
+    struct journal *journal;
+    struct directory *directory;
+    struct session_table *sessions;
+    struct mailboxes *mailboxes;
+    char path[108];
+    int listener;
+    struct loop_op listener_op;
+    struct caller *caller; /* that offers, or has attached */
+    struct attachment *attachment;
+    struct attachment *offered; /* waits for its epoch */
+    struct channel_offer offer;
+    int kick; /* the data plane's eventfd */
+    struct kick {
+        struct loop_op op;
+        int fd;
+        struct loop *loop;
+    } * kick_op;
+    uint32_t serial;  /* of the attachment: old logins are not answered to a new one */
+    uint64_t blocked; /* workers whose oldest record finds no room in the store now */
+    uint64_t now_ms;
+    struct intake_view view;
+};
+
+/* Let the data plane go, whether it is attached or only offers; `why` is for the journal. */
+void intake_detach(struct intake *intake, const char *why);
+
+#endif
