@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What has passed, failed and been skipped, and how it is told."""
 
+import resource
 import time
 
 MARKS = {"pass": "ok  ", "fail": "FAIL", "skip": "skip"}
+
+
+def cpu_seconds():
+    """Processor time of all programs that have run and ended so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Results:
@@ -14,7 +21,7 @@ class Results:
         self.verbose = verbose
         self.counts = {"pass": 0, "fail": 0, "skip": 0}
         self.failures = []  # (name, log)
-        self.stages = []  # (name, seconds, passed, failed, skipped)
+        self.stages = []  # (name, seconds, processor seconds, passed, failed, skipped)
         self.started = time.monotonic()
 
     def add(self, name, outcome, log="", seconds=None):
@@ -31,7 +38,7 @@ class Results:
     def stage(self, name, function, *arguments):
         """Run one stage; whatever it raises is a failed test of its own."""
         print(f"== {name}", flush=True)
-        before, began = dict(self.counts), time.monotonic()
+        before, began, cpu = dict(self.counts), time.monotonic(), cpu_seconds()
         good = True
         try:
             good = function(*arguments) is not False
@@ -43,7 +50,7 @@ class Results:
             good = False
         seconds = time.monotonic() - began
         numbers = [self.counts[key] - before[key] for key in ("pass", "fail", "skip")]
-        self.stages.append((name, seconds, *numbers))
+        self.stages.append((name, seconds, cpu_seconds() - cpu, *numbers))
         print(f"   {numbers[0]} passed, {numbers[1]} failed, {numbers[2]} skipped in {seconds:.1f} s", flush=True)
         return good and numbers[1] == 0
 
@@ -56,9 +63,10 @@ class Results:
                 print(f"[… {len(lines) - log_lines} lines before]")
             print("\n".join(lines[-log_lines:]))
         print()
-        for name, seconds, passed, failed, skipped in self.stages:
-            print(f"{name:<36} {seconds:7.1f} s  {passed:5d} passed {failed:4d} failed {skipped:4d} skipped")
-        print(f"{'all':<36} {time.monotonic() - self.started:7.1f} s")
+        for name, seconds, cpu, passed, failed, skipped in self.stages:
+            print(f"{name:<24} {seconds:7.1f} s {cpu:7.1f} s of processors "
+                  f"{passed:5d} passed {failed:4d} failed {skipped:4d} skipped")
+        print(f"{'all':<24} {time.monotonic() - self.started:7.1f} s {cpu_seconds():7.1f} s of processors")
         counts = self.counts
         print(f"{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} skipped", flush=True)
         return 0 if counts["fail"] == 0 and counts["pass"] > 0 else 1
