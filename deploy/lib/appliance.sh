@@ -86,7 +86,7 @@ appliance_prefix() {
 control_start() {
     appliance_prefix
     start_process control "$LOGS/control.log" "${PREFIX_COMMAND[@]}" "${PROGRAM[waxwire-control]}" "${CONFIG_OPTIONS[@]}"
-    wait_until 10 control_answers || fail_with_log "the control plane does not answer" control
+    wait_until 20 control_answers || fail_with_log "the control plane does not answer" control
 }
 
 # True when it answers; breaks off when it has died.
@@ -108,7 +108,7 @@ dataplane_start() {
     start_process dataplane "$LOGS/dataplane.log" "${PREFIX_COMMAND[@]}" "${PROGRAM[waxwire-dataplane]}" "${CONFIG_OPTIONS[@]}"
     [[ $kind != tap ]] || network_tap || return 1
     DATAPLANE_DIED=false
-    wait_until 10 dataplane_answers "$kind" && ! $DATAPLANE_DIED
+    wait_until 40 dataplane_answers "$kind" && ! $DATAPLANE_DIED
 }
 
 dataplane_answers() {
@@ -152,7 +152,7 @@ appliance_start() {
 control_restart() {
     stop_process control KILL
     control_start
-    wait_until 10 attached || fail_with_log "the data plane did not come back to the control plane" control
+    wait_until 20 attached || fail_with_log "the data plane did not come back to the control plane" control
 }
 
 appliance_remember() {
