@@ -156,6 +156,12 @@ bool home_send(struct home *home, const struct item *item, uint64_t now_us)
     return true;
 }
 
+void home_prefetch(struct home *home, const struct item *const items[], uint32_t count)
+{
+    assert(count <= WAX_BURST_MAX);
+    recipients_prefetch(home, items, count);
+}
+
 void home_return(struct home *home, const struct item *item, uint64_t now_us)
 {
     if (item->kind == ITEM_RECEIPT) {

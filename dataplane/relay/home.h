@@ -56,6 +56,12 @@ enum wax_status home_init(struct home **home, struct span memory, const struct h
  */
 bool home_send(struct home *home, const struct item *item, uint64_t now_us);
 
+/*
+ * Bring near what a burst of items for home (sends and returns, others are passed over) will touch; optional,
+ * and worth it when recipients are many. `count` at most WAX_BURST_MAX.
+ */
+void home_prefetch(struct home *home, const struct item *const items[], uint32_t count);
+
 /* Take a return (ITEM_ACK, END, GIVEN, RECEIPT, RECEIPT_DONE). */
 void home_return(struct home *home, const struct item *item, uint64_t now_us);
 

@@ -113,70 +113,74 @@ enum due {
     DUE_DRAIN = 8,
 };
 
+/* What every message and ACK touches lies in the first four cache lines. */
 struct recipient {
-    struct timer timer;
     struct name name;
     uint8_t state;
     uint8_t worker; /* of the session's connection */
     uint8_t due;
     bool used; /* not on the free list */
     bool send_only;
-    bool tls;
     bool attached_due; /* ATTACHED has still to be sent */
+    bool direct;       /* of what waits behind the window nothing has been offered yet */
     bool closing;      /* CLOSE has been said */
     bool idle_seen;    /* DRAIN_IDLE of this drain */
-    bool direct;       /* of what waits behind the window nothing has been offered yet */
     bool refused;      /* an offer that can't be given up was refused: it comes first */
     uint32_t hash_next;
+    uint32_t channel;    /* number of the attachment that all this is about */
     uint64_t generation; /* of the session, 0 = none */
     uint32_t conn;
     uint32_t conn_generation;
     uint32_t seq_last;
-    uint32_t window_count;
-    uint32_t window_bytes;
-    uint32_t delivered_bytes;
+    uint32_t entries; /* that count here */
     struct entries window;
     struct entry *undelivered; /* first in window without a DELIVER */
     struct entry *unstored;    /* first in window that isn't stored or being stored; all behind are so */
-    struct entries ephemeral;
-    struct entry *ephemeral_unsent;
-    uint32_t ephemeral_count;
+    uint32_t window_count;
+    uint32_t window_bytes;
+    uint32_t delivered_bytes;
     uint32_t held_count;
-    struct entries held;
     uint32_t held_bytes;
     uint32_t store_count;
-    uint32_t under_way;     /* of the queue, offered and not confirmed */
-    struct link store;      /* queue of entries for the mailbox, in order */
-    struct link *unoffered; /* where offering goes on; NULL: nothing to offer */
-    struct entries show;    /* receipts for the session */
+    uint32_t ephemeral_count;
+    uint32_t owed; /* of the entries, acknowledged ones that the mailbox has until their receipts are given */
+    struct entry *ephemeral_unsent;
     struct entry *unshown;
-    uint32_t show_count;
-    uint32_t shown;   /* number of the last one */
-    uint32_t entries; /* that count here */
-    uint32_t owed;    /* of them, acknowledged ones that the mailbox has until their receipts are given */
-    struct entries retire;
-    struct link control;     /* in home.control */
+    struct timer timer;
+    uint64_t progress_us;    /* last ACK */
+    uint64_t handed;         /* a message up to here may have been delivered before */
+    uint64_t acked_position; /* every message up to here has been acknowledged */
     struct link deliver;     /* in home.deliver[worker] */
     struct link idle;        /* in home.idle */
-    uint64_t drain;          /* generation of the drain, 0 = none */
-    uint64_t stop;           /* of the one to be stopped */
-    uint64_t streamed;       /* the drain has been taken up to here */
-    uint64_t acked_position; /* every message up to here has been acknowledged */
-    uint64_t handed;         /* a message up to here may have been delivered before */
-    uint64_t retired_from;   /* lowest position that was to be retired on this channel, 0 = none */
-    uint64_t unsure_from;    /* from here on a RETIRE may have been lost, 0 = nowhere */
-    uint64_t high_stored;    /* highest position stored since the drain began */
-    uint64_t idle_upto;      /* of the last DRAIN_IDLE */
-    uint64_t progress_us;    /* last ACK */
-    uint64_t pause_us;       /* nothing is offered to the store before */
-    uint64_t redrain_us;     /* no drain before */
+    struct entries ephemeral;
+    struct entries show; /* receipts for the session */
+
+    struct link control;    /* in home.control */
+    struct link store;      /* queue of entries for the mailbox, in order */
+    struct link *unoffered; /* where offering goes on; NULL: nothing to offer */
+    uint32_t under_way;     /* of the queue, offered and not confirmed */
+    uint32_t show_count;
+    uint32_t shown;  /* number of the last one */
+    uint32_t credit; /* items that the drain may still send */
+    struct entries held;
+    struct entries retire;
+    uint64_t drain;        /* generation of the drain, 0 = none */
+    uint64_t stop;         /* of the one to be stopped */
+    uint64_t streamed;     /* the drain has been taken up to here */
+    uint64_t retired_from; /* lowest position that was to be retired on this channel, 0 = none */
+    uint64_t unsure_from;  /* from here on a RETIRE may have been lost, 0 = nowhere */
+    uint64_t high_stored;  /* highest position stored since the drain began */
+    uint64_t idle_upto;    /* of the last DRAIN_IDLE */
+    uint64_t pause_us;     /* nothing is offered to the store before */
+    uint64_t redrain_us;   /* no drain before */
     uint64_t closed_generation;
     uint64_t since_ms;
-    uint32_t credit;  /* items that the drain may still send */
-    uint32_t channel; /* number of the attachment that all this is about */
     uint16_t peer_port;
+    bool tls;
     uint8_t peer[16];
-};
+} __attribute__((aligned(WAX_CACHE_LINE_BYTES)));
+
+_Static_assert(offsetof(struct recipient, control) <= 4 * WAX_CACHE_LINE_BYTES, "the hot part is four lines");
 
 /* A store that is not confirmed. */
 struct store_slot {
@@ -253,6 +257,8 @@ static inline struct entry *entries_pop(struct entries *list)
 
 /* Nobody is known. */
 void recipients_init(struct home *home);
+/* Bring the memory of whoever these items are about near. */
+void recipients_prefetch(struct home *home, const struct item *const items[], uint32_t count);
 /* The recipient of that name, or NULL. */
 struct recipient *recipient_find(struct home *home, const struct name *name);
 /* Likewise, made when it isn't known; NULL when there is no room. It is no longer idle. */

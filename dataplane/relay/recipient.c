@@ -26,6 +26,45 @@ static uint32_t *bucket_of(struct home *home, const struct name *name)
     return &home->buckets[hash & home->bucket_mask];
 }
 
+static inline __attribute__((always_inline)) void fetch(const void *at)
+{
+    __builtin_prefetch(at);
+    __builtin_prefetch((const uint8_t *)at + WAX_CACHE_LINE_BYTES);
+}
+
+static inline __attribute__((always_inline)) void fetch_recipient(const struct recipient *recipient)
+{
+    fetch(recipient);
+    fetch((const uint8_t *)recipient + 2 * WAX_CACHE_LINE_BYTES);
+}
+
+/* In stages over the burst: messages, then buckets, then recipients, so that the waits overlap. */
+void recipients_prefetch(struct home *home, const struct item *const items[], uint32_t count)
+{
+    uint32_t *bucket[WAX_BURST_MAX];
+    for (uint32_t i = 0; i < count; i++) {
+        if (items[i]->kind == ITEM_SEND)
+            fetch(items[i]->u.send.msg);
+        else if (items[i]->kind >= ITEM_ACK && items[i]->kind <= ITEM_GIVEN &&
+                 items[i]->u.report.recipient < home->config.recipients)
+            fetch_recipient(&home->recipients[items[i]->u.report.recipient]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bucket[i] = items[i]->kind == ITEM_SEND ? bucket_of(home, &items[i]->u.send.msg->to) : NULL;
+        if (bucket[i] != NULL)
+            __builtin_prefetch(bucket[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (bucket[i] != NULL && *bucket[i] != NONE)
+            fetch_recipient(&home->recipients[*bucket[i]]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (items[i]->kind == ITEM_ACK && items[i]->u.report.recipient < home->config.recipients &&
+            home->recipients[items[i]->u.report.recipient].window.head != NULL)
+            fetch(home->recipients[items[i]->u.report.recipient].window.head);
+    }
+}
+
 static uint32_t index_of(const struct home *home, const struct recipient *recipient)
 {
     return (uint32_t)(recipient - home->recipients);

@@ -4,10 +4,11 @@
  * home, DELIVER written, ACK, answer, STATUS written), between sessions in pairs drawn at random, in bursts.
  * Frames are copied to a scratch buffer, as the connection's layer would. Compare ratios.
  *
- *     bench-relay [--sessions N] [--messages N] [--payload N]
+ *     bench-relay [--sessions N] [--messages N] [--payload N] [--prefetch 0|1]
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "base/random.h"
@@ -21,6 +22,7 @@
 
 static uint32_t sessions = 10000, payload_bytes = 256;
 static uint64_t messages = 2000000;
+static bool prefetching = true;
 static struct session *session;
 static struct session_env env;
 static struct home *home;
@@ -108,9 +110,12 @@ static uint64_t env_wall_ms(void *ctx)
 
 static void *memory_get(size_t bytes)
 {
-    void *memory = calloc(1, bytes);
-    if (memory == NULL)
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        perror("mmap");
         exit(1);
+    }
+    (void)madvise(memory, bytes, MADV_HUGEPAGE);
     return memory;
 }
 
@@ -135,8 +140,30 @@ static uint32_t other(uint32_t index)
     return (index ^ 1u) < sessions ? index ^ 1u : index;
 }
 
+/* The items that wait in a ring, a burst of them. */
+static void prefetch(const struct item *ring, uint32_t slots, uint32_t head, uint32_t tail)
+{
+    const struct item *items[WAX_BURST_MAX] = {NULL};
+    uint32_t count = 0;
+    for (; head != tail && count < WAX_BURST_MAX; head++)
+        items[count++] = &ring[head % slots];
+    home_prefetch(home, items, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (items[i]->kind == ITEM_DELIVER || items[i]->kind == ITEM_ANSWER) {
+            uint32_t conn =
+                items[i]->kind == ITEM_DELIVER ? items[i]->u.deliver.conn : items[i]->u.answer.conn;
+            for (uint32_t line = 0; line < 3; line++)
+                __builtin_prefetch((uint8_t *)&session[conn] + line * WAX_CACHE_LINE_BYTES);
+        }
+    }
+}
+
 static void turn(void)
 {
+    if (prefetching) {
+        prefetch(gives, GIVE_SLOTS, give_head, give_tail);
+        prefetch(sends, SEND_SLOTS, send_head, send_tail);
+    }
     while (give_head != give_tail) {
         const struct item *item = &gives[give_head++ % GIVE_SLOTS];
         if (item_is_for_home(item->kind))
@@ -229,8 +256,13 @@ int main(int argc, char **argv)
             messages = value;
         else if (strcmp(argv[i], "--payload") == 0)
             payload_bytes = (uint32_t)value;
+        else if (strcmp(argv[i], "--prefetch") == 0)
+            prefetching = value != 0;
         else
-            return fprintf(stderr, "usage: bench-relay [--sessions N] [--messages N] [--payload N]\n"), 2;
+            return fprintf(
+                       stderr,
+                       "usage: bench-relay [--sessions N] [--messages N] [--payload N] [--prefetch 0|1]\n"),
+                   2;
     }
     if (sessions < 2 || payload_bytes > 16384)
         return fprintf(stderr, "at least 2 sessions, at most 16384 bytes\n"), 2;

@@ -227,6 +227,11 @@ static void take_returns(struct worker *worker)
     for (uint32_t i = 0; i < world->options.workers; i++) {
         uint32_t peer = (first + i) % world->options.workers;
         struct ring *ring = &world->worker[peer].returns[worker->index];
+        const struct item *ahead[WAX_BURST_MAX] = {NULL};
+        uint32_t count = 0;
+        for (uint32_t at = ring->head; at != ring->tail && count < WAX_BURST_MAX; at++)
+            ahead[count++] = &ring->slot[at % ring->size];
+        home_prefetch(worker->home, ahead, count);
         while (ring->head != ring->tail) {
             struct item item = ring->slot[ring->head++ % ring->size];
             mesh_note_consumed(&worker->peers[peer], item.consumed);
