@@ -167,7 +167,7 @@ bool directory_busy_epoch(const struct directory *directory)
 
 /* ---- accounts ---- */
 
-static struct writing *writing_of(struct directory *directory, const uint8_t user[WAX_USER_BYTES])
+static struct writing *writing_of(const struct directory *directory, const uint8_t user[WAX_USER_BYTES])
 {
     struct writing *w = directory->writings;
     while (w != NULL && memcmp(w->user, user, WAX_USER_BYTES) != 0)
@@ -299,6 +299,24 @@ void directory_login(struct directory *directory, struct directory_login *login)
     directory->writings = w;
     storage->calls->dir_put(storage, w->user, view_of("account", 7),
                             view_of(w->account.bytes, w->account.len), &w->op);
+}
+
+uint8_t directory_refuses(const struct directory *directory, const struct device_name *name)
+{
+    struct account account = {.len = 0};
+    struct reading reading = {.op = {.done = account_read}};
+    struct storage *storage = directory->storage;
+    const struct writing *w = writing_of(directory, name->user);
+    if (w != NULL)
+        return account_has(&w->account, name->device) ? 0 : WIRE_REASON_UNKNOWN_DEVICE;
+    storage->calls->dir_get(storage, name->user, view_of("account", 7),
+                            span_of(account.bytes, sizeof account.bytes), &account.len, &reading.op);
+    assert(reading.done); /* of a backend that reads at once */
+    if (reading.status == WAX_NOT_FOUND)
+        return WIRE_REASON_UNKNOWN_USER;
+    if (reading.status != WAX_OK || !account_sound(&account))
+        return WIRE_REASON_BUSY;
+    return account_has(&account, name->device) ? 0 : WIRE_REASON_UNKNOWN_DEVICE;
 }
 
 bool directory_busy(const struct directory *directory)

@@ -7,6 +7,7 @@
 #define CONTROL_DIRECTORY_H
 
 #include "storage.h"
+#include "waxwire/channel.h"
 #include "waxwire/wire.h"
 
 /* Made once, at random; the secrets never leave the process. */
@@ -60,6 +61,13 @@ struct directory_login {
  * the first time is made durable before the reply.
  */
 void directory_login(struct directory *directory, struct directory_login *login);
+
+/*
+ * Why a message for this device can't be taken: 0 when it can, WIRE_REASON_UNKNOWN_USER or _UNKNOWN_DEVICE,
+ * or WIRE_REASON_BUSY when the directory can't be read. Who is just coming in for the first time counts as
+ * known.
+ */
+uint8_t directory_refuses(const struct directory *directory, const struct device_name *name);
 
 /* Is anything not durable yet? */
 bool directory_busy(const struct directory *directory);

@@ -115,6 +115,18 @@ static void take_login(struct intake *intake, uint32_t worker, const struct chan
     directory_login(intake->directory, &login->login);
 }
 
+/* Only who has an account has a mailbox; one that holds something needs no look-up. */
+static enum wax_status take_store(struct intake *intake, uint32_t worker, const struct channel_store *request)
+{
+    uint8_t reason = 0;
+    if (mailbox_waiting(intake->mailboxes, &request->name) == 0)
+        reason = directory_refuses(intake->directory, &request->name);
+    if (reason == 0)
+        return mailbox_store(intake->mailboxes, worker, request);
+    port_stored(intake, worker, request->tag, reason);
+    return WAX_OK;
+}
+
 /* FULL: the record stays, and is looked at again later. */
 static enum wax_status take_record(struct intake *intake, uint32_t worker,
                                    const struct channel_record *record)
@@ -134,7 +146,7 @@ static enum wax_status take_record(struct intake *intake, uint32_t worker,
         return WAX_OK;
     }
     case CHANNEL_STORE:
-        return mailbox_store(m, worker, p);
+        return take_store(intake, worker, p);
     case CHANNEL_STORE_RECEIPT:
         return mailbox_store_receipt(m, worker, p);
     case CHANNEL_RETIRE:

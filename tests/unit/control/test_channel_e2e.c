@@ -230,10 +230,16 @@ static void release(struct plane *plane, uint32_t worker, const struct channel_r
     channel_release(&plane->memory->worker[worker].to_worker, record);
 }
 
+/* Users below PEOPLE have accounts once come_in has been called; the others have none. */
+#define PEOPLE 4
+
 static struct device_name name_of(uint8_t user, uint16_t device)
 {
     struct device_name name = {.device = device};
+    uint8_t key[32] = {'k', user};
     memset(name.user, user, sizeof name.user);
+    if (user < PEOPLE)
+        crypto_generichash(name.user, sizeof name.user, key, sizeof key, NULL, 0);
     return name;
 }
 
@@ -320,6 +326,15 @@ static struct channel_login_reply login(struct plane *plane, const uint8_t key[3
     return reply;
 }
 
+/* Everyone's device 1 is known from here on. */
+static void come_in(struct plane *plane)
+{
+    for (uint8_t user = 0; user < PEOPLE; user++) {
+        uint8_t key[32] = {'k', user};
+        cr_assert_eq(login(plane, key, 1, true).error, 0);
+    }
+}
+
 /* ---- the tests ---- */
 
 TestSuite(channel, .init = setup, .fini = teardown, .timeout = 60);
@@ -393,6 +408,7 @@ Test(channel, who_does_not_fit_is_refused)
     offer = sound_offer(0);
     cr_assert_eq(offer_as(&second, &offer, F_SEAL_SHRINK).status, WAX_STORE_LOCKED);
     detach(&second);
+    come_in(&plane);
     store(&plane, 0, 1, (1ull << 48) + 1, 10, 1); /* the first is not disturbed */
     publish(&plane, 0);
     expect_stored(&plane, 0, 1);
@@ -404,6 +420,7 @@ Test(channel, what_is_stored_is_drained_with_credit_and_retired_for_good)
 {
     struct plane plane;
     attach(&plane, 0);
+    come_in(&plane);
     uint64_t base = plane.grant.epoch << 48;
     for (uint64_t i = 1; i <= 60; i++)
         store(&plane, 1, (uint8_t)(i % 3), base + i, (uint32_t)(i * 997), i);
@@ -460,6 +477,7 @@ Test(channel, a_receipt_retires_what_it_is_about_in_the_same_commit)
 {
     struct plane plane;
     attach(&plane, 0);
+    come_in(&plane);
     uint64_t base = plane.grant.epoch << 48;
     store(&plane, 0, 1, base + 1, 100, 1);
     publish(&plane, 0);
@@ -499,6 +517,7 @@ Test(channel, killed_and_started_again_it_has_all_that_was_answered_and_takes_th
     bool stored[COUNT + 1] = {false};
     uint64_t answered = 0;
     attach(&plane, 0);
+    come_in(&plane);
     uint64_t base = plane.grant.epoch << 48;
     for (int life = 0; life < 4; life++) {
         for (uint64_t i = 1; i <= COUNT; i++) {
@@ -527,6 +546,36 @@ Test(channel, killed_and_started_again_it_has_all_that_was_answered_and_takes_th
     }
     drain(&plane, 0, 3, 1, 0, COUNT + 1);
     expect_drained(&plane, 0, 1, base + 1, COUNT, 1, base + COUNT);
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
+Test(channel, who_is_unknown_has_no_mailbox)
+{
+    struct plane plane;
+    attach(&plane, 0);
+    come_in(&plane);
+    uint64_t base = plane.grant.epoch << 48;
+    static const struct {
+        uint8_t user;
+        uint16_t device;
+        uint8_t reason;
+    } cases[] = {{9, 1, WIRE_REASON_UNKNOWN_USER}, {1, 2, WIRE_REASON_UNKNOWN_DEVICE}, {1, 1, 0}};
+    for (uint64_t i = 0; i < 3; i++) {
+        struct channel_store *request = reserve(&plane, 0, CHANNEL_STORE, sizeof *request);
+        request->tag = i;
+        request->name = name_of(cases[i].user, cases[i].device);
+        request->position = base + 1 + i;
+        request->ttl_s = 10;
+        publish(&plane, 0);
+        const struct channel_record *record = next(&plane, 0, 5000);
+        cr_assert_not_null(record);
+        cr_assert_eq(record->kind, CHANNEL_STORED);
+        const struct channel_stored *answer = (const void *)record;
+        cr_assert_eq(answer->tag, i);
+        cr_expect_eq(answer->reason, cases[i].reason);
+        release(&plane, 0, record);
+    }
     detach(&plane);
     stop_control(SIGTERM);
 }
@@ -567,6 +616,7 @@ Test(channel, operators_see_the_sessions_that_were_announced_until_the_channel_e
     struct plane plane;
     char reply[65536];
     attach(&plane, 0);
+    come_in(&plane);
     struct channel_session_open *open = reserve(&plane, 1, CHANNEL_SESSION_OPEN, sizeof *open);
     open->name = name_of(0xab, 9);
     open->generation = 4;
