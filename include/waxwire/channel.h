@@ -4,6 +4,8 @@
  * makes, with a pair of byte rings and a metrics page for each worker, handed over a UNIX
  * socket (SOCK_SEQPACKET, the control plane listens) together with one eventfd.
  *
+ * The memfd is sealed against shrinking, so that it may be mapped without fear.
+ *
  * Life: the data plane connects and sends `struct channel_offer` with the two descriptors;
  * the control plane maps the memory, checks it, and answers `struct channel_grant`. The
  * socket stays open: its end is the other side's death. A new attachment is always a new
@@ -161,7 +163,8 @@ struct channel_session_close {
 /*
  * Put a message into a mailbox. Answered by STORED with the same tag once it is on stable
  * storage, or refused. Positions of one mailbox rise; one at or below the mailbox's end is
- * an offer that was stored before, and is answered as stored without being stored again.
+ * an offer that was stored before, and is answered as stored without being stored again. A
+ * position that was refused is dead: what must be kept is offered again at a new one.
  */
 struct channel_store {
     struct channel_record record;
