@@ -227,24 +227,23 @@ static inline void toy_stored(uint64_t tag, uint8_t reason)
 static inline void toy_drained(uint8_t user, uint64_t generation, uint64_t position, uint8_t from,
                                uint64_t id, enum channel_item kind)
 {
-    struct {
-        struct channel_drained head;
-        uint8_t payload[8];
-    } record = {.head = {.record = {sizeof(struct channel_drained), CHANNEL_DRAINED, 0}}};
+    _Alignas(8) uint8_t record[sizeof(struct channel_drained) + 8] = {0};
+    struct channel_drained *item = (struct channel_drained *)(void *)record;
     struct name name = toy_name(user), peer = toy_name(from);
-    record.head.name = name_to_channel(&name);
-    record.head.peer = name_to_channel(&peer);
-    record.head.generation = generation;
-    record.head.position = position;
-    record.head.id = id;
-    record.head.item = (uint8_t)kind;
-    record.head.status_kind = WIRE_DELIVERED;
+    item->record = (struct channel_record){sizeof *item, CHANNEL_DRAINED, 0};
+    item->name = name_to_channel(&name);
+    item->peer = name_to_channel(&peer);
+    item->generation = generation;
+    item->position = position;
+    item->id = id;
+    item->item = (uint8_t)kind;
+    item->status_kind = WIRE_DELIVERED;
     if (kind == CHANNEL_ITEM_MESSAGE) {
-        record.head.payload_bytes = 7;
-        record.head.record.bytes += 7;
-        memcpy(record.payload, "payload", 7);
+        item->payload_bytes = 7;
+        item->record.bytes += 7;
+        memcpy(item->payload, "payload", 7);
     }
-    cr_assert_eq(home_control(toy.home, &record.head.record, toy.now_us), WAX_OK);
+    cr_assert_eq(home_control(toy.home, &item->record, toy.now_us), WAX_OK);
     toy_poll();
 }
 
