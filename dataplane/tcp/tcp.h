@@ -69,30 +69,30 @@ enum tcp_state {
     TCP_STATE_TIME_WAIT,
 };
 
-/* Limits and clocks. A zero takes the default in brackets. */
+/* Limits and clocks. A zero takes the default in brackets; times are at most 2^30 ms. */
 struct tcp_config {
-    uint32_t conns_max;     /* connections in all states [1024] */
-    uint32_t half_open_max; /* of them, in SYN-RECEIVED [conns_max / 4, at least 1] */
-    uint16_t mss;           /* payload of our MTU: MTU - 40 for IPv4, announced in SYN (RFC 6691) [1460] */
-    uint32_t receive_bytes_max; /* receive window [64 KiB, at most WAX_CONN_RECEIVE_BYTES_MAX] */
-    uint32_t send_bytes_max;    /* send queue of a connection [WAX_CONN_SEND_BYTES_MAX] */
-    uint32_t blocks_reserve;  /* nothing is kept out of order, windows are small below it [1/8 of the pool] */
-    uint32_t rto_initial_ms;  /* RFC 6298 2.1 [1000] */
-    uint32_t rto_min_ms;      /* [200] */
-    uint32_t rto_max_ms;      /* [60000] */
-    uint32_t delayed_ack_ms;  /* RFC 1122 4.2.3.2, below 500 [40] */
-    uint32_t time_wait_ms;    /* 2 MSL [60000] */
-    uint32_t fin_wait_2_ms;   /* idle time allowed in FIN-WAIT-2, then reset [60000]; UINT32_MAX: for ever */
-    uint32_t user_timeout_ms; /* without progress: R2 of RFC 1122 4.2.3.5 [100000] */
+    uint32_t conns_max;          /* connections in all states [1024] */
+    uint32_t half_open_max;      /* of them, in SYN-RECEIVED [conns_max / 4] */
+    uint32_t receive_bytes_max;  /* receive window [64 KiB], at most WAX_CONN_RECEIVE_BYTES_MAX */
+    uint32_t send_bytes_max;     /* send queue [WAX_CONN_SEND_BYTES_MAX] */
+    uint32_t blocks_reserve;     /* fewer free: no reassembly, small windows [1/8 of the pool] */
+    uint32_t rto_initial_ms;     /* RFC 6298 2.1 [1000] */
+    uint32_t rto_min_ms;         /* [200] */
+    uint32_t rto_max_ms;         /* [60000] */
+    uint32_t delayed_ack_ms;     /* RFC 1122 4.2.3.2, below 500 [40] */
+    uint32_t time_wait_ms;       /* 2 MSL [60000] */
+    uint32_t fin_wait_2_ms;      /* silence in FIN-WAIT-2, then RST [60000]; UINT32_MAX: for ever */
+    uint32_t user_timeout_ms;    /* without progress: R2 of RFC 1122 4.2.3.5 [100000] */
     uint32_t connect_timeout_ms; /* R2 for an active open [180000] */
     uint32_t half_open_ms;       /* life of a SYN-RECEIVED connection [30000] */
-    uint32_t keepalive_ms;       /* idle time before a probe (RFC 1122 4.2.3.6); default off [0 = off] */
+    uint32_t keepalive_ms;       /* silence before a probe, RFC 1122 4.2.3.6 [0: no probes] */
     uint32_t keepalive_probe_ms; /* between probes [10000] */
-    uint32_t keepalive_probes;   /* unanswered probes before the connection is given up [6] */
-    uint32_t challenge_ms; /* least time between two challenge ACKs of a connection (RFC 5961 10) [100] */
-    bool no_timestamps;    /* don't offer or accept timestamps (RFC 7323) */
-    bool no_window_scale;  /* don't offer or accept window scaling */
-    bool checksum_offload; /* tcp_output leaves the pseudo-header's sum in the checksum field */
+    uint32_t keepalive_probes;   /* unanswered, then the connection is given up [6] */
+    uint32_t challenge_ms;       /* between challenge ACKs of a connection, RFC 5961 7 [100] */
+    uint16_t mss;                /* MTU - 40 for IPv4, announced in SYN, RFC 6691 [1460] */
+    bool no_timestamps;          /* neither offered nor accepted (RFC 7323) */
+    bool no_window_scale;        /* neither offered nor accepted */
+    bool checksum_offload;       /* leave the pseudo-header's sum in the checksum field */
 };
 
 /* What is handed in. Pointers must outlive the engine. */

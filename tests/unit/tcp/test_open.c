@@ -403,3 +403,19 @@ Test(open, listeners_by_address_any_and_limits)
     cr_assert_eq(tcp_unlisten(S.e, NULL, 1), WAX_NOT_FOUND);
     script_end();
 }
+
+Test(open, rfc9293_3_7_1_ip6_connections_and_their_default_mss_of_1220)
+{
+    script_start(NULL);
+    script_listen();
+    S.tuple.peer = (struct addr){{0x20, 0x01, 0, 2, [15] = 2}};
+    S.tuple.local = (struct addr){{0x20, 0x01, 0, 2, [15] = 1}};
+    IN(TCP_SYN, .seq = 0);
+    OUT(TCP_SYN | TCP_ACK, 0, 1, 0);
+    IN(TCP_ACK, .seq = 1, .ack = 1, .len = 10);
+    EVENTS(TCP_EV_OPENED | TCP_EV_DATA);
+    WRITE(1221);
+    OUT(TCP_ACK, 1, 11, 1220);
+    OUT(TCP_ACK, 1221, 11, 1);
+    script_end();
+}
