@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../sim/tcp_invariants.h"
+#include "../sim/tcp/invariants.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,75 +11,19 @@
  *
  *     sim-tcp --seed N --runs N [--trace] [--verbose]
  */
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "link_sim.h"
-#include "tcp_invariants.h"
+#include "tcp/world.h"
 
-#define PLANS_MAX  64u
-#define PORT       443u
-#define PORT_BASE  10000u
-#define SECOND_US  1000000ull
-#define BURST      32u
-#define BLOCKS_MAX 4096u
+struct sim sim;
+struct sim_link wire;
+struct sums sums;
 
-enum close_policy { CLOSE_WHEN_WRITTEN, CLOSE_AFTER_PEER, CLOSE_AND_RELEASE, CLOSE_POLICIES };
-enum read_policy { READ_AT_ONCE, READ_A_PART, READ_SLOWLY, READ_POLICIES };
-
-/* One end of a connection: what its user means to do, and what has happened. */
-struct end {
-    uint64_t key;            /* of the pattern that it writes */
-    uint64_t total, written; /* bytes */
-    uint64_t received;       /* bytes read and checked */
-    uint64_t abort_at;       /* aborts when it has written so many; UINT64_MAX: never */
-    uint64_t action_us;      /* when it does something next */
-    uint32_t id;
-    uint32_t chunk;
-    enum close_policy close;
-    enum read_policy read;
-    bool live, opened, fin, closed, done, aborted;
-    enum wax_status status;
-};
-
-struct plan {
-    uint64_t start_us;
-    uint16_t port;
-    bool started;
-    struct end ends[2]; /* 0 opens */
-};
-
-struct host {
-    struct tcp_engine *e;
-    struct pool blocks;
-    uint64_t counters[WAX_STATUS_COUNT];
-    struct tcp_config config;
-    struct end *users[1024]; /* by id */
-    uint8_t *memory;
-};
-
-struct sim {
-    uint64_t seed, now_us, calm_us, hash, steps;
-    struct rng rng;
-    struct host hosts[2];
-    uint32_t plans_count;
-    bool wraps; /* sequence numbers begin just below 2^32 */
-    bool tight; /* few blocks or slots: connections may fail for want of memory */
-    struct plan plans[PLANS_MAX];
-};
-
-static struct sim sim;
-static struct sim_link wire;
 static bool trace;
 
-static struct {
-    uint64_t sent, lost, corrupted, retransmits, recoveries, timeouts, probes, out_of_order, challenges, paws,
-        fast, bytes, aborted, half_open_full, blocks_empty;
-} sums;
-
-static void __attribute__((format(printf, 1, 2), noreturn)) fail(const char *format, ...)
+void fail(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -103,28 +47,14 @@ static void __attribute__((format(printf, 1, 2), noreturn)) fail(const char *for
     exit(1);
 }
 
-#define CHECK(condition, ...)                                                                                \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fail(__VA_ARGS__);                                                                               \
-        }                                                                                                    \
-    } while (0)
-
-static uint64_t draw(uint64_t low, uint64_t high)
+uint64_t draw(uint64_t low, uint64_t high)
 {
     return rng_between(&sim.rng, low, high);
 }
 
-static bool chance(uint32_t percent)
+bool chance(uint32_t percent)
 {
     return rng_chance(&sim.rng, percent * 10000);
-}
-
-static uint8_t pattern(uint64_t key, uint64_t position)
-{
-    uint64_t x = (key + position / 8) * 0x9e3779b97f4a7c15u;
-    x ^= x >> 29;
-    return (uint8_t)(x >> position % 8 * 8);
 }
 
 static void digest(const void *bytes, size_t len)
@@ -132,182 +62,6 @@ static void digest(const void *bytes, size_t len)
     const uint8_t *p = (const uint8_t *)bytes;
     for (size_t i = 0; i < len; i++) {
         sim.hash = (sim.hash ^ p[i]) * 0x100000001b3u;
-    }
-}
-
-static struct plan *plan_of(const struct end *end)
-{
-    return &sim.plans[(size_t)((const uint8_t *)end - (const uint8_t *)sim.plans) / sizeof(struct plan)];
-}
-
-/* The user checks what it reads against what the other end wrote. */
-static void user_check(struct end *end, struct view bytes)
-{
-    struct plan *plan = plan_of(end);
-    const struct end *peer = end == &plan->ends[0] ? &plan->ends[1] : &plan->ends[0];
-    CHECK(!end->fin || bytes.len == 0 || end->read != READ_AT_ONCE, "bytes behind FIN");
-    CHECK(end->received + bytes.len <= peer->written, "port %u: more bytes than were written", plan->port);
-    for (size_t i = 0; i < bytes.len; i++) {
-        CHECK(bytes.data[i] == pattern(peer->key, end->received + i), "port %u: byte %" PRIu64 " is wrong",
-              plan->port, end->received + i);
-    }
-    end->received += bytes.len;
-}
-
-static void user_read(struct host *h, struct end *end, size_t n)
-{
-    const struct fifo *f = tcp_received(h->e, end->id);
-    while (n > 0 && f->len > 0) {
-        struct view v = fifo_peek(&h->blocks, f);
-        v.len = v.len < n ? v.len : n;
-        user_check(end, v);
-        tcp_consume(h->e, end->id, v.len, sim.now_us);
-        n -= v.len;
-    }
-}
-
-static void user_abort(struct host *h, struct end *end)
-{
-    end->aborted = true;
-    sums.aborted++;
-    tcp_abort(h->e, end->id);
-}
-
-static void user_data(struct host *h, struct end *end, struct view data)
-{
-    size_t now = data.len;
-    if (end->read == READ_SLOWLY) {
-        now = 0;
-    } else if (end->read == READ_A_PART) {
-        now = (size_t)draw(0, data.len);
-    }
-    user_check(end, view_of(data.data, now));
-    if (now < data.len && tcp_keep(h->e, end->id, view_of(data.data + now, data.len - now)) != WAX_OK) {
-        CHECK(sim.tight, "no block to keep bytes in");
-        user_abort(h, end);
-        return;
-    }
-    if (end->read != READ_SLOWLY) {
-        user_read(h, end, end->read == READ_AT_ONCE ? SIZE_MAX : (size_t)draw(0, 4000));
-    }
-}
-
-static void user_release(struct host *h, struct end *end)
-{
-    user_read(h, end, SIZE_MAX);
-    h->users[end->id] = NULL;
-    end->live = false;
-    end->done = true;
-    tcp_release(h->e, end->id);
-}
-
-static void user_events(struct host *h, struct end *end, uint32_t events)
-{
-    CHECK(!end->closed, "event %x after CLOSED", events);
-    if ((events & TCP_EV_OPENED) != 0) {
-        CHECK(!end->opened, "opened twice");
-        end->opened = true;
-    }
-    if ((events & TCP_EV_FIN) != 0) {
-        CHECK(!end->fin, "FIN twice");
-        end->fin = true;
-    }
-    if ((events & TCP_EV_CLOSED) != 0) {
-        end->closed = true;
-        end->status = tcp_status(h->e, end->id);
-        end->action_us = sim.now_us;
-    }
-}
-
-/* A passive open: which plan is it? */
-static struct end *user_accept(struct host *h, uint32_t id)
-{
-    const struct tcp_tuple *t = tcp_peer(h->e, id);
-    for (uint32_t i = 0; i < sim.plans_count; i++) {
-        struct plan *plan = &sim.plans[i];
-        struct end *end = &plan->ends[1];
-        if (plan->port == t->peer_port && plan->started && !plan->ends[0].done && !end->live && !end->done) {
-            end->live = true;
-            end->id = id;
-            end->action_us = sim.now_us;
-            h->users[id] = end;
-            return end;
-        }
-    }
-    return NULL;
-}
-
-static void user_write(struct host *h, struct end *end)
-{
-    uint64_t want = end->total - end->written;
-    uint8_t bytes[65536];
-    want = want < end->chunk ? want : end->chunk;
-    uint32_t room = tcp_send_room(h->e, end->id);
-    want = want < room ? want : room;
-    if (want == 0) {
-        return;
-    }
-    if (chance(50)) {
-        struct span span = tcp_reserve(h->e, end->id, want < FIFO_BLOCK_DATA_BYTES ? (size_t)want : 1);
-        size_t n = span.len < want ? span.len : (size_t)want;
-        for (size_t i = 0; i < n; i++) {
-            span.data[i] = pattern(end->key, end->written + i);
-        }
-        if (span.len > 0) {
-            tcp_commit(h->e, end->id, n);
-        }
-        CHECK(span.len > 0 || sim.tight, "no block to write to");
-        end->written += n;
-        return;
-    }
-    for (size_t i = 0; i < want; i++) {
-        bytes[i] = pattern(end->key, end->written + i);
-    }
-    enum wax_status status = tcp_write(h->e, end->id, view_of(bytes, (size_t)want));
-    CHECK(status == WAX_OK || (sim.tight && status == WAX_NO_MEMORY), "write: %s", wax_status_text(status));
-    end->written += status == WAX_OK ? want : 0;
-}
-
-/* What a user does from time to time. */
-static void user_act(struct host *h, struct end *end)
-{
-    end->action_us = sim.now_us + draw(100, 30000);
-    if (end->closed) {
-        user_release(h, end);
-        return;
-    }
-    if (end->read != READ_AT_ONCE) {
-        user_read(h, end, (size_t)draw(0, 16000));
-    }
-    if (!end->opened && chance(80)) {
-        return;
-    }
-    const struct plan *plan = plan_of(end);
-    const struct end *peer = end == &plan->ends[0] ? &plan->ends[1] : &plan->ends[0];
-    /* The peer aborted and its RST was lost: an end that only listens can't know. Users have clocks for that.
-     */
-    bool deserted = peer->done && peer->aborted && sim.now_us > sim.calm_us + 30 * SECOND_US;
-    if (end->aborted) {
-        return;
-    }
-    if (end->written >= end->abort_at || deserted) {
-        user_abort(h, end);
-        return;
-    }
-    if (end->written < end->total) {
-        user_write(h, end);
-        return;
-    }
-    if (!end->opened) {
-        return;
-    }
-    if (end->close == CLOSE_AFTER_PEER && !end->fin) {
-        return;
-    }
-    tcp_close(h->e, end->id, sim.now_us);
-    if (end->close == CLOSE_AND_RELEASE && end->fin && tcp_received(h->e, end->id)->len == 0) {
-        end->status = WAX_OK; /* the rest goes on without us */
-        user_release(h, end);
     }
 }
 
@@ -358,16 +112,6 @@ static void host_output(uint32_t host)
     }
 }
 
-/* Most transfers are too short to reach the end of sequence space by themselves. */
-static void near_wrap(struct host *h, uint32_t id)
-{
-    struct tcp_conn *c = &h->e->conns[id];
-    if (sim.wraps && (c->state == TCP_STATE_SYN_SENT || c->state == TCP_STATE_SYN_RECEIVED) &&
-        c->snd_max == c->snd_una) {
-        c->snd_una = c->snd_nxt = c->snd_max = c->recover = 0u - (uint32_t)draw(1, 3000);
-    }
-}
-
 static void host_input(uint32_t host, const struct sim_packet *p)
 {
     static const struct addr addrs[2] = {{{[10] = 0xff, 0xff, 198, 18, 0, 1}},
@@ -413,60 +157,6 @@ static void host_input(uint32_t host, const struct sim_packet *p)
     if ((r.events & ~(uint32_t)TCP_EV_OPENED) != 0) {
         user_events(h, end, r.events & ~(uint32_t)TCP_EV_OPENED);
     }
-}
-
-static void plan_start(struct plan *plan)
-{
-    struct host *h = &sim.hosts[0];
-    struct tcp_tuple t = {addr_ip4(0xc6120002), addr_ip4(0xc6120001), PORT, plan->port};
-    struct end *end = &plan->ends[0];
-    enum wax_status status = tcp_connect(h->e, &t, 0, sim.now_us, &end->id);
-    if (status != WAX_OK) {
-        CHECK(status == WAX_EXISTS || (status == WAX_TCP_CONNS_FULL), "connect: %s", wax_status_text(status));
-        plan->start_us = sim.now_us + draw(1, 2 * SECOND_US);
-        return;
-    }
-    plan->started = end->live = true;
-    near_wrap(h, end->id);
-    end->action_us = sim.now_us;
-    h->users[end->id] = end;
-}
-
-/* Both ends are done, or the first one was and the second never heard of it. */
-static bool plan_over(const struct plan *plan)
-{
-    const struct end *first = &plan->ends[0], *second = &plan->ends[1];
-    return first->done && (second->done || (!second->live && first->status != WAX_OK));
-}
-
-/* The users' turn; returns when one of them wants to act next. */
-static uint64_t users_act(void)
-{
-    uint64_t next = UINT64_MAX;
-    for (uint32_t i = 0; i < sim.plans_count; i++) {
-        struct plan *plan = &sim.plans[i];
-        /* A plan on the same port waits for the one before it. */
-        bool waits = i > 0 && sim.plans[i - 1].port == plan->port && !plan_over(&sim.plans[i - 1]);
-        if (!plan->started && !waits && plan->start_us <= sim.now_us) {
-            if (i > 0 && sim.plans[i - 1].port == plan->port && !sim.plans[i - 1].ends[1].done) {
-                plan->port = (uint16_t)(plan->port + 1000); /* remains of that one may still come to life */
-            }
-            plan_start(plan);
-        }
-        if (!plan->started && !waits) {
-            next = plan->start_us < next ? plan->start_us : next;
-        }
-        for (uint32_t j = 0; j < 2; j++) {
-            struct end *end = &plan->ends[j];
-            if (end->live && end->action_us <= sim.now_us) {
-                user_act(&sim.hosts[j], end);
-            }
-            if (end->live && end->action_us < next) {
-                next = end->action_us;
-            }
-        }
-    }
-    return next;
 }
 
 static bool all_done(void)
@@ -564,24 +254,24 @@ static void setup_host(uint32_t host)
     static const uint32_t windows[] = {700, 2000, 6000, 20000, 64u << 10, 64u << 10, 256u << 10};
     static const uint16_t sizes[] = {100, 536, 1000, 1460, 1460, 1460};
     struct host *h = &sim.hosts[host];
-    h->config = (struct tcp_config){
-        .conns_max = sim.tight && chance(50) ? 12 : 256,
-        .half_open_max = chance(30) ? 3 : 0,
-        .mss = sizes[draw(0, 5)],
-        .receive_bytes_max = windows[draw(0, 6)],
-        .send_bytes_max = chance(30) ? (uint32_t)draw(1, 8000) : 0,
-        .rto_min_ms = chance(50) ? 50 : 0,
-        .rto_max_ms = 8000,
-        .connect_timeout_ms = 900000,
-        .user_timeout_ms = 900000,
-        .half_open_ms = 900000,
-        .fin_wait_2_ms = UINT32_MAX,
-        .keepalive_ms = chance(30) ? 2000 : 0,
-        .keepalive_probes = 200,
-        .no_timestamps = chance(30),
-        .no_window_scale = chance(30),
-        .blocks_reserve = chance(20) ? 1 : 0,
-    };
+    /* One draw a statement: the order of initialisers is the compiler's, and a seed must mean the same
+     * everywhere. */
+    h->config.conns_max = sim.tight && chance(50) ? 12 : 256;
+    h->config.half_open_max = chance(30) ? 3 : 0;
+    h->config.mss = sizes[draw(0, 5)];
+    h->config.receive_bytes_max = windows[draw(0, 6)];
+    h->config.send_bytes_max = chance(30) ? (uint32_t)draw(1, 8000) : 0;
+    h->config.rto_min_ms = chance(50) ? 50 : 0;
+    h->config.rto_max_ms = 8000;
+    h->config.connect_timeout_ms = 900000;
+    h->config.user_timeout_ms = 900000;
+    h->config.half_open_ms = 900000;
+    h->config.fin_wait_2_ms = UINT32_MAX;
+    h->config.keepalive_ms = chance(30) ? 2000 : 0;
+    h->config.keepalive_probes = 200;
+    h->config.no_timestamps = chance(30);
+    h->config.no_window_scale = chance(30);
+    h->config.blocks_reserve = chance(20) ? 1 : 0;
     uint32_t blocks = sim.tight ? (uint32_t)draw(24, 100) : BLOCKS_MAX;
     size_t pool = pool_bytes(blocks, WAX_BLOCK_BYTES), engine = tcp_engine_bytes(&h->config);
     h->memory = (uint8_t *)malloc(pool + engine);
@@ -609,14 +299,13 @@ static void setup_plans(void)
         plan->start_us = sim.now_us + draw(0, 3 * SECOND_US);
         plan->port = (uint16_t)(PORT_BASE + (reuse ? i / 2 : i));
         for (uint32_t j = 0; j < 2; j++) {
-            plan->ends[j] = (struct end){
-                .key = rng_next(&sim.rng),
-                .total = draw(0, totals[draw(0, most)]),
-                .abort_at = UINT64_MAX,
-                .chunk = (uint32_t)(chance(30) ? draw(1, 200) : draw(200, 40000)),
-                .close = (enum close_policy)draw(0, CLOSE_POLICIES - 1),
-                .read = (enum read_policy)draw(0, READ_POLICIES - 1),
-            };
+            struct end *end = &plan->ends[j];
+            end->key = rng_next(&sim.rng);
+            end->total = draw(0, totals[draw(0, most)]);
+            end->abort_at = UINT64_MAX;
+            end->chunk = (uint32_t)(chance(30) ? draw(1, 200) : draw(200, 40000));
+            end->close = (enum close_policy)draw(0, CLOSE_POLICIES - 1);
+            end->read = (enum read_policy)draw(0, READ_POLICIES - 1);
         }
         if (plan->ends[0].close == CLOSE_AFTER_PEER) {
             plan->ends[1].close = CLOSE_WHEN_WRITTEN; /* one must begin */
@@ -634,17 +323,16 @@ static void setup_plans(void)
 
 static struct sim_faults setup_faults(void)
 {
-    struct sim_faults f = {
-        .loss = (uint32_t)(chance(20) ? 0 : draw(0, chance(30) ? 250000 : 50000)),
-        .duplicate = (uint32_t)(chance(50) ? 0 : draw(0, 200000)),
-        .reorder = (uint32_t)(chance(50) ? 0 : draw(0, 300000)),
-        .corrupt = (uint32_t)(chance(50) ? 0 : draw(0, 50000)),
-        .spike = (uint32_t)(chance(50) ? 0 : draw(0, 20000)),
-        .delay_us = (uint32_t)draw(10, 40000),
-        .jitter_us = (uint32_t)(chance(50) ? 0 : draw(0, 2000)),
-        .spike_us = (uint32_t)draw(1000, 3000000),
-        .packets_max = (uint32_t)(chance(30) ? draw(4, 100) : LINK_PACKETS_MAX),
-    };
+    struct sim_faults f;
+    f.loss = (uint32_t)(chance(20) ? 0 : draw(0, chance(30) ? 250000 : 50000));
+    f.duplicate = (uint32_t)(chance(50) ? 0 : draw(0, 200000));
+    f.reorder = (uint32_t)(chance(50) ? 0 : draw(0, 300000));
+    f.corrupt = (uint32_t)(chance(50) ? 0 : draw(0, 50000));
+    f.spike = (uint32_t)(chance(50) ? 0 : draw(0, 20000));
+    f.delay_us = (uint32_t)draw(10, 40000);
+    f.jitter_us = (uint32_t)(chance(50) ? 0 : draw(0, 2000));
+    f.spike_us = (uint32_t)draw(1000, 3000000);
+    f.packets_max = (uint32_t)(chance(30) ? draw(4, 100) : LINK_PACKETS_MAX);
     return f;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "link_sim.h"
+#include "link.h"
 
 #include <stddef.h>
 
