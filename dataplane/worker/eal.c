@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "worker/eal.h"
 
+#include <linux/mman.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -32,16 +33,16 @@ static void add(struct args *args, const char *format, ...)
     args->count++;
 }
 
-static uint64_t free_hugepages_mib(void)
+/* Whether so many huge pages can be had: only the kernel knows, with limits of all kinds. */
+static bool hugepages_there(uint32_t memory_mib)
 {
-    unsigned long pages = 0;
-    FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
-    if (file != NULL) {
-        if (fscanf(file, "%lu", &pages) != 1)
-            pages = 0;
-        fclose(file);
-    }
-    return (uint64_t)pages * 2;
+    size_t bytes = (size_t)memory_mib << 20;
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (21 << MAP_HUGE_SHIFT), -1, 0);
+    if (at == MAP_FAILED)
+        return false;
+    munmap(at, bytes);
+    return true;
 }
 
 /* "0@(0,1,3)": one logical core for the main thread, which may run on any of ours. */
@@ -122,13 +123,11 @@ static void log_redirect(struct journal *journal)
 bool eal_start(const struct wax_config *config, const struct place *place, struct journal *journal,
                bool *hugepages)
 {
-    uint64_t free_mib = free_hugepages_mib();
-    *hugepages =
-        config->hugepages == CONFIG_HUGEPAGES_ON ||
-        (config->hugepages == CONFIG_HUGEPAGES_AUTO && geteuid() == 0 && free_mib >= config->memory_mib);
-    if (*hugepages && free_mib < config->memory_mib) {
-        journal_say(journal, CONFIG_LEVEL_ERROR, "eal", "not enough free hugepages",
-                    J_U("free_mib", free_mib), J_U("needed_mib", config->memory_mib));
+    bool there = config->hugepages != CONFIG_HUGEPAGES_OFF && hugepages_there(config->memory_mib);
+    *hugepages = there && (config->hugepages == CONFIG_HUGEPAGES_ON || geteuid() == 0);
+    if (config->hugepages == CONFIG_HUGEPAGES_ON && !there) {
+        journal_say(journal, CONFIG_LEVEL_ERROR, "eal", "not enough free hugepages of 2 MiB",
+                    J_U("needed_mib", config->memory_mib));
         return false;
     }
     static struct args args; /* EAL keeps pointers into it */
