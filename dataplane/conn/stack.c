@@ -6,6 +6,7 @@
 #include "conn/state.h"
 
 #define STATUS_CHUNKS(config) ((config)->connections_max < 1024u ? (config)->connections_max : 1024u)
+#define TIMER_MOVES_MAX       64u /* of far deadlines, in a turn */
 #define TIMER_GRANULE_US      10000u
 
 /* Cuts parts off a piece of memory, each aligned to a cache line; counts when there is no memory yet. */
@@ -151,6 +152,7 @@ enum wax_status stack_init(struct stack **out, struct span memory, const struct 
     stack->now_us = config->now_us;
     stack->waiting_head = stack->waiting_tail = CONN_NONE;
     wheel_init(&stack->wheel, &stack->conns[0].timer, sizeof(struct conn), TIMER_GRANULE_US, stack->now_us);
+    wheel_limit(&stack->wheel, TIMER_MOVES_MAX);
     enum wax_status status = init_pools(stack, &parts);
     if (status == WAX_OK)
         status = init_tcp(stack, &parts);
