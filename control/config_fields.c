@@ -90,6 +90,23 @@ bool config_value_choice(struct view text, const char *const *names, uint32_t *i
     return false;
 }
 
+/*
+ * Whether a character begins at `at` that a YAML scalar can't hold as it is: controls of both
+ * sets, U+2028 and U+2029 (line breaks), U+FEFF and the two that are no characters. The text is UTF-8.
+ */
+static bool is_control(struct view text, size_t at)
+{
+    const uint8_t *p = text.data + at;
+    if (p[0] < 0x20 || p[0] == 0x7f)
+        return true;
+    if (p[0] == 0xc2 && at + 1 < text.len)
+        return p[1] < 0xa0;
+    if (at + 2 >= text.len)
+        return false;
+    return (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9)) ||
+           (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf) || (p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe);
+}
+
 bool config_value_text(struct view text, char *out, size_t room, const char **reason)
 {
     *reason = "is too long";
@@ -97,7 +114,7 @@ bool config_value_text(struct view text, char *out, size_t room, const char **re
         return false;
     *reason = "has a control character";
     for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < 0x20 || text.data[i] == 0x7f)
+        if (is_control(text, i))
             return false;
     }
     memset(out, 0, room);

@@ -3,14 +3,17 @@
  * Runs a fuzz target over a stored corpus in an ordinary build: every file of the directories given, every
  * beginning of each short file, and, on request, seeded mutations. Each input lies in memory of its exact
  * size, so that AddressSanitizer sees one byte too many. Fails when a directory holds no file: a corpus was
- * lost.
+ * lost. An input that aborts the target is left in the file `crash-replay`.
  *
  *     fuzz-net [--mutations N] [--seed N] DIRECTORY|FILE...
  */
 #include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/random.h"
 
@@ -20,9 +23,24 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static unsigned long inputs;
+static const uint8_t *current;
+static size_t current_size;
+
+static void keep_crash(int signal_number)
+{
+    (void)signal(signal_number, SIG_DFL);
+    int fd = open("crash-replay", O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+    if (fd >= 0 && write(fd, current, current_size) == (ssize_t)current_size) {
+        static const char said[] = "the input is in crash-replay\n";
+        (void)!write(STDERR_FILENO, said, sizeof said - 1);
+    }
+    (void)raise(signal_number);
+}
 
 static void run(const uint8_t *data, size_t size)
 {
+    current = data;
+    current_size = size;
     uint8_t *exact = malloc(size > 0 ? size : 1);
     if (exact == NULL) {
         abort();
@@ -120,6 +138,7 @@ int main(int argc, char **argv)
     unsigned long mutations = 0;
     uint64_t seed = 1;
     int paths = 0, failed = 0;
+    (void)signal(SIGABRT, keep_crash);
     for (int i = 1; i < argc; i++) {
         struct stat st;
         if (strcmp(argv[i], "--mutations") == 0 && i + 1 < argc) {

@@ -137,6 +137,10 @@ Test(config, choices_and_texts_are_refused_with_what_would_be_good)
     refused("log: {format: JSON}\n", WAX_CONFIG_VALUE, "t.yaml:1: 'format': 'JSON' is none of: logfmt, json");
     refused("store: {directory: \"a\\nb\"}\n", WAX_CONFIG_VALUE,
             "t.yaml:1: 'directory': 'a\nb' has a control character");
+    refused("store: {directory: \"/\\N\"}\n", WAX_CONFIG_VALUE,
+            "t.yaml:1: 'directory': '/\xc2\x85' has a control character");
+    refused("store: {directory: \"/\\L\"}\n", WAX_CONFIG_VALUE,
+            "t.yaml:1: 'directory': '/\xe2\x80\xa8' has a control character");
     refused("store: [x]\n", WAX_CONFIG_VALUE, "t.yaml:1: section 'store' must have keys");
     refused("- a\n", WAX_CONFIG_VALUE, "t.yaml:1: the file must be made of sections");
     char text[400] = "store: {directory: ";
