@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Slots of connections: the flow table, birth, negotiation, TIME-WAIT and death. */
+/* Slots of connections: the flow table, birth, negotiation and death. */
 #include "tcp/engine.h"
 
 #include "base/hash.h"
@@ -52,38 +52,6 @@ uint32_t conn_isn(const struct tcp_engine *e, const struct tcp_tuple *tuple)
 static uint32_t ts_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple)
 {
     return (uint32_t)(siphash24(e->env.isn_key, view_of(tuple, 2 * sizeof(struct addr))) >> 32);
-}
-
-static void tw_unlist(struct tcp_engine *e, struct tcp_conn *c)
-{
-    if ((c->flags & F_TW_LISTED) == 0) {
-        return;
-    }
-    c->flags &= ~F_TW_LISTED;
-    if (c->tw.prev != 0) {
-        e->conns[c->tw.prev - 1].tw.next = c->tw.next;
-    } else {
-        e->tw_head = c->tw.next;
-    }
-    if (c->tw.next != 0) {
-        e->conns[c->tw.next - 1].tw.prev = c->tw.prev;
-    } else {
-        e->tw_tail = c->tw.prev;
-    }
-}
-
-static void tw_list(struct tcp_engine *e, struct tcp_conn *c)
-{
-    c->flags |= F_TW_LISTED;
-    c->tw.next = 0;
-    c->tw.prev = e->tw_tail;
-    uint32_t ref = conn_id(e, c) + 1;
-    if (e->tw_tail != 0) {
-        e->conns[e->tw_tail - 1].tw.next = ref;
-    } else {
-        e->tw_head = ref;
-    }
-    e->tw_tail = ref;
 }
 
 struct tcp_conn *conn_new(struct tcp_engine *e, const struct tcp_tuple *tuple)
@@ -161,7 +129,7 @@ void conn_close(struct tcp_engine *e, struct tcp_conn *c, enum wax_status status
     wheel_cancel(&e->wheel, &c->timer);
     conn_detach(e, c);
     conn_half_open(e, c, false);
-    tw_unlist(e, c);
+    time_wait_unlist(e, c);
     fifo_clear(e->env.blocks, &c->send);
     reassembly_clear(e, c);
     if (c->state == TCP_STATE_TIME_WAIT) {
@@ -176,21 +144,6 @@ void conn_close(struct tcp_engine *e, struct tcp_conn *c, enum wax_status status
     c->flags &= F_READY | F_DEAD | F_USER | F_RST_NOW | F_TS | F_ACTIVE;
     c->dupacks_owed = 0;
     conn_collect(e, c);
-}
-
-void conn_time_wait(struct tcp_engine *e, struct tcp_conn *c)
-{
-    c->state = TCP_STATE_TIME_WAIT;
-    c->flags &= ~(F_RTX | F_PERSIST | F_RESEND | F_PROBE | F_KEEPALIVE | F_RTT | F_RECOVERY | F_LIFE);
-    reassembly_clear(e, c);
-    assert(c->send.len == 0);
-    e->stats.time_wait++;
-    timer_life(e, c, e->cfg.time_wait_ms);
-    if ((c->flags & F_USER) != 0) {
-        c->events |= TCP_EV_CLOSED;
-    } else {
-        tw_list(e, c);
-    }
 }
 
 /* What the peer's SYN says about MSS, scaling and timestamps (RFC 6691, 7323). */
@@ -279,7 +232,7 @@ void tcp_release(struct tcp_engine *e, uint32_t id)
     if (c->state == TCP_STATE_CLOSED) {
         conn_collect(e, c);
     } else if (c->state == TCP_STATE_TIME_WAIT) {
-        tw_list(e, c);
+        time_wait_list(e, c);
     } else if (unread || (c->flags & (F_FIN_QUEUED | F_FIN_ACKED)) == 0) {
         /* Bytes that nobody will read, or a half that was never closed: the peer must learn of it (RFC
          * 2525 2.17). */

@@ -212,6 +212,13 @@ static inline void conn_ready(struct tcp_engine *e, struct tcp_conn *c)
     }
 }
 
+/* Have an ACK sent with this turn's output. */
+static inline void ack_soon(struct tcp_engine *e, struct tcp_conn *c)
+{
+    c->flags |= F_ACK_NOW;
+    conn_ready(e, c);
+}
+
 /* True when tcp_output might build a data segment or FIN. */
 static inline bool conn_unsent(const struct tcp_conn *c)
 {
@@ -228,15 +235,26 @@ void conn_close(struct tcp_engine *e, struct tcp_conn *c, enum wax_status status
 void conn_collect(struct tcp_engine *e, struct tcp_conn *c); /* frees it when nobody needs it */
 void conn_detach(struct tcp_engine *e, struct tcp_conn *c);  /* out of the flow table */
 void conn_half_open(struct tcp_engine *e, struct tcp_conn *c, bool on);
-void conn_time_wait(struct tcp_engine *e, struct tcp_conn *c);
 void conn_established(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s);
 void conn_options(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *syn);
 
 /* listen.c: a segment without a connection. */
 void input_unknown(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r);
 
-/* input.c: ACKs that answer dubious segments, throttled (RFC 5961 7). */
-void input_challenge(struct tcp_engine *e, struct tcp_conn *c);
+/* input.c */
+void input_challenge(struct tcp_engine *e, struct tcp_conn *c); /* an ACK, throttled (RFC 5961 7) */
+void input_dubious(struct tcp_engine *e, struct tcp_conn *c,
+                   const struct tcp_segment *s); /* answer what is old or strange */
+bool input_paws(const struct tcp_engine *e, const struct tcp_conn *c,
+                const struct tcp_segment *s); /* rejected (RFC 7323 5.3 R1) */
+
+/* time_wait.c */
+void conn_time_wait(struct tcp_engine *e, struct tcp_conn *c);
+void time_wait_list(struct tcp_engine *e,
+                    struct tcp_conn *c); /* its user has left: may make room for others */
+void time_wait_unlist(struct tcp_engine *e, struct tcp_conn *c);
+void input_time_wait(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
+                     struct tcp_result *r);
 
 /* ack.c */
 void ack_take(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s, struct tcp_result *r);

@@ -18,12 +18,6 @@ void input_challenge(struct tcp_engine *e, struct tcp_conn *c)
     conn_ready(e, c);
 }
 
-static void ack_soon(struct tcp_engine *e, struct tcp_conn *c)
-{
-    c->flags |= F_ACK_NOW;
-    conn_ready(e, c);
-}
-
 /* In-order bytes were taken: acknowledge every second full segment, or later (RFC 5681 4.2). */
 static void ack_data(struct tcp_engine *e, struct tcp_conn *c, size_t len)
 {
@@ -143,14 +137,14 @@ static bool acceptable(const struct tcp_conn *c, const struct tcp_segment *s)
 }
 
 /* RFC 7323 5.3 R1. */
-static bool paws_rejects(const struct tcp_engine *e, const struct tcp_conn *c, const struct tcp_segment *s)
+bool input_paws(const struct tcp_engine *e, const struct tcp_conn *c, const struct tcp_segment *s)
 {
     return (c->flags & F_TS) != 0 && s->has_timestamps && seq_lt(s->tsval, c->ts_recent) &&
            (s->flags & TCP_RST) == 0 && e->now_s - c->heard_s < PAWS_IDLE_S;
 }
 
 /* A segment that is old or strange is answered by an ACK, which tells a sound peer where we are. */
-static void answer_dubious(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s)
+void input_dubious(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s)
 {
     if (s->payload.len > 0) {
         ack_soon(e, c); /* never throttled: a retransmission means that our ACK was lost */
@@ -173,15 +167,15 @@ static bool input_checks(struct tcp_engine *e, struct tcp_conn *c, const struct 
         r->status = engine_count(e, WAX_TCP_NO_TIMESTAMP);
         return false;
     }
-    if (paws_rejects(e, c, s)) {
+    if (input_paws(e, c, s)) {
         r->status = engine_count(e, WAX_TCP_PAWS);
-        answer_dubious(e, c, s);
+        input_dubious(e, c, s);
         return false;
     }
     if (!acceptable(c, s)) {
         r->status = engine_count(e, WAX_TCP_OUT_OF_WINDOW);
         if ((s->flags & TCP_RST) == 0) {
-            answer_dubious(e, c, s);
+            input_dubious(e, c, s);
         }
         return false;
     }
@@ -366,42 +360,6 @@ static void input_data(struct tcp_engine *e, struct tcp_conn *c, const struct tc
     }
     if ((c->flags & (F_FIN_SEEN | F_FIN_TAKEN)) == F_FIN_SEEN && c->rcv_nxt == c->rcv_fin) {
         input_fin(e, c);
-    }
-}
-
-/* TIME-WAIT: a new SYN may take over (RFC 6191, RFC 1122 4.2.2.13); RST is ignored (RFC 1337). */
-static void input_time_wait(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
-                            struct tcp_result *r)
-{
-    if ((s->flags & TCP_RST) != 0) {
-        r->status = engine_count(e, WAX_TCP_BAD_RST);
-        return;
-    }
-    if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-        bool both = (c->flags & F_TS) != 0 && s->has_timestamps;
-        bool newer =
-            both && s->tsval != c->ts_recent ? seq_lt(c->ts_recent, s->tsval) : seq_lt(c->rcv_nxt, s->seq);
-        if (newer) {
-            uint32_t floor = c->snd_max;
-            conn_detach(e, c);
-            if ((c->flags & F_USER) == 0) {
-                conn_close(e, c, WAX_OK);
-            }
-            r->id = TCP_NONE;
-            input_unknown(e, s, r);
-            if (r->id != TCP_NONE && seq_le(conn_at(e, r->id)->snd_una, floor)) {
-                struct tcp_conn *n = conn_at(e, r->id);
-                n->snd_una = n->snd_nxt = n->snd_max = n->recover = floor + 1;
-            }
-            return;
-        }
-    }
-    r->status = engine_count(e, WAX_TCP_OUT_OF_WINDOW);
-    if ((s->flags & TCP_FIN) != 0 && !paws_rejects(e, c, s)) {
-        timer_life(e, c, e->cfg.time_wait_ms); /* its FIN again: our last ACK was lost */
-        ack_soon(e, c);
-    } else {
-        answer_dubious(e, c, s);
     }
 }
 
