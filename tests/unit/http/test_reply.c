@@ -18,14 +18,14 @@ Test(http_reply, health_is_200_ok_and_keeps_the_connection)
 {
     cr_assert_str_eq(status_reply(WAX_OK, false),
                      "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                     "Content-Length: 7\r\n\r\n200 ok\n");
+                     "Content-Length: 3\r\n\r\nok\n");
 }
 
 Test(http_reply, rfc9110_9_3_2_head_has_the_length_but_no_body)
 {
     cr_assert_str_eq(status_reply(WAX_OK, true),
                      "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                     "Content-Length: 7\r\n\r\n");
+                     "Content-Length: 3\r\n\r\n");
 }
 
 Test(http_reply, refusals_have_their_codes_and_close)

@@ -22,7 +22,7 @@ static struct {
     struct toy_items sends, gives;
     uint32_t credits; /* sends that may be under way */
     bool gives_full, control_away;
-    uint8_t records[1u << 20];
+    _Alignas(8) uint8_t records[1u << 20];
     uint32_t record_head, record_tail;
     struct wax_metrics metrics;
     struct route route;
@@ -114,6 +114,7 @@ static inline void toy_clear(void)
 
 static inline void toy_start(void)
 {
+    POOL_UNPOISON(&toy, sizeof toy); /* a test may start twice */
     memset(&toy, 0, sizeof toy);
     toy.credits = 256;
     toy.now_us = 1000000;

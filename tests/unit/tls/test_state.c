@@ -208,7 +208,7 @@ Test(tls_state, answer_waits_when_there_is_no_room)
 Test(tls_state, rfc8446_5_1_key_update_may_be_split_over_records)
 {
     for (size_t i = 0; i < 5; i++) {
-        cr_assert_eq(give(&client, &server, TLS_HANDSHAKE, KEY_UPDATE_YES + i, 1), WAX_OK);
+        cr_assert_eq(give(&client, &server, TLS_HANDSHAKE, &KEY_UPDATE_YES[i], 1), WAX_OK);
         cr_assert_eq(ev.out_len, i == 4 ? 27 : 0);
     }
     sender_rekey(&client);

@@ -35,7 +35,8 @@ struct story {
 static void story_add(struct story *s, const void *bytes, size_t len)
 {
     cr_assert_leq(s->len + len, sizeof s->text);
-    memcpy(s->text + s->len, bytes, len);
+    if (len != 0)
+        memcpy(s->text + s->len, bytes, len);
     s->len += len;
 }
 
