@@ -203,8 +203,6 @@ void item_of_receipt(struct item *item, const struct log_receipt *receipt);
 void mailbox_item_gone(struct mailboxes *m, struct mailbox *box, struct item *item);
 /* mailbox.c */
 void mailbox_refuse(struct mailboxes *m, struct mailbox *box, uint64_t position, uint32_t worker);
-void *xrealloc(void *p,
-               size_t bytes); /* aborts when memory is out: the log is the truth, a restart is safe */
 
 /* segment.c */
 struct segment *segment_of_op(struct storage_op *op);

@@ -90,6 +90,6 @@ enum wax_status local_env_open(struct local *local, const struct storage_local_c
 struct job *job_new(enum job_kind kind, uint32_t shard, uint64_t segment, struct storage_op *op,
                     size_t value_len);
 void job_ask(struct local *local, struct job *job);
-void *job_thread(void *local);
+void *job_thread(void *arg);
 
 #endif

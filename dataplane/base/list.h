@@ -17,9 +17,11 @@ struct link {
 #define list_entry(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Walks the links from first to last; the current one may be removed in the body. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): `at` is declared here */
 #define list_for_each(at, head)                                                                              \
     for (struct link *at = (head)->next, *at##_next = at->next; at != (head);                                \
          at = at##_next, at##_next = at->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /*
  * Makes an empty list, or a link on no list.

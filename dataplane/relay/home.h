@@ -46,7 +46,7 @@ size_t home_bytes(const struct home_config *config);
  * Make a home in `memory` (any alignment; stays the caller's). `port`, `route`, `messages`
  * (this worker's) and `metrics` must outlive it. Returns OK, BAD_ARGUMENT or NO_MEMORY.
  */
-enum wax_status home_init(struct home **home, struct span memory, const struct home_config *config,
+enum wax_status home_init(struct home **out, struct span memory, const struct home_config *config,
                           const struct relay_port *port, const struct route *route, struct msg_pool *messages,
                           struct wax_metrics *metrics, uint64_t now_us);
 

@@ -132,6 +132,7 @@ MIXED_BACKEND(vaes_avx512, 128)
 MIXED_BACKEND(vaes_avx512, 256)
 #endif
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): `check` is an initializer */
 #define AES_128(label, variant, check)                                                                       \
     {                                                                                                        \
         .name = "ipsec-mb " label " aes-128-gcm", .suite = TLS_AES_128_GCM_SHA256, .key_bytes = 16,          \
@@ -144,6 +145,7 @@ MIXED_BACKEND(vaes_avx512, 256)
         .secret_bytes = 48, .records_max = AES_GCM_RECORDS_MAX, .available = check,                          \
         .seal = seal_256_##variant, .open = open_256_##variant                                               \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* clang-format off */
 static const struct aead backends[] = {

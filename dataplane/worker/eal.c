@@ -90,9 +90,9 @@ static void args_make(struct args *args, const struct wax_config *config, const 
 static enum config_level log_level_now(void)
 {
     int level = rte_log_cur_msg_loglevel();
-    return level < 0 || level <= (int)RTE_LOG_WARNING ? CONFIG_LEVEL_WARN
-           : level <= (int)RTE_LOG_INFO               ? CONFIG_LEVEL_INFO
-                                                      : CONFIG_LEVEL_DEBUG;
+    return level <= (int)RTE_LOG_WARNING ? CONFIG_LEVEL_WARN
+           : level <= (int)RTE_LOG_INFO  ? CONFIG_LEVEL_INFO
+                                         : CONFIG_LEVEL_DEBUG;
 }
 
 /* EAL writes whole lines into this stream. */

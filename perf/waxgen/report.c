@@ -19,7 +19,7 @@ static uint64_t bucket_top(uint32_t bucket)
     uint32_t power = bucket >> SUB_BITS;
     if (power == 0)
         return bucket;
-    uint64_t base = (uint64_t)((1u << SUB_BITS) + (bucket & ((1u << SUB_BITS) - 1)));
+    uint64_t base = (1ull << SUB_BITS) + (bucket & ((1u << SUB_BITS) - 1));
     return ((base + 1) << (power - 1)) - 1;
 }
 
