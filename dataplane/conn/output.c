@@ -37,7 +37,7 @@ static void output_segment(struct stack *stack, struct packet packet, const stru
 {
     size_t header = 0;
     uint8_t *l4 = packet.data + NET_HEADER_BYTES_MAX;
-    enum wax_status status = net_output(&stack->net[packet.port], from, to, PROTOCOL_TCP, l4, len,
+    enum wax_status status = net_output(&stack->net[packet.port], from, to, PROTOCOL_TCP, 0, l4, len,
                                         NET_HEADER_BYTES_MAX, stack->now_us, &header);
     if (status != WAX_OK) {
         metrics_count(stack->metrics, status); /* lost: TCP sends it again */

@@ -215,7 +215,8 @@ static const struct addr *next_hop(const struct net *net, const struct addr *dst
 }
 
 enum wax_status net_output(struct net *net, const struct addr *src, const struct addr *dst, uint8_t protocol,
-                           uint8_t *l4, size_t l4_len, size_t headroom, uint64_t now_us, size_t *header_len)
+                           uint8_t ecn, uint8_t *l4, size_t l4_len, size_t headroom, uint64_t now_us,
+                           size_t *header_len)
 {
     const size_t needed = ETH_HEADER_BYTES + IP4_HEADER_BYTES;
     if (headroom < needed || addr_is_ip4(src) != addr_is_ip4(dst)) {
@@ -233,7 +234,7 @@ enum wax_status net_output(struct net *net, const struct addr *src, const struct
     if (status != WAX_OK) {
         return status;
     }
-    ip4_write(l4 - IP4_HEADER_BYTES, src, dst, protocol, 0, l4_len);
+    ip4_write(l4 - IP4_HEADER_BYTES, src, dst, protocol, ecn & IP_ECN_MASK, l4_len);
     eth_write(l4 - needed, &mac, &net->config.mac, ETH_TYPE_IP4);
     *header_len = needed;
     return WAX_OK;

@@ -77,12 +77,14 @@ enum wax_status net_input(struct net *net, struct span frame, uint64_t now_us, s
 
 /*
  * Writes IP and Ethernet headers in front of the transport packet `l4` of l4_len bytes, before which
- * `headroom` bytes may be used; *header_len is how many were: the frame begins at l4 - *header_len. Errors:
- * NEIGH_UNRESOLVED (send what net_solicit makes; drop the packet, TCP sends it again), NEIGH_FULL,
- * NET_NO_ROUTE, NET_TOO_BIG, BAD_ARGUMENT (too little headroom, or src and dst of different families).
+ * `headroom` bytes may be used; `ecn` is the two bits of RFC 3168 (0: not ECN-capable, 2: ECT(0));
+ * *header_len is how many were: the frame begins at l4 - *header_len. Errors: NEIGH_UNRESOLVED (send what
+ * net_solicit makes; drop the packet, TCP sends it again), NEIGH_FULL, NET_NO_ROUTE, NET_TOO_BIG,
+ * BAD_ARGUMENT (too little headroom, or src and dst of different families).
  */
 enum wax_status net_output(struct net *net, const struct addr *src, const struct addr *dst, uint8_t protocol,
-                           uint8_t *l4, size_t l4_len, size_t headroom, uint64_t now_us, size_t *header_len);
+                           uint8_t ecn, uint8_t *l4, size_t l4_len, size_t headroom, uint64_t now_us,
+                           size_t *header_len);
 
 /*
  * The next request to neighbours, a frame of *len bytes (room for NET_SOLICIT_BYTES is needed). Call it at

@@ -142,7 +142,7 @@ static void segment_send(struct gen *gen, void *owner, uint8_t *l4, size_t len, 
 {
     size_t header = 0;
     enum wax_status status =
-        net_output(&gen->net, from, to, PROTOCOL_TCP, l4, len, NET_HEADER_BYTES_MAX, gen->now_us, &header);
+        net_output(&gen->net, from, to, PROTOCOL_TCP, 0, l4, len, NET_HEADER_BYTES_MAX, gen->now_us, &header);
     if (status == WAX_OK) {
         gen->port.send(gen->port.ctx, owner, l4 - header, header + len);
     } else {
@@ -257,7 +257,7 @@ static bool resolved(struct gen *gen)
 {
     uint8_t nothing[NET_HEADER_BYTES_MAX + TCP_HEADER_BYTES];
     size_t header;
-    return net_output(&gen->net, &gen->options.address.addr, &gen->options.peer, PROTOCOL_TCP,
+    return net_output(&gen->net, &gen->options.address.addr, &gen->options.peer, PROTOCOL_TCP, 0,
                       nothing + NET_HEADER_BYTES_MAX, TCP_HEADER_BYTES, NET_HEADER_BYTES_MAX, gen->now_us,
                       &header) == WAX_OK;
 }

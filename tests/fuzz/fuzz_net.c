@@ -51,7 +51,7 @@ static void check_tcp(const uint8_t *frame, size_t len, const struct net_rx *rx,
     check(rx->l4.data >= frame && rx->l4.data + rx->l4.len <= frame + len);
     check(net_is_ours(&net, &rx->dst) && !net_is_ours(&net, &rx->src));
     enum wax_status status =
-        net_output(&net, &rx->dst, &rx->src, IP_PROTOCOL_TCP, packet + NET_HEADER_BYTES_MAX, 20,
+        net_output(&net, &rx->dst, &rx->src, IP_PROTOCOL_TCP, 0, packet + NET_HEADER_BYTES_MAX, 20,
                    NET_HEADER_BYTES_MAX, now_us, &header_len);
     if (status == WAX_OK) {
         struct ip4_packet ip;

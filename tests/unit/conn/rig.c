@@ -179,7 +179,7 @@ static void make_host(struct rig *rig)
     uint8_t l4[NET_HEADER_BYTES_MAX + TCP_HEADER_BYTES] = {0};
     struct addr address = addr_ip4(0xc6120001u);
     size_t header;
-    (void)net_output(&rig->host_net, &net.addresses[0].addr, &address, 6, l4 + NET_HEADER_BYTES_MAX,
+    (void)net_output(&rig->host_net, &net.addresses[0].addr, &address, 6, 0, l4 + NET_HEADER_BYTES_MAX,
                      TCP_HEADER_BYTES, NET_HEADER_BYTES_MAX, rig->now_us, &header);
     net_neigh(&rig->host_net, &address, &rig->stack_config.net[0].mac, rig->now_us);
 }
@@ -355,7 +355,7 @@ static void host_output(struct rig *rig)
         uint8_t *l4 = buffer + NET_HEADER_BYTES_MAX;
         while (
             tcp_output(rig->host, id, rig->now_us, span_of(l4, sizeof buffer - NET_HEADER_BYTES_MAX), &out))
-            if (net_output(&rig->host_net, &out.tuple->local, &out.tuple->peer, 6, l4, out.len,
+            if (net_output(&rig->host_net, &out.tuple->local, &out.tuple->peer, 6, 0, l4, out.len,
                            NET_HEADER_BYTES_MAX, rig->now_us, &header) == WAX_OK)
                 wire_put(rig, &rig->to_stack, l4 - header, (uint32_t)(header + out.len));
     }

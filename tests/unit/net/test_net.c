@@ -67,7 +67,7 @@ static enum wax_status input_at(uint64_t now_us)
 static enum wax_status output(uint32_t dst, size_t len, size_t *header_len)
 {
     struct addr s = addr_ip4(US), d = addr_ip4(dst);
-    return net_output(&net, &s, &d, IP_PROTOCOL_TCP, frame + 64, len, 64, NOW, header_len);
+    return net_output(&net, &s, &d, IP_PROTOCOL_TCP, 0, frame + 64, len, 64, NOW, header_len);
 }
 
 Test(net, tcp_packet_is_handed_up_without_headers_and_padding)
@@ -293,8 +293,8 @@ Test(net, output_refuses_what_cannot_be_sent)
     cr_assert_eq(output(US, 20, &header_len), WAX_NET_NO_ROUTE, "ourselves");
     cr_assert_eq(output(PEER, 1481, &header_len), WAX_NET_TOO_BIG);
     cr_assert_eq(output(PEER, 1480, &header_len), WAX_NEIGH_UNRESOLVED);
-    cr_assert_eq(net_output(&net, &s, &d, 6, frame + 64, 20, 33, NOW, &header_len), WAX_BAD_ARGUMENT);
-    cr_assert_eq(net_output(&net, &s, &six, 6, frame + 64, 20, 64, NOW, &header_len), WAX_BAD_ARGUMENT);
+    cr_assert_eq(net_output(&net, &s, &d, 6, 0, frame + 64, 20, 33, NOW, &header_len), WAX_BAD_ARGUMENT);
+    cr_assert_eq(net_output(&net, &s, &six, 6, 0, frame + 64, 20, 64, NOW, &header_len), WAX_BAD_ARGUMENT);
     net.config.gateway = (struct addr){{0}};
     cr_assert_eq(output(FAR, 20, &header_len), WAX_NET_NO_ROUTE);
 }
@@ -358,4 +358,16 @@ Test(net, rfc3021_both_addresses_of_a_31_are_hosts)
     make_ip(US - 1, US, IP_PROTOCOL_TCP, 20);
     cr_assert_eq(input_at(NOW), WAX_OK);
     cr_assert_eq(output(US - 1, 20, &header_len), WAX_OK);
+}
+
+Test(net, rfc3168_5_output_carries_the_ecn_bits_that_it_is_given_and_no_others)
+{
+    size_t header_len;
+    struct addr s = addr_ip4(US), d = addr_ip4(PEER);
+    make_ip(PEER, US, IP_PROTOCOL_TCP, 20);
+    cr_assert_eq(input_at(NOW), WAX_OK);
+    cr_assert_eq(net_output(&net, &s, &d, 6, 2, frame + 64, 20, 64, NOW, &header_len), WAX_OK);
+    cr_assert_eq(frame[64 - IP4_HEADER_BYTES + 1], 2);
+    cr_assert_eq(net_output(&net, &s, &d, 6, 0xff, frame + 64, 20, 64, NOW, &header_len), WAX_OK);
+    cr_assert_eq(frame[64 - IP4_HEADER_BYTES + 1], 3);
 }
