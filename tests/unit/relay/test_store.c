@@ -66,6 +66,24 @@ Test(store, while_control_is_away_an_overflowing_window_goes_on_in_memory, .init
     cr_assert_null(toy_record(CHANNEL_DRAIN), "it is online");
 }
 
+Test(store, what_moved_up_into_the_window_keeps_its_place_in_the_queue_for_the_store, .init = toy_start)
+{
+    struct item attached = toy_online(2, 9);
+    home_control_down(toy.home);
+    for (uint64_t id = 1; id <= 7; id++)
+        toy_message(1, 2, id, 0);
+    toy_report(&attached, ITEM_ACK, 1);
+    TOY_ANSWER(1, WIRE_DELIVERED, 0);
+    toy_clear();
+    home_control_up(toy.home, 1, toy.now_us);
+    toy_poll();
+    for (uint64_t id = 2; id <= 7; id++) {
+        struct channel_store *store = toy_record(CHANNEL_STORE);
+        cr_assert_not_null(store);
+        cr_assert_eq(store->id, id);
+    }
+}
+
 Test(store, after_a_restart_sessions_are_announced_and_drains_go_on_where_they_were, .init = toy_start)
 {
     toy_attach(2, 9, false);
