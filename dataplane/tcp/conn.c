@@ -79,6 +79,9 @@ struct tcp_conn *conn_new(struct tcp_engine *e, const struct tcp_tuple *tuple)
     c->heard_s = e->now_s;
     c->challenge_ms = e->now_ms - e->cfg.challenge_ms;
     e->stats.conns++;
+    if (e->trace.on != 0) {
+        trace_adopt(e, c);
+    }
     return c;
 }
 
@@ -140,8 +143,8 @@ void conn_close(struct tcp_engine *e, struct tcp_conn *c, enum wax_status status
             c->events |= TCP_EV_CLOSED | (status == WAX_TCP_RESET ? TCP_EV_RESET : 0u);
         }
     }
-    c->state = TCP_STATE_CLOSED;
-    c->flags &= F_READY | F_DEAD | F_USER | F_RST_NOW | F_TS | F_ACTIVE;
+    conn_state(e, c, TCP_STATE_CLOSED);
+    c->flags &= F_READY | F_DEAD | F_USER | F_RST_NOW | F_TS | F_ACTIVE | F_TRACE;
     c->dupacks_owed = 0;
     conn_collect(e, c);
 }
@@ -181,7 +184,7 @@ void conn_established(struct tcp_engine *e, struct tcp_conn *c, const struct tcp
 {
     ack_rtt(e, c, s);
     conn_half_open(e, c, false);
-    c->state = (c->flags & F_FIN_QUEUED) != 0 ? TCP_STATE_FIN_WAIT_1 : TCP_STATE_ESTABLISHED;
+    conn_state(e, c, (c->flags & F_FIN_QUEUED) != 0 ? TCP_STATE_FIN_WAIT_1 : TCP_STATE_ESTABLISHED);
     c->flags &= ~(F_RTX | F_RTT | F_SYN_NOW | F_LIFE);
     c->flags |= F_USER;
     c->backoff = 0;

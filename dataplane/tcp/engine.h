@@ -9,6 +9,7 @@
 #include "base/flow.h"
 #include "base/wheel.h"
 #include "tcp/segment.h"
+#include "tcp/trace.h"
 
 /* Flags of a connection. */
 #define F_READY       0x00000001u /* on the ready list */
@@ -41,6 +42,7 @@
 #define F_HALF_OPEN   0x08000000u /* counted as half-open */
 #define F_WSCALE      0x10000000u /* both sides scale their windows */
 #define F_FIN_ACKED   0x20000000u /* our FIN has been acknowledged (F_FIN_QUEUED is cleared then) */
+#define F_TRACE       0x40000000u /* somebody may want to know what happens to it (trace.c) */
 
 /*
  * A connection. Lines 0 and 1 are all that header prediction needs, together with the send queue's handle.
@@ -130,6 +132,14 @@ struct tcp_listener {
     uint32_t tag;
 };
 
+/* Who is watched (trace.c). */
+struct tcp_traces {
+    struct ring *ring;
+    uint32_t on;   /* bit i: watches[i] is in use */
+    uint16_t lost; /* events that found no room since the last that did */
+    struct tcp_tuple watches[WAX_TRACES_MAX];
+};
+
 struct tcp_engine {
     struct tcp_conn *conns;
     uint64_t now_us;
@@ -144,6 +154,7 @@ struct tcp_engine {
     struct tcp_env env;
     struct tcp_config cfg;
     struct tcp_stats stats;
+    struct tcp_traces trace;
     struct tcp_listener listeners[WAX_LISTENERS_MAX];
     struct flow_table flows;
     struct wheel wheel;
@@ -177,6 +188,31 @@ static inline enum wax_status engine_count(struct tcp_engine *e, enum wax_status
 {
     e->env.counters[status]++;
     return status;
+}
+
+/* trace.c: for connections with F_TRACE alone, and for what has none. */
+void trace_adopt(struct tcp_engine *e, struct tcp_conn *c); /* is it watched? */
+void trace_in(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s);
+void trace_in_unknown(struct tcp_engine *e, const struct tcp_segment *s);
+void trace_reason(struct tcp_engine *e, uint32_t id, const struct tcp_tuple *t, enum wax_status status);
+void trace_out(struct tcp_engine *e, struct tcp_conn *c, struct view segment);
+void trace_state(struct tcp_engine *e, struct tcp_conn *c, enum tcp_state to);
+void trace_congestion(struct tcp_engine *e, struct tcp_conn *c);
+void trace_timer(struct tcp_engine *e, struct tcp_conn *c, enum tcp_trace_timer which);
+
+/* Whether the trace wants to hear of a connection. */
+static inline bool conn_traced(const struct tcp_conn *c)
+{
+    return __builtin_expect((c->flags & F_TRACE) != 0, 0);
+}
+
+/* Go over to another state. */
+static inline void conn_state(struct tcp_engine *e, struct tcp_conn *c, enum tcp_state to)
+{
+    if (conn_traced(c)) {
+        trace_state(e, c, to);
+    }
+    c->state = (uint8_t)to;
 }
 
 /* Whether both sides know each other's sequence numbers (RFC 9293 3.5.2). */

@@ -118,7 +118,7 @@ static void input_syn_sent(struct tcp_engine *e, struct tcp_conn *c, const struc
         ack_soon(e, c);
         return;
     }
-    c->state = TCP_STATE_SYN_RECEIVED; /* simultaneous open (RFC 9293 3.5, figure 7) */
+    conn_state(e, c, TCP_STATE_SYN_RECEIVED); /* simultaneous open (RFC 9293 3.5, figure 7) */
     c->flags |= F_SYN_NOW;
     conn_ready(e, c);
 }
@@ -229,7 +229,7 @@ static bool input_ack(struct tcp_engine *e, struct tcp_conn *c, const struct tcp
     }
     switch (c->state) {
     case TCP_STATE_FIN_WAIT_1:
-        c->state = TCP_STATE_FIN_WAIT_2;
+        conn_state(e, c, TCP_STATE_FIN_WAIT_2);
         if (e->cfg.fin_wait_2_ms != UINT32_MAX) {
             timer_life(e, c, e->cfg.fin_wait_2_ms);
         }
@@ -310,10 +310,10 @@ static void input_fin(struct tcp_engine *e, struct tcp_conn *c)
     ack_soon(e, c);
     switch (c->state) {
     case TCP_STATE_ESTABLISHED:
-        c->state = TCP_STATE_CLOSE_WAIT;
+        conn_state(e, c, TCP_STATE_CLOSE_WAIT);
         break;
     case TCP_STATE_FIN_WAIT_1:
-        c->state = TCP_STATE_CLOSING;
+        conn_state(e, c, TCP_STATE_CLOSING);
         break;
     case TCP_STATE_FIN_WAIT_2:
         conn_time_wait(e, c);
@@ -372,22 +372,9 @@ static void input_steps(struct tcp_engine *e, struct tcp_conn *c, const struct t
     input_data(e, c, s, r);
 }
 
-void tcp_input(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s, uint64_t now_us,
-               struct tcp_result *r)
+static void input_dispatch(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s,
+                           struct tcp_result *r)
 {
-    engine_clock(e, now_us);
-    e->stats.segments_in++;
-    r->events = 0;
-    r->acked_bytes = 0;
-    r->data = view_of(NULL, 0);
-    r->status = WAX_OK;
-    r->reply_len = 0;
-    /* The id may be stale: an earlier segment of the burst, or its user, may have ended the connection. */
-    if (id == TCP_NONE || (conn_at(e, id)->flags & F_FLOW) == 0 ||
-        memcmp(&conn_at(e, id)->tuple, &s->tuple, sizeof s->tuple) != 0) {
-        id = engine_find(e, engine_hash(e, &s->tuple), &s->tuple);
-    }
-    r->id = id;
     if (id == TCP_NONE) {
         input_unknown(e, s, r);
         return;
@@ -409,4 +396,49 @@ void tcp_input(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s, u
     if (r->id == id) {
         r->events = tcp_take_events(e, id);
     }
+}
+
+/* The same while somebody is watched. */
+static void input_traced(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s, struct tcp_result *r)
+{
+    struct tcp_conn *c = id != TCP_NONE ? conn_at(e, id) : NULL;
+    uint32_t una = c != NULL ? c->snd_una : 0;
+    if (c != NULL) {
+        trace_adopt(e, c);
+        if (conn_traced(c)) {
+            trace_in(e, c, s);
+        }
+    } else {
+        trace_in_unknown(e, s);
+    }
+    input_dispatch(e, id, s, r);
+    if (r->status != WAX_OK) {
+        trace_reason(e, id, &s->tuple, r->status);
+    }
+    if (c != NULL && conn_traced(c) && c->snd_una != una && conn_synchronized(c)) {
+        trace_congestion(e, c);
+    }
+}
+
+void tcp_input(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s, uint64_t now_us,
+               struct tcp_result *r)
+{
+    engine_clock(e, now_us);
+    e->stats.segments_in++;
+    r->events = 0;
+    r->acked_bytes = 0;
+    r->data = view_of(NULL, 0);
+    r->status = WAX_OK;
+    r->reply_len = 0;
+    /* The id may be stale: an earlier segment of the burst, or its user, may have ended the connection. */
+    if (id == TCP_NONE || (conn_at(e, id)->flags & F_FLOW) == 0 ||
+        memcmp(&conn_at(e, id)->tuple, &s->tuple, sizeof s->tuple) != 0) {
+        id = engine_find(e, engine_hash(e, &s->tuple), &s->tuple);
+    }
+    r->id = id;
+    if (__builtin_expect(e->trace.on != 0, 0)) {
+        input_traced(e, id, s, r);
+        return;
+    }
+    input_dispatch(e, id, s, r);
 }

@@ -45,7 +45,7 @@ static void listen_syn(struct tcp_engine *e, const struct tcp_listener *l, const
         r->status = WAX_TCP_CONNS_FULL;
         return;
     }
-    c->state = TCP_STATE_SYN_RECEIVED;
+    conn_state(e, c, TCP_STATE_SYN_RECEIVED);
     c->tag = l->tag;
     conn_options(e, c, s);
     conn_half_open(e, c, true);

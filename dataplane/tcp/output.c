@@ -270,10 +270,9 @@ static bool output_data(struct tcp_engine *e, struct tcp_conn *c, struct span ou
     return output_segment(e, c, &p, out, o);
 }
 
-bool tcp_output(struct tcp_engine *e, uint32_t id, uint64_t now_us, struct span out, struct tcp_out *o)
+/* What is to be sent first. */
+static bool output_next(struct tcp_engine *e, struct tcp_conn *c, struct span out, struct tcp_out *o)
 {
-    engine_clock(e, now_us);
-    struct tcp_conn *c = conn_at(e, id);
     if (c->state <= TCP_STATE_CLOSED) {
         return (c->flags & F_RST_NOW) != 0 && output_reset(e, c, out, o);
     }
@@ -296,4 +295,16 @@ bool tcp_output(struct tcp_engine *e, uint32_t id, uint64_t now_us, struct span 
         return output_ack(e, c, c->snd_una - 1, out, o); /* RFC 1122 4.2.3.6 */
     }
     return false;
+}
+
+bool tcp_output(struct tcp_engine *e, uint32_t id, uint64_t now_us, struct span out, struct tcp_out *o)
+{
+    engine_clock(e, now_us);
+    struct tcp_conn *c = conn_at(e, id);
+    bool traced = conn_traced(c); /* the slot is free behind a RST */
+    bool built = output_next(e, c, out, o);
+    if (traced && built) {
+        trace_out(e, c, view_of(out.data, o->len));
+    }
+    return built;
 }

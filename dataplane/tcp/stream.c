@@ -16,7 +16,7 @@ enum wax_status tcp_connect(struct tcp_engine *e, const struct tcp_tuple *tuple,
     if (c == NULL) {
         return WAX_TCP_CONNS_FULL;
     }
-    c->state = TCP_STATE_SYN_SENT;
+    conn_state(e, c, TCP_STATE_SYN_SENT);
     c->tag = tag;
     c->flags |= F_USER | F_ACTIVE | F_SYN_NOW;
     conn_ready(e, c);
@@ -142,10 +142,10 @@ void tcp_close(struct tcp_engine *e, uint32_t id, uint64_t now_us)
         conn_close(e, c, WAX_OK);
         return;
     case TCP_STATE_ESTABLISHED:
-        c->state = TCP_STATE_FIN_WAIT_1;
+        conn_state(e, c, TCP_STATE_FIN_WAIT_1);
         break;
     case TCP_STATE_CLOSE_WAIT:
-        c->state = TCP_STATE_LAST_ACK;
+        conn_state(e, c, TCP_STATE_LAST_ACK);
         break;
     default: /* SYN-RECEIVED: FIN goes out once established */
         break;

@@ -156,9 +156,10 @@ struct tcp_stats {
     uint64_t challenge_acks;
     uint64_t fast_path_in; /* segments taken by header prediction */
     uint64_t opened_passive, opened_active;
-    uint32_t conns;     /* slots in use now, of any state */
-    uint32_t half_open; /* of them in SYN-RECEIVED */
-    uint32_t time_wait; /* of them in TIME-WAIT */
+    uint64_t trace_events, trace_lost; /* put into the trace's ring; found it full */
+    uint32_t conns;                    /* slots in use now, of any state */
+    uint32_t half_open;                /* of them in SYN-RECEIVED */
+    uint32_t time_wait;                /* of them in TIME-WAIT */
 };
 
 struct tcp_engine;

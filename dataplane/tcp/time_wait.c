@@ -36,7 +36,7 @@ void time_wait_list(struct tcp_engine *e, struct tcp_conn *c)
 
 void conn_time_wait(struct tcp_engine *e, struct tcp_conn *c)
 {
-    c->state = TCP_STATE_TIME_WAIT;
+    conn_state(e, c, TCP_STATE_TIME_WAIT);
     c->flags &= ~(F_RTX | F_PERSIST | F_RESEND | F_PROBE | F_KEEPALIVE | F_RTT | F_RECOVERY | F_LIFE);
     reassembly_clear(e, c);
     assert(c->send.len == 0);

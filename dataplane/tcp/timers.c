@@ -169,18 +169,32 @@ static void timers_rearm(struct tcp_engine *e, struct tcp_conn *c)
     }
 }
 
+static inline void timer_traced(struct tcp_engine *e, struct tcp_conn *c, enum tcp_trace_timer which)
+{
+    if (conn_traced(c)) {
+        trace_timer(e, c, which);
+    }
+}
+
 static void timers_run(struct tcp_engine *e, struct tcp_conn *c)
 {
     if ((c->flags & F_ACK_DELAYED) != 0 && due(e, c->ack_at)) {
+        timer_traced(e, c, TCP_TRACE_TIMER_DELAYED_ACK);
         c->flags = (c->flags & ~F_ACK_DELAYED) | F_ACK_NOW;
         conn_ready(e, c);
     }
     if ((c->flags & F_RTX) != 0 && due(e, c->rtx_at)) {
         c->flags &= ~F_RTX;
+        timer_traced(e, c,
+                     (c->flags & F_PERSIST) != 0 ? TCP_TRACE_TIMER_PERSIST : TCP_TRACE_TIMER_RETRANSMIT);
         rtx_expired(e, c);
+        if (conn_traced(c) && conn_synchronized(c)) {
+            trace_congestion(e, c);
+        }
     }
     if (c->state > TCP_STATE_CLOSED && (c->flags & F_LIFE) != 0 && due(e, c->life_at)) {
         c->flags &= ~F_LIFE;
+        timer_traced(e, c, TCP_TRACE_TIMER_LIFE);
         life_expired(e, c);
     }
     if (c->state > TCP_STATE_CLOSED) {

@@ -14,6 +14,7 @@
 #define WAX_LISTENERS_MAX         8u
 #define WAX_BURST_MAX             64u
 #define WAX_HANDSHAKE_THREADS_MAX 16u
+#define WAX_TRACES_MAX            8u /* connections or addresses watched at a time, a worker */
 
 /* Names of the protocol. */
 #define WAX_USER_BYTES           16u
@@ -82,6 +83,7 @@
 #define WAX_STORE_SHARDS 16u
 
 _Static_assert(WAX_BURST_MAX <= 64u, "a burst's marks fit one 64-bit word");
+_Static_assert(WAX_TRACES_MAX <= 32u, "watches fit the bits of a word");
 _Static_assert(WAX_WORKERS_MAX <= 64u, "doorbells of all workers fit one 64-bit word");
 _Static_assert((WAX_MESH_RETURN_SLOTS & (WAX_MESH_RETURN_SLOTS - 1u)) == 0, "rings are powers of two");
 _Static_assert((WAX_MESH_SEND_SLOTS & (WAX_MESH_SEND_SLOTS - 1u)) == 0, "rings are powers of two");
