@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -43,6 +44,34 @@ static bool hugepages_there(uint32_t memory_mib)
         return false;
     munmap(at, bytes);
     return true;
+}
+
+/* How many the kernel holds, free or not; 0 when it doesn't say. */
+static size_t hugepages_held(void)
+{
+    size_t pages = 0;
+    FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%zu", &pages) != 1) /* NOLINT(cert-err34-c): the kernel's number */
+        pages = 0;
+    fclose(file);
+    return pages;
+}
+
+/*
+ * The same with patience: a data plane that was killed gives its pages back only when its last thread has
+ * gone, which may be after its successor was started.
+ */
+static bool hugepages_wait(uint32_t memory_mib)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    bool there = hugepages_there(memory_mib);
+    for (int tries = 0; !there && tries < 150 && hugepages_held() * 2 >= memory_mib; tries++) {
+        (void)nanosleep(&pause, NULL);
+        there = hugepages_there(memory_mib);
+    }
+    return there;
 }
 
 /* "0@(0,1,3)": one logical core for the main thread, which may run on any of ours. */
@@ -123,7 +152,7 @@ static void log_redirect(struct journal *journal)
 bool eal_start(const struct wax_config *config, const struct place *place, struct journal *journal,
                bool *hugepages)
 {
-    bool there = config->hugepages != CONFIG_HUGEPAGES_OFF && hugepages_there(config->memory_mib);
+    bool there = config->hugepages != CONFIG_HUGEPAGES_OFF && hugepages_wait(config->memory_mib);
     *hugepages = there && (config->hugepages == CONFIG_HUGEPAGES_ON || geteuid() == 0);
     if (config->hugepages == CONFIG_HUGEPAGES_ON && !there) {
         journal_say(journal, CONFIG_LEVEL_ERROR, "eal", "not enough free hugepages of 2 MiB",

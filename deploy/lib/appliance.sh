@@ -155,6 +155,12 @@ control_restart() {
     wait_until 20 attached || fail_with_log "the data plane did not come back to the control plane" control
 }
 
+# The same for the data plane, on the port that it had.
+dataplane_restart() {
+    stop_process dataplane KILL
+    dataplane_start "$PORT_KIND" || fail_with_log "the data plane could not be started again" dataplane
+}
+
 appliance_remember() {
     remember WAY "$WAY"
     remember PORT_KIND "$PORT_KIND"
@@ -201,6 +207,7 @@ appliance_json() {
   "waxctl": $(json_text "${PROGRAM[waxctl]}"),
   "waxgen": $(json_text "${PROGRAM[waxgen]}"),
   "restart_control": $(json_text "$TREE/deploy/quickstart --name $NAME --restart-control"),
+  "restart_dataplane": $(json_text "$TREE/deploy/quickstart --name $NAME --restart-dataplane"),
   "stop": $(json_text "$TREE/deploy/quickstart --name $NAME --stop")
 }
 JSON

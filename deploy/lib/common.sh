@@ -73,7 +73,7 @@ state_claim() {
     exec {fd}>&-
 }
 
-# remember NAME VALUE: for a later call of quickstart (--stop, --restart-control).
+# remember NAME VALUE: for a later call of quickstart (--stop, --restart-…).
 remember() {
     printf '%s=%q\n' "$1" "$2" >>"$VARIABLES"
 }

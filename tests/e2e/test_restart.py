@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The control plane killed outright in the middle, and started again."""
+"""Either process killed outright in the middle, and started again."""
 
 import os
 import shlex
@@ -123,3 +123,47 @@ def test_an_account_made_just_before_is_still_known(appliance):
     end = time.monotonic() + 10
     ident = alice.send(identity, b"do you exist")
     expect.true(alice.status(ident, wait=end - time.monotonic()).kind in (ACCEPTED, DELIVERED), "known")
+
+
+def data_plane_killed(appliance):
+    """The data plane is killed, and another one serves."""
+    restart, = appliance.need("restart_dataplane")
+    done = subprocess.run(shlex.split(restart), capture_output=True, text=True, timeout=50, check=False)
+    expect.equal(done.returncode, 0, done.stdout + done.stderr)
+    appliance.end_sessions()
+
+
+def test_what_was_accepted_survives_the_data_plane(appliance):
+    alice, bob = appliance.open(), appliance.known()
+    idents = [alice.send(bob, b"%d" % n) for n in range(50)]
+    for ident in idents:
+        alice.status(ident, ACCEPTED)
+    data_plane_killed(appliance)
+    sender, session = appliance.open(alice.identity), appliance.open(bob)
+    session.delivery(49, wait=10)
+    expect.equal([d.ident for d in session.deliveries], idents)
+    for ident in idents:
+        sender.status(ident, DELIVERED, wait=10)
+
+
+def test_what_was_unanswered_when_the_data_plane_died_is_sent_again_and_seen_once(appliance):
+    alice, bob = appliance.open(), appliance.online(auto_ack=False)
+    idents = [alice.send(bob.identity, b"%d" % n) for n in range(30)]
+    bob.delivery(29)
+    bob.acknowledge(bob.deliveries[9].sequence)
+    for ident in idents[:10]:
+        alice.status(ident, DELIVERED)
+    data_plane_killed(appliance)
+    sender, session = appliance.open(alice.identity), appliance.open(bob.identity)
+    answered = {s.ident for s in alice.statuses}
+    for n, ident in enumerate(idents):
+        if ident not in answered:
+            sender.send(bob.identity, b"%d" % n, ident=ident)
+    for ident in idents:
+        if ident not in {s.ident for s in alice.statuses if s.kind == DELIVERED}:
+            sender.status(ident, DELIVERED, wait=10)
+    seen = [d.ident for d in bob.deliveries if d.ident <= idents[9]]
+    for d in session.deliveries:
+        if not seen or d.ident > seen[-1]:
+            seen.append(d.ident)
+    expect.equal(seen, idents)
