@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""perf/run: one suite, a table for people, one object of JSON for programs."""
+
+import argparse
+import json
+import time
+
+import suite_tcp
+from measure import Failed, Measured, machine, version
+
+SUITES = {
+    "tcp": (suite_tcp.measure, "the TCP engine alone: two of them back to back"),
+}
+
+EPILOG = "suites:\n" + "\n".join(f"  {name:10} {text}" for name, (_, text) in SUITES.items()) + """
+
+A suite fails when something is lost, reordered or wrong, never because a figure is low. Figures belong to
+the machine they were measured on: compare ratios. A figure that can't be measured is null in the JSON, and
+its reason stands under "reasons"."""
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="perf/run", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite", choices=sorted(SUITES), metavar="SUITE", help="what to measure")
+    parser.add_argument("--quick", action="store_true", help="end within 50 s, with rougher figures")
+    parser.add_argument("--json", metavar="FILE", help="write one JSON object there (-: to standard output)")
+    parser.add_argument("--workers", metavar="N", type=int, default=1, help="of the appliance, where there is one")
+    options = parser.parse_args(arguments)
+    if not 1 <= options.workers <= 64:
+        parser.error("--workers: 1 to 64")
+    return options
+
+
+def write(options, measured, seconds):
+    report = {"suite": options.suite, "version": version(), "machine": machine(), "quick": options.quick,
+              "seconds": round(seconds, 1), "errors": measured.errors, **measured.keys, "reasons": measured.reasons}
+    text = json.dumps(report, indent=2) + "\n"
+    if options.json == "-":
+        print(text, end="")
+    elif options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def main(arguments):
+    options = parse(arguments)
+    measured = Measured(quiet=options.json == "-")
+    began = time.monotonic()
+    try:
+        SUITES[options.suite][0](options, measured)
+    except Failed as failed:
+        measured.errors.append(str(failed))
+    write(options, measured, time.monotonic() - began)
+    for error in measured.errors:
+        measured.say(f"✗ {error}")
+    return 1 if measured.errors else 0
