@@ -137,6 +137,7 @@ void conn_close(struct tcp_engine *e, struct tcp_conn *c, enum wax_status status
     reassembly_clear(e, c);
     if (c->state == TCP_STATE_TIME_WAIT) {
         e->stats.time_wait--;
+        c->status = WAX_OK;
     } else {
         c->status = (uint8_t)status;
         if ((c->flags & F_USER) != 0) {
@@ -165,10 +166,10 @@ void conn_options(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_seg
     }
     if (syn->wscale != 0xff && !e->cfg.no_window_scale) {
         c->flags |= F_WSCALE;
-        c->snd_scale = syn->wscale;
-        c->rcv_scale = e->rcv_scale;
+        c->snd_scale = syn->wscale & 15u;
+        c->rcv_scale = e->rcv_scale & 15u;
     }
-    if (syn->sack_permitted) {
+    if (syn->sack_permitted && !e->cfg.no_sack) {
         c->flags |= F_SACK_OK;
     }
     c->mss = (uint16_t)mss;

@@ -225,7 +225,8 @@ uint32_t tcp_take_events(struct tcp_engine *e, uint32_t id)
 
 enum wax_status tcp_status(const struct tcp_engine *e, uint32_t id)
 {
-    return (enum wax_status)conn_at(e, id)->status;
+    const struct tcp_conn *c = conn_at(e, id);
+    return c->state == TCP_STATE_CLOSED ? (enum wax_status)c->status : WAX_OK;
 }
 
 uint32_t tcp_tag(const struct tcp_engine *e, uint32_t id)

@@ -42,7 +42,10 @@
 #define F_HALF_OPEN   0x08000000u /* counted as half-open */
 #define F_WSCALE      0x10000000u /* both sides scale their windows */
 #define F_FIN_ACKED   0x20000000u /* our FIN has been acknowledged (F_FIN_QUEUED is cleared then) */
-#define F_TRACE       0x40000000u /* somebody may want to know what happens to it (trace.c) */
+
+/* More of them (flags2), none of which header prediction has to know. */
+#define F2_DSACK 0x01u       /* a duplicate to report lies in the engine's table (RFC 2883) */
+#define F_TRACE  0x40000000u /* somebody may want to know what happens to it (trace.c) */
 
 /*
  * A connection. Lines 0 and 1 are all that header prediction needs, together with the send queue's handle.
@@ -53,8 +56,9 @@ struct tcp_conn {
     /* line 0 */
     struct tcp_tuple tuple;
     uint8_t state;
-    uint8_t snd_scale, rcv_scale;
+    uint8_t snd_scale : 4, rcv_scale : 4;
     uint8_t dupacks;
+    uint8_t flags2;
     uint32_t flags;
     uint32_t rcv_nxt;
     uint32_t rcv_edge; /* right edge of the window offered; never moves back */
@@ -92,7 +96,6 @@ struct tcp_conn {
     uint32_t wnd_max; /* largest window the peer offered */
     uint32_t recover; /* RFC 6582 */
     uint32_t rcv_fin; /* with F_FIN_SEEN: sequence of the peer's FIN */
-    uint32_t ooo_tail;
     uint32_t ts_offset;
     uint32_t stall_ms; /* since when the peer has not made progress */
     uint32_t sent_ms;  /* when data was last sent */
@@ -100,14 +103,15 @@ struct tcp_conn {
     uint32_t challenge_ms; /* when the last throttled ACK was sent */
     uint32_t tag;
     uint32_t generation;
-    uint16_t ooo_count;
     uint8_t backoff; /* RTO is doubled so many times */
     uint8_t events;
-    uint8_t status;
     uint8_t dupacks_owed; /* duplicate ACKs to send for out-of-order segments */
-    uint8_t probes;       /* keepalive probes unanswered */
-    uint8_t congestion;   /* index of the algorithm */
-    uint32_t cc[2];       /* its own state */
+    union {
+        uint8_t probes; /* keepalive probes unanswered */
+        uint8_t status; /* once CLOSED */
+    };
+    uint8_t spare[4];
+    uint32_t cc[4]; /* the congestion control's own state */
 };
 
 _Static_assert(sizeof(struct tcp_conn) == 256, "an idle connection is four cache lines");
@@ -123,6 +127,14 @@ struct tcp_congestion {
     void (*start)(struct tcp_conn *c, uint32_t initial_window);
     void (*acked)(struct tcp_conn *c, uint32_t bytes, uint64_t now_us); /* new data, outside recovery */
     uint32_t (*ssthresh)(struct tcp_conn *c, uint32_t flight);          /* after a loss */
+};
+
+/* A duplicate that the next ACK of connection `id` reports. Direct-mapped by id: what is pushed out goes
+ * unreported, which only costs the peer a hint. */
+#define DSACKS_MAX 32u
+struct dsack {
+    uint32_t id;
+    struct sack_block block;
 };
 
 struct tcp_listener {
@@ -156,6 +168,7 @@ struct tcp_engine {
     struct tcp_stats stats;
     struct tcp_traces trace;
     struct tcp_listener listeners[WAX_LISTENERS_MAX];
+    struct dsack dsacks[DSACKS_MAX];
     struct flow_table flows;
     struct wheel wheel;
 };
@@ -300,8 +313,14 @@ void ack_rtt(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment 
 
 /* reassembly.c */
 enum wax_status reassembly_insert(struct tcp_engine *e, struct tcp_conn *c, uint32_t seq, struct view bytes);
+uint32_t reassembly_count(const struct tcp_engine *e, const struct tcp_conn *c); /* blocks held */
+const struct sack_block *reassembly_recent(const struct tcp_engine *e, const struct tcp_conn *c);
 void reassembly_pull(struct tcp_engine *e, struct tcp_conn *c);
 void reassembly_clear(struct tcp_engine *e, struct tcp_conn *c);
+
+/* sack.c: the receiver's part (RFC 2018 3 and 4, RFC 2883) */
+void sack_duplicate(struct tcp_engine *e, struct tcp_conn *c, uint32_t start, uint32_t end);
+uint32_t sack_blocks(struct tcp_engine *e, struct tcp_conn *c, uint32_t room, struct sack_block *out);
 
 /* timers.c */
 uint32_t conn_rto_ms(const struct tcp_engine *e, const struct tcp_conn *c); /* backed off */

@@ -147,6 +147,8 @@ bool input_paws(const struct tcp_engine *e, const struct tcp_conn *c, const stru
 void input_dubious(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s)
 {
     if (s->payload.len > 0) {
+        uint32_t end = s->seq + (uint32_t)s->payload.len;
+        sack_duplicate(e, c, s->seq, seq_lt(end, c->rcv_nxt) ? end : c->rcv_nxt);
         ack_soon(e, c); /* never throttled: a retransmission means that our ACK was lost */
     } else {
         input_challenge(e, c);
@@ -338,6 +340,9 @@ static void input_data(struct tcp_engine *e, struct tcp_conn *c, const struct tc
         return;
     }
     struct part p = segment_trim(c, s);
+    if (seq_lt(s->seq, c->rcv_nxt) && s->payload.len > 0) {
+        sack_duplicate(e, c, s->seq, p.seq);
+    }
     if (p.fin && (c->flags & F_FIN_SEEN) == 0) {
         c->flags |= F_FIN_SEEN;
         c->rcv_fin = p.seq + (uint32_t)p.data.len;

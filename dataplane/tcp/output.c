@@ -42,11 +42,9 @@ struct piece {
     uint8_t flags;
 };
 
-static bool output_finish(const struct tcp_engine *e, const struct tcp_conn *c, const struct tcp_header *h,
+static bool output_finish(const struct tcp_engine *e, const struct tcp_conn *c, size_t header_len,
                           const struct piece *p, struct span out, struct tcp_out *o)
 {
-    assert(out.len >= TCP_HEADER_BYTES_MAX + p->len);
-    size_t header_len = segment_write(out.data, h);
     o->payload_len = p->len;
     o->len = header_len + p->len;
     o->seq = p->seq;
@@ -78,19 +76,24 @@ static bool output_segment(struct tcp_engine *e, struct tcp_conn *c, const struc
                            struct tcp_out *o)
 {
     struct tcp_header h = header_of(e, c, p->seq, p->flags);
+    struct sack_block blocks[TCP_SACK_BLOCKS_MAX];
     h.window = output_window(e, c);
+    if ((c->flags & F_SACK_OK) != 0 && (c->ooo_head != 0 || (c->flags2 & F2_DSACK) != 0)) {
+        h.sack = blocks;
+        h.sack_count = (uint8_t)sack_blocks(e, c, p->len < c->mss ? c->mss - p->len : 0, blocks);
+    }
+    assert(out.len >= TCP_HEADER_BYTES_MAX + p->len);
+    size_t header_len = segment_write(out.data, &h);
     if (p->len > 0) {
-        /* The header's length is known beforehand: timestamps or not. */
-        size_t at = TCP_HEADER_BYTES + (h.has_timestamps ? TCP_TIMESTAMPS_BYTES : 0);
         size_t n = fifo_copy_from(e->env.blocks, &c->send, &c->cursor, p->seq - c->snd_una,
-                                  span_of(out.data + at, p->len));
+                                  span_of(out.data + header_len, p->len));
         assert(n == p->len);
         (void)n;
     }
     c->ack_sent = c->rcv_nxt;
     c->flags &= ~(F_ACK_NOW | F_ACK_DELAYED);
     e->stats.segments_out++;
-    return output_finish(e, c, &h, p, out, o);
+    return output_finish(e, c, header_len, p, out, o);
 }
 
 /* Where a segment without data stands: inside the peer's window even when that shrank (RFC 9293 3.8.6). */
@@ -113,7 +116,7 @@ static bool output_reset(struct tcp_engine *e, struct tcp_conn *c, struct span o
     struct tcp_header h = header_of(e, c, p.seq, p.flags);
     c->flags &= ~F_RST_NOW;
     e->stats.segments_out++;
-    output_finish(e, c, &h, &p, out, o);
+    output_finish(e, c, segment_write(out.data, &h), &p, out, o);
     conn_collect(e, c);
     return true;
 }
@@ -136,6 +139,7 @@ static bool output_syn(struct tcp_engine *e, struct tcp_conn *c, struct span out
     if (active) {
         h.has_timestamps = !e->cfg.no_timestamps;
     }
+    h.sack_permitted = active ? !e->cfg.no_sack : (c->flags & F_SACK_OK) != 0;
     if (active ? !e->cfg.no_window_scale : (c->flags & F_WSCALE) != 0) {
         h.wscale = e->rcv_scale;
     }
@@ -154,7 +158,7 @@ static bool output_syn(struct tcp_engine *e, struct tcp_conn *c, struct span out
         timer_rtx(e, c, conn_rto_ms(e, c));
     }
     e->stats.segments_out++;
-    return output_finish(e, c, &h, &p, out, o);
+    return output_finish(e, c, segment_write(out.data, &h), &p, out, o);
 }
 
 static uint32_t min3(uint32_t a, uint32_t b, uint32_t c)

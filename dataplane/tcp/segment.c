@@ -119,6 +119,16 @@ enum wax_status tcp_parse(struct view l4, const struct addr *src, const struct a
     return WAX_OK;
 }
 
+static size_t sack_write(uint8_t *o, const struct sack_block *blocks, uint32_t count)
+{
+    store_be32(o, (uint32_t)(OPT_NOP << 24 | OPT_NOP << 16 | OPT_SACK << 8) | (2 + 8 * count));
+    for (uint32_t i = 0; i < count; i++) {
+        store_be32(o + 4 + (size_t)8 * i, blocks[i].start);
+        store_be32(o + 8 + (size_t)8 * i, blocks[i].end);
+    }
+    return TCP_SACK_BYTES(count);
+}
+
 size_t segment_write(uint8_t *p, const struct tcp_header *h)
 {
     store_be16(p, h->source);
@@ -140,13 +150,21 @@ size_t segment_write(uint8_t *p, const struct tcp_header *h)
             o += 4;
         }
     }
+    if ((h->flags & TCP_SYN) != 0 && h->sack_permitted) {
+        store_be32(o, OPT_NOP << 24 | OPT_NOP << 16 | OPT_SACK_OK << 8 | 2);
+        o += 4;
+    }
     if (h->has_timestamps) {
         store_be32(o, OPT_NOP << 24 | OPT_NOP << 16 | OPT_TIMESTAMPS << 8 | 10);
         store_be32(o + 4, h->tsval);
         store_be32(o + 8, h->tsecr);
         o += TCP_TIMESTAMPS_BYTES;
     }
+    if (h->sack_count > 0) {
+        o += sack_write(o, h->sack, h->sack_count);
+    }
     size_t len = (size_t)(o - p);
+    assert(len <= TCP_HEADER_BYTES_MAX);
     p[12] = (uint8_t)(len << 2); /* in words, in the upper half */
     return len;
 }

@@ -10,9 +10,11 @@
 
 #define TCP_MSS_DEFAULT_IP4  536u /* when the peer names none (RFC 9293 3.7.1) */
 #define TCP_MSS_DEFAULT_IP6  1220u
-#define TCP_MSS_MIN          88u /* smaller offers only waste: taken as this */
-#define TCP_WSCALE_MAX       14u /* RFC 7323 2.3 */
-#define TCP_TIMESTAMPS_BYTES 12u /* with its two NOPs */
+#define TCP_MSS_MIN          88u             /* smaller offers only waste: taken as this */
+#define TCP_WSCALE_MAX       14u             /* RFC 7323 2.3 */
+#define TCP_TIMESTAMPS_BYTES 12u             /* with its two NOPs */
+#define TCP_SACK_BLOCKS_MAX  4u              /* that fit a header; beside timestamps one less (RFC 2018 3) */
+#define TCP_SACK_BYTES(n)    (4u + 8u * (n)) /* the option with its two NOPs */
 
 /* Sequence numbers compare modulo 2^32 (RFC 9293 3.4): seq_lt, seq_le, and the later one, seq_max. */
 static inline bool seq_lt(uint32_t a, uint32_t b)
@@ -30,6 +32,11 @@ static inline uint32_t seq_max(uint32_t a, uint32_t b)
     return seq_lt(a, b) ? b : a;
 }
 
+/* A block of the SACK option: [start, end). */
+struct sack_block {
+    uint32_t start, end;
+};
+
 /* What a header says. */
 struct tcp_header {
     uint16_t source, destination;
@@ -39,7 +46,10 @@ struct tcp_header {
     uint8_t wscale; /* with SYN: 0xff leaves the option out */
     uint16_t mss;   /* with SYN: 0 leaves the option out */
     bool has_timestamps;
+    bool sack_permitted; /* with SYN */
+    uint8_t sack_count;  /* blocks at `sack`, at most what fits */
     uint32_t tsval, tsecr;
+    const struct sack_block *sack;
 };
 
 /*

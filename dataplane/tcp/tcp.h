@@ -92,6 +92,7 @@ struct tcp_config {
     uint16_t mss;                /* MTU - 40 for IPv4, announced in SYN, RFC 6691 [1460] */
     bool no_timestamps;          /* neither offered nor accepted (RFC 7323) */
     bool no_window_scale;        /* neither offered nor accepted */
+    bool no_sack;                /* neither offered nor accepted (RFC 2018) */
     bool checksum_offload;       /* leave the pseudo-header's sum in the checksum field */
 };
 
@@ -153,6 +154,8 @@ struct tcp_stats {
     uint64_t fast_recoveries;
     uint64_t probes;       /* zero-window and keepalive probes sent */
     uint64_t out_of_order; /* segments kept for later */
+    uint64_t sacks_sent;   /* segments that carried SACK blocks */
+    uint64_t dsacks_sent;  /* of them with a duplicate in the first block (RFC 2883) */
     uint64_t challenge_acks;
     uint64_t fast_path_in; /* segments taken by header prediction */
     uint64_t opened_passive, opened_active;

@@ -271,6 +271,7 @@ static void setup_host(uint32_t host)
     h->config.keepalive_probes = 200;
     h->config.no_timestamps = chance(30);
     h->config.no_window_scale = chance(30);
+    h->config.no_sack = chance(20);
     h->config.blocks_reserve = chance(20) ? 1 : 0;
     uint32_t blocks = sim.tight ? (uint32_t)draw(24, 100) : BLOCKS_MAX;
     size_t pool = pool_bytes(blocks, WAX_BLOCK_BYTES), engine = tcp_engine_bytes(&h->config);

@@ -108,6 +108,7 @@ void script_in(struct script_in in)
     uint8_t packet[PACKET_BYTES];
     struct tcp_tuple t = S.tuple;
     t.peer_port = in.port != 0 ? in.port : t.peer_port;
+    struct sack_block blocks[4];
     struct tcp_header h = {
         .source = t.peer_port,
         .destination = t.local_port,
@@ -124,7 +125,14 @@ void script_in(struct script_in in)
         .has_timestamps = in.ts,
         .tsval = in.tsval != 0 ? in.tsval : S.ts_val,
         .tsecr = in.tsecr,
+        .sack_permitted = in.sackok,
+        .sack = blocks,
     };
+    while (h.sack_count < 4 && in.sack[2 * h.sack_count + 1] != 0) {
+        blocks[h.sack_count] =
+            (struct sack_block){in.sack[2 * h.sack_count] + S.irs, in.sack[2 * h.sack_count + 1] + S.irs};
+        h.sack_count++;
+    }
     size_t len = segment_write(packet, &h);
     for (uint32_t i = 0; i < in.len; i++) {
         packet[len + i] = script_byte((uint64_t)in.seq - 1 + i);
@@ -170,6 +178,20 @@ const struct tcp_segment *script_out(int line, uint8_t flags, uint32_t seq, uint
                      seq + i);
     }
     return s;
+}
+
+/* The SACK option holds exactly these blocks, relative to the peer's numbers. */
+void script_sacked(int line, const struct tcp_segment *s, const uint32_t pairs[8])
+{
+    uint32_t n = 0;
+    while (n < 4 && pairs[2 * n + 1] != 0) {
+        n++;
+    }
+    cr_assert_eq(s->sack.len, 8 * n, "line %d: %zu blocks", line, s->sack.len / 8);
+    for (uint32_t i = 0; i < 2 * n; i++) {
+        cr_assert_eq(load_be32(s->sack.data + 4 * (size_t)i) - S.iss, pairs[i], "line %d: edge %u is %u",
+                     line, i, load_be32(s->sack.data + 4 * (size_t)i) - S.iss);
+    }
 }
 
 void script_quiet(int line)
@@ -233,6 +255,29 @@ void script_open_ts(const struct tcp_config *config)
     script_listen();
     IN(TCP_SYN, .seq = 0, .mss = 1460, .ts = true, .ws = 1);
     const struct tcp_segment *s = OUT(TCP_SYN | TCP_ACK, 0, 1, 0);
+    IN(TCP_ACK, .seq = 1, .ack = 1, .ts = true, .tsecr = s->tsval);
+    EVENTS(TCP_EV_OPENED);
+    QUIET();
+}
+
+void script_open_sack(const struct tcp_config *config)
+{
+    script_start(config);
+    script_listen();
+    IN(TCP_SYN, .seq = 0, .mss = 1460, .sackok = true);
+    cr_assert(OUT(TCP_SYN | TCP_ACK, 0, 1, 0)->sack_permitted);
+    IN(TCP_ACK, .seq = 1, .ack = 1);
+    EVENTS(TCP_EV_OPENED);
+    QUIET();
+}
+
+void script_open_full(const struct tcp_config *config)
+{
+    script_start(config);
+    script_listen();
+    IN(TCP_SYN, .seq = 0, .mss = 1460, .ts = true, .ws = 1, .sackok = true);
+    const struct tcp_segment *s = OUT(TCP_SYN | TCP_ACK, 0, 1, 0);
+    cr_assert(s->sack_permitted && s->has_timestamps);
     IN(TCP_ACK, .seq = 1, .ack = 1, .ts = true, .tsecr = s->tsval);
     EVENTS(TCP_EV_OPENED);
     QUIET();

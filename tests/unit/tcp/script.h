@@ -53,6 +53,8 @@ struct script_in {
     uint16_t mss;
     uint8_t ws; /* shift + 1; 0: no option */
     bool ts;
+    bool sackok;
+    uint32_t sack[8]; /* pairs of start and end, relative to the engine's numbers; up to the first end 0 */
     uint32_t tsval, tsecr;
     uint16_t port; /* of the peer; 0: as ever */
     bool absolute; /* seq and ack as given */
@@ -62,12 +64,15 @@ extern struct script S;
 
 void script_start(const struct tcp_config *config);
 void script_listen(void);
-void script_open(const struct tcp_config *config);    /* passive open, no options but MSS 1460 */
-void script_open_ts(const struct tcp_config *config); /* with timestamps (peer's at 1000) and scale 0 */
-void script_connect(void);                            /* tcp_connect: the SYN is in the queue */
+void script_open(const struct tcp_config *config);      /* passive open, no options but MSS 1460 */
+void script_open_sack(const struct tcp_config *config); /* with SACK, without timestamps */
+void script_open_full(const struct tcp_config *config); /* with SACK and timestamps */
+void script_open_ts(const struct tcp_config *config);   /* with timestamps (peer's at 1000) and scale 0 */
+void script_connect(void);                              /* tcp_connect: the SYN is in the queue */
 void script_in(struct script_in in);
 const struct tcp_segment *script_out(int line, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len);
 void script_quiet(int line);
+void script_sacked(int line, const struct tcp_segment *segment, const uint32_t pairs[8]);
 void script_events(int line, uint32_t bits);
 void script_sleep(uint64_t us);
 void script_pump(void);
@@ -76,11 +81,12 @@ void script_read(uint32_t n); /* from the receive queue, after .hold */
 uint8_t script_byte(uint64_t position);
 void script_end(void); /* everything given back? */
 
-#define IN(f, ...)      script_in((struct script_in){.flags = (f), __VA_ARGS__})
-#define OUT(f, s, a, l) script_out(__LINE__, (f), (s), (a), (l))
-#define QUIET()         script_quiet(__LINE__)
-#define SLEEP(ms)       script_sleep((uint64_t)(ms)*1000)
-#define WRITE(n)        script_write(n)
+#define IN(f, ...)           script_in((struct script_in){.flags = (f), __VA_ARGS__})
+#define OUT(f, s, a, l)      script_out(__LINE__, (f), (s), (a), (l))
+#define SACKED(segment, ...) script_sacked(__LINE__, (segment), (const uint32_t[8]){__VA_ARGS__})
+#define QUIET()              script_quiet(__LINE__)
+#define SLEEP(ms)            script_sleep((uint64_t)(ms)*1000)
+#define WRITE(n)             script_write(n)
 #define STATE(st)                                                                                            \
     cr_assert_eq(tcp_state(S.e, S.id), (st), "line %d: state %d", __LINE__, tcp_state(S.e, S.id))
 #define EVENTS(bits) script_events(__LINE__, (bits))
