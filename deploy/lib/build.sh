@@ -14,13 +14,25 @@ programs_prepare() {
         return
     fi
     "$TREE/deploy/setup" build >&"$TELL_FD" 2>&1 || fail "packages are missing (deploy/packages.txt)"
-    build=${WAXWIRE_BUILD:-$TREE/build-release}
+    build=$(build_folder)
     say "programs: building in $build"
+    [[ -w ${HOME:-/nonexistent} ]] || export CCACHE_DIR=$STATE/ccache # where there is ccache, Meson takes it
     if [[ ! -f $build/build.ninja ]]; then
         meson setup "$build" "$TREE" -Dbuildtype=release -Dtests=false >"$log" 2>&1 || build_failed "$log"
     fi
     ninja -C "$build" "${PROGRAMS[@]}" >>"$log" 2>&1 || build_failed "$log"
     programs_find "$build"
+}
+
+# The tree's own folder; one of this run's where the tree is somebody else's.
+build_folder() {
+    local build=$TREE/build-release
+    if [[ -n ${WAXWIRE_BUILD:-} ]]; then
+        build=$WAXWIRE_BUILD
+    elif [[ -e $build && ! -w $build ]] || [[ ! -e $build && ! -w $TREE ]]; then
+        build=$STATE/build
+    fi
+    echo "$build"
 }
 
 build_failed() {

@@ -87,20 +87,27 @@ def refusals(results, env):
 
 
 def unprivileged(results, programs, scratch):
-    """quickstart in a copy of the tree, as a user who may nothing, with the installed programs."""
+    """quickstart as a user who may nothing, in a tree that is somebody else's: with the installed programs, and
+    with programs that it builds."""
     if programs is None:
         results.add("unprivileged quickstart: nothing was installed", "fail")
         return
     user = []
     tree = scratch / "tree"
-    for path in sources("deploy"):
+    for path in sources("."):
         target = tree / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
+    own = scratch / "own"
+    own.mkdir()
+    own.chmod(0o777)
     if os.geteuid() == 0:
+        (tree / "build-release").mkdir()
         user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs",
                 "--bounding-set=-all", "--inh-caps=-all", "env", "-u", "XDG_RUNTIME_DIR", "HOME=/nonexistent"]
     done = check(results, "quickstart --once without privileges",
                  [*user, tree / "deploy/quickstart", "--name", NAME, "--once"], 180, environment(programs), cwd=tree)
     if "memif" not in done.output:
         results.add("unprivileged quickstart says which way it chose", "fail", done.output)
+    check(results, "quickstart --once without privileges, built in a tree of another's",
+          [*user, "env", f"TMPDIR={own}", tree / "deploy/quickstart", "--name", f"{NAME}2", "--once"], 300, cwd=tree)
