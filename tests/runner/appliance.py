@@ -39,14 +39,23 @@ def end_to_end(results, build, workers):
 
 
 def run_end_to_end(results, where, workers):
-    """Each line 'ok NAME', 'not ok NAME' or 'skip NAME' of tests/e2e/run is one test; what it tells is indented below."""
-    done = run([ROOT / "tests/e2e/run", "--json", where], 900)
+    run_lines(results, f"e2e {workers}w", [ROOT / "tests/e2e/run", "--json", where], 900)
+
+
+def against_the_kernel(results, build):
+    """Transfers between our TCP and the kernel's, short ones."""
+    run_lines(results, "kernel", [ROOT / "tests/kernel/run", "--programs", build.folder / "tests/kernel"], 900)
+
+
+def run_lines(results, prefix, command, timeout_s):
+    """Each line 'ok NAME', 'not ok NAME' or 'skip NAME' of a program is one test; what it tells is indented below."""
+    done = run(command, timeout_s)
     tests = re.findall(r"^(ok|not ok|skip) ([^\n]*)\n((?:    [^\n]*\n)*)", done.output, flags=re.M)
     for word, name, told in tests:
-        results.add(f"e2e {workers}w: {name}", {"ok": "pass", "not ok": "fail", "skip": "skip"}[word], told)
+        results.add(f"{prefix}: {name}", {"ok": "pass", "not ok": "fail", "skip": "skip"}[word], told)
     failed = any(word == "not ok" for word, _, _ in tests)
     if not tests or done.code is None or (done.code != 0 and not failed):
-        results.add(f"e2e {workers}w: the run itself (exit code {done.code})", "fail", done.output)
+        results.add(f"{prefix}: the run itself (exit code {done.code})", "fail", done.output)
 
 
 def quickstarts(results, build):

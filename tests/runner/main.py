@@ -12,13 +12,14 @@ import checks
 from builds import builds, installs
 from results import Results
 
-STAGES = ("build", "unit", "checks", "install", "e2e", "quickstart", "unprivileged")
+STAGES = ("build", "unit", "checks", "install", "kernel", "e2e", "quickstart", "unprivileged")
 
 EPILOG = """stages, in this order:
   build         gcc and clang (warnings are errors), ASan+UBSan, TSan
   unit          Meson's tests: units, simulations, fuzz corpora, races
   checks        clang-format, the tree's rules, shellcheck, clang-tidy, cppcheck
   install       meson install into an empty folder
+  kernel        our TCP against the kernel's, through a middle box that harms packets
   e2e           a running appliance with foreign clients: 1 worker, then 2
   quickstart    deploy/quickstart --once on each kind of port, and after a kill
   unprivileged  the same command as an ordinary user
@@ -55,6 +56,8 @@ def programs_stages(results, only, release, scratch):
         box = []
         results.stage("install", lambda: box.append(installs(results, release, scratch / "root")))
         programs = box[0] if box else None
+    if "kernel" in only:
+        results.stage("kernel", appliance.against_the_kernel, results, release)
     if "e2e" in only:
         for workers in (1, 2):
             results.stage(f"e2e, {workers} worker{'s' * (workers > 1)}", appliance.end_to_end, results, release, workers)
@@ -84,7 +87,7 @@ def main(arguments):
         os.chmod(scratch, 0o755)
         if "release" in made:
             programs_stages(results, options.only, made["release"], Path(scratch))
-        elif {"install", "e2e", "quickstart", "unprivileged"} & set(options.only):
+        elif {"install", "kernel", "e2e", "quickstart", "unprivileged"} & set(options.only):
             results.add("the programs' tests: there is no release build", "fail")
     return results.summary()
 
