@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 
 from tools import ROOT, run
@@ -71,12 +72,27 @@ class Build:
         ran = 0
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             entry = json.loads(line)
+            if entry["name"].split(" / ")[-1].startswith("packet "):
+                ran += self.read_scenarios(results, entry)
+                continue
             text = "\n".join(filter(None, (" ".join(map(str, entry.get("command") or [])), entry.get("stdout"),
                                            entry.get("stderr"), f"result: {entry['result']}")))
             results.add(f"{self.name}: {entry['name'].split(' / ')[-1]}",
                         OUTCOMES.get(entry["result"], "fail"), text, entry.get("duration"))
             ran += 1
         return ran
+
+    def read_scenarios(self, results, entry):
+        """Scripts of packets tell each scenario's outcome in a line of TAP; returns how many there were."""
+        name, told = entry["name"].split(" / ")[-1], entry.get("stdout") or ""
+        tests = re.findall(r"^(ok|not ok) \d+ - (\S+)\n((?:# [^\n]*\n)*)", told, flags=re.M)
+        for word, scenario, text in tests:
+            results.add(f"{self.name}: {name}: {scenario}", "pass" if word == "ok" else "fail", text)
+        failed = any(word != "ok" for word, _, _ in tests)
+        if not tests or (OUTCOMES.get(entry["result"]) != "pass" and not failed):
+            text = "\n".join((told, entry.get("stderr") or "", f"result: {entry['result']}"))
+            results.add(f"{self.name}: {name}: the run itself", "fail", text, entry.get("duration"))
+        return max(1, len(tests))
 
     def sanitizer_env(self):
         """Reports go to files: Criterion's processes hide a leak that is found when they end."""
@@ -111,8 +127,8 @@ def builds():
     sanitize = ["-Dbuildtype=custom", "-Ddebug=true", "-Doptimization=1", "-Db_lundef=false", "-Dwerror=false"]
     release = ["-Dbuildtype=release", "-Dtests=true"]
     return [
-        Build("release", "gcc", release, ["unit", "sim", "fuzz"]),
+        Build("release", "gcc", release, ["unit", "packet", "sim", "fuzz"]),
         Build("clang", "clang", release),
-        Build("asan", "gcc", [*sanitize, "-Db_sanitize=address,undefined"], ["unit", "sim", "fuzz"]),
+        Build("asan", "gcc", [*sanitize, "-Db_sanitize=address,undefined"], ["unit", "packet", "sim", "fuzz"]),
         Build("tsan", "clang", [*sanitize, "-Db_sanitize=thread"], ["race"]),
     ]

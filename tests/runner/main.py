@@ -16,7 +16,7 @@ STAGES = ("build", "unit", "checks", "install", "kernel", "e2e", "quickstart", "
 
 EPILOG = """stages, in this order:
   build         gcc and clang (warnings are errors), ASan+UBSan, TSan
-  unit          Meson's tests: units, simulations, fuzz corpora, races
+  unit          Meson's tests: units, scripts of packets, simulations, fuzz corpora, races
   checks        clang-format, the tree's rules, shellcheck, clang-tidy, cppcheck
   install       meson install into an empty folder
   kernel        our TCP against the kernel's, through a middle box that harms packets
