@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "config_fields.h"
+#include "config_load.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,20 +8,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <yaml.h>
 
 #define FILE_BYTES_MAX (1u << 20)
-
-/* What one load carries along. */
-struct loading {
-    const char *name;
-    yaml_document_t *document;
-    struct wax_config *config;
-    struct config_error *error;
-};
-
-/* How one key of a mapping of a list (ports, listeners) is taken. */
-typedef enum wax_status entry_take(struct loading *, const char *key, yaml_node_t *value, void *entry);
 
 void config_defaults(struct wax_config *config)
 {
@@ -48,11 +36,8 @@ void config_defaults(struct wax_config *config)
     config->ttl_s_default = WAX_TTL_S_DEFAULT;
 }
 
-static enum wax_status refuse(struct loading *l, const yaml_node_t *node, enum wax_status status,
-                              const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static enum wax_status refuse(struct loading *l, const yaml_node_t *node, enum wax_status status,
-                              const char *format, ...)
+enum wax_status loading_refuse(struct loading *l, const yaml_node_t *node, enum wax_status status,
+                               const char *format, ...)
 {
     size_t line = node != NULL ? node->start_mark.line + 1 : 1;
     int at = snprintf(l->error->text, sizeof l->error->text, "%.200s:%zu: ", l->name, line);
@@ -75,20 +60,19 @@ static struct view scalar(const yaml_node_t *node)
 }
 
 /* The scalar of a node, or a refusal when it is a list or a mapping. */
-static enum wax_status need_scalar(struct loading *l, const char *key, const yaml_node_t *node,
-                                   struct view *out)
+enum wax_status loading_scalar(struct loading *l, const char *key, const yaml_node_t *node, struct view *out)
 {
     if (node->type != YAML_SCALAR_NODE)
-        return refuse(l, node, WAX_CONFIG_VALUE, "'%s' takes a single value", key);
+        return loading_refuse(l, node, WAX_CONFIG_VALUE, "'%s' takes a single value", key);
     *out = scalar(node);
     return WAX_OK;
 }
 
-static enum wax_status bad_value(struct loading *l, const char *key, const yaml_node_t *node,
-                                 const char *reason)
+enum wax_status loading_bad_value(struct loading *l, const char *key, const yaml_node_t *node,
+                                  const char *reason)
 {
-    return refuse(l, node, WAX_CONFIG_VALUE, "'%s': '%.60s' %s", key, (const char *)node->data.scalar.value,
-                  reason);
+    return loading_refuse(l, node, WAX_CONFIG_VALUE, "'%s': '%.60s' %s", key,
+                          (const char *)node->data.scalar.value, reason);
 }
 
 /* The text of a mapping's key, or NULL and a refusal. */
@@ -97,14 +81,15 @@ static const char *key_of(struct loading *l, yaml_node_t *map, yaml_node_pair_t 
 {
     yaml_node_t *key = yaml_document_get_node(l->document, pair->key);
     if (key->type != YAML_SCALAR_NODE) {
-        *status = refuse(l, key, WAX_CONFIG_KEY, "a key must be a plain word");
+        *status = loading_refuse(l, key, WAX_CONFIG_KEY, "a key must be a plain word");
         return NULL;
     }
     struct view text = scalar(key);
     for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p != pair; p++) {
         struct view other = scalar(yaml_document_get_node(l->document, p->key));
         if (other.len == text.len && memcmp(other.data, text.data, text.len) == 0) {
-            *status = refuse(l, key, WAX_CONFIG_KEY, "key '%.60s' is repeated", (const char *)text.data);
+            *status =
+                loading_refuse(l, key, WAX_CONFIG_KEY, "key '%.60s' is repeated", (const char *)text.data);
             return NULL;
         }
     }
@@ -119,8 +104,8 @@ static enum wax_status choice_refused(struct loading *l, const struct config_fie
         size_t at = strlen(list);
         snprintf(list + at, sizeof list - at, "%s%s", i == 0 ? "" : ", ", field->names[i]);
     }
-    return refuse(l, node, WAX_CONFIG_VALUE, "'%s': '%.60s' is none of: %s", field->key,
-                  (const char *)node->data.scalar.value, list);
+    return loading_refuse(l, node, WAX_CONFIG_VALUE, "'%s': '%.60s' is none of: %s", field->key,
+                          (const char *)node->data.scalar.value, list);
 }
 
 static enum wax_status take_field(struct loading *l, const struct config_field *field, yaml_node_t *node)
@@ -129,18 +114,18 @@ static enum wax_status take_field(struct loading *l, const struct config_field *
     const char *reason = "";
     uint32_t number = 0;
     struct view text;
-    enum wax_status status = need_scalar(l, field->key, node, &text);
+    enum wax_status status = loading_scalar(l, field->key, node, &text);
     if (status != WAX_OK)
         return status;
     switch (field->kind) {
     case CONFIG_FIELD_TEXT:
         return config_value_text(text, at, CONFIG_PATH_BYTES, &reason)
                    ? WAX_OK
-                   : bad_value(l, field->key, node, reason);
+                   : loading_bad_value(l, field->key, node, reason);
     case CONFIG_FIELD_NUMBER:
         if (!config_value_number(text, field->min, field->max, &number, &reason))
-            return refuse(l, node, WAX_CONFIG_VALUE, "'%s': '%.60s' %s (%u to %u)", field->key,
-                          (const char *)text.data, reason, field->min, field->max);
+            return loading_refuse(l, node, WAX_CONFIG_VALUE, "'%s': '%.60s' %s (%u to %u)", field->key,
+                                  (const char *)text.data, reason, field->min, field->max);
         memcpy(at, &number, sizeof number);
         return WAX_OK;
     case CONFIG_FIELD_CHOICE:
@@ -156,132 +141,39 @@ static enum wax_status take_field(struct loading *l, const struct config_field *
     return WAX_BAD_ARGUMENT;
 }
 
-static enum wax_status take_cores(struct loading *l, yaml_node_t *node)
-{
-    if (node->type != YAML_SEQUENCE_NODE)
-        return refuse(l, node, WAX_CONFIG_VALUE, "'cores' takes a list of core numbers");
-    l->config->core_count = 0;
-    memset(l->config->cores, 0, sizeof l->config->cores);
-    for (yaml_node_item_t *i = node->data.sequence.items.start; i != node->data.sequence.items.top; i++) {
-        yaml_node_t *item = yaml_document_get_node(l->document, *i);
-        const char *reason;
-        uint32_t core;
-        struct view text;
-        enum wax_status status = need_scalar(l, "cores", item, &text);
-        if (status != WAX_OK)
-            return status;
-        if (l->config->core_count == WAX_WORKERS_MAX)
-            return refuse(l, item, WAX_CONFIG_VALUE, "'cores' has more than %u entries", WAX_WORKERS_MAX);
-        if (!config_value_number(text, 0, 1023, &core, &reason))
-            return bad_value(l, "cores", item, reason);
-        l->config->cores[l->config->core_count++] = (uint16_t)core;
-    }
-    return WAX_OK;
-}
-
-static enum wax_status take_bool(struct loading *l, const char *key, yaml_node_t *value, bool *out)
+enum wax_status loading_bool(struct loading *l, const char *key, yaml_node_t *value, bool *out)
 {
     static const char *const names[] = {"false", "true", NULL};
     const char *reason;
     uint32_t index;
     struct view text;
-    enum wax_status status = need_scalar(l, key, value, &text);
+    enum wax_status status = loading_scalar(l, key, value, &text);
     if (status != WAX_OK)
         return status;
     if (!config_value_choice(text, names, &index, &reason))
-        return bad_value(l, key, value, "is neither true nor false");
+        return loading_bad_value(l, key, value, "is neither true nor false");
     *out = index != 0;
     return WAX_OK;
 }
 
-static enum wax_status take_u16(struct loading *l, const char *key, yaml_node_t *value, uint32_t min,
-                                uint32_t max, uint16_t *out)
+enum wax_status loading_u16(struct loading *l, const char *key, yaml_node_t *value, uint32_t min,
+                            uint32_t max, uint16_t *out)
 {
     const char *reason;
     uint32_t number;
     struct view text;
-    enum wax_status status = need_scalar(l, key, value, &text);
+    enum wax_status status = loading_scalar(l, key, value, &text);
     if (status != WAX_OK)
         return status;
     if (!config_value_number(text, min, max, &number, &reason))
-        return refuse(l, value, WAX_CONFIG_VALUE, "'%s': '%.60s' %s (%u to %u)", key, (const char *)text.data,
-                      reason, min, max);
+        return loading_refuse(l, value, WAX_CONFIG_VALUE, "'%s': '%.60s' %s (%u to %u)", key,
+                              (const char *)text.data, reason, min, max);
     *out = (uint16_t)number;
     return WAX_OK;
 }
 
-static enum wax_status take_addresses(struct loading *l, yaml_node_t *node, struct config_port *port)
-{
-    if (node->type != YAML_SEQUENCE_NODE)
-        return refuse(l, node, WAX_CONFIG_VALUE, "'addresses' takes a list");
-    for (yaml_node_item_t *i = node->data.sequence.items.start; i != node->data.sequence.items.top; i++) {
-        yaml_node_t *item = yaml_document_get_node(l->document, *i);
-        const char *reason;
-        struct view text;
-        enum wax_status status = need_scalar(l, "addresses", item, &text);
-        if (status != WAX_OK)
-            return status;
-        if (port->address_count == CONFIG_ADDRESSES_MAX)
-            return refuse(l, item, WAX_CONFIG_VALUE, "'addresses' has more than %u entries",
-                          CONFIG_ADDRESSES_MAX);
-        if (!config_value_address(text, true, &port->address[port->address_count], &reason))
-            return bad_value(l, "addresses", item, reason);
-        port->address_count++;
-    }
-    return WAX_OK;
-}
-
-static enum wax_status take_port_key(struct loading *l, const char *key, yaml_node_t *value, void *entry)
-{
-    struct config_port *port = entry;
-    const char *reason = "";
-    uint32_t index;
-    struct view text;
-    if (strcmp(key, "addresses") == 0)
-        return take_addresses(l, value, port);
-    if (strcmp(key, "memif_server") == 0)
-        return take_bool(l, key, value, &port->memif_server);
-    if (strcmp(key, "mtu") == 0)
-        return take_u16(l, key, value, 576, 9000, &port->mtu);
-    if (strcmp(key, "queues") == 0)
-        return take_u16(l, key, value, 0, WAX_WORKERS_MAX, &port->queues);
-    enum wax_status status = need_scalar(l, key, value, &text);
-    if (status != WAX_OK)
-        return status;
-    bool good = false;
-    if (strcmp(key, "kind") == 0) {
-        good = config_value_choice(text, config_port_kinds, &index, &reason);
-        if (good)
-            port->kind = (enum config_port_kind)index;
-        else
-            reason = "is none of: afxdp, afpacket, tap, memif, pci";
-    } else if (strcmp(key, "device") == 0) {
-        good = config_value_text(text, port->device, sizeof port->device, &reason);
-    } else if (strcmp(key, "mac") == 0) {
-        good = config_value_mac(text, port->mac, &reason);
-    } else if (strcmp(key, "gateway") == 0) {
-        struct config_address gateway;
-        good = config_value_address(text, false, &gateway, &reason);
-        if (good)
-            memcpy(port->gateway, gateway.address, sizeof port->gateway);
-    } else {
-        return refuse(l, value, WAX_CONFIG_KEY, "unknown key '%.60s' of a port", key);
-    }
-    return good ? WAX_OK : bad_value(l, key, value, reason);
-}
-
-static enum wax_status take_listener_key(struct loading *l, const char *key, yaml_node_t *value, void *entry)
-{
-    struct config_listener *listener = entry;
-    if (strcmp(key, "port") == 0)
-        return take_u16(l, key, value, 1, 65535, &listener->port);
-    if (strcmp(key, "tls") == 0)
-        return take_bool(l, key, value, &listener->tls);
-    return refuse(l, value, WAX_CONFIG_KEY, "unknown key '%.60s' of a listener", key);
-}
-
 /* Walk a mapping, one key after the other. */
-static enum wax_status take_map(struct loading *l, yaml_node_t *map, entry_take *take, void *entry)
+enum wax_status loading_map(struct loading *l, yaml_node_t *map, entry_take *take, void *entry)
 {
     enum wax_status status = WAX_OK;
     for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p != map->data.mapping.pairs.top; p++) {
@@ -296,22 +188,22 @@ static enum wax_status take_map(struct loading *l, yaml_node_t *map, entry_take 
 }
 
 /* A list of mappings into an array of `max` entries of `bytes` each, every one begun from `fresh`. */
-static enum wax_status take_list(struct loading *l, const char *name, yaml_node_t *node, entry_take *take,
-                                 void *array, const void *fresh, size_t bytes, uint32_t max, uint32_t *count)
+enum wax_status loading_list(struct loading *l, const char *name, yaml_node_t *node, entry_take *take,
+                             void *array, const void *fresh, size_t bytes, uint32_t max, uint32_t *count)
 {
     if (node->type != YAML_SEQUENCE_NODE)
-        return refuse(l, node, WAX_CONFIG_VALUE, "'%s' takes a list", name);
+        return loading_refuse(l, node, WAX_CONFIG_VALUE, "'%s' takes a list", name);
     *count = 0;
     memset(array, 0, bytes * max);
     for (yaml_node_item_t *i = node->data.sequence.items.start; i != node->data.sequence.items.top; i++) {
         yaml_node_t *item = yaml_document_get_node(l->document, *i);
         if (item->type != YAML_MAPPING_NODE)
-            return refuse(l, item, WAX_CONFIG_VALUE, "an entry of '%s' must have keys", name);
+            return loading_refuse(l, item, WAX_CONFIG_VALUE, "an entry of '%s' must have keys", name);
         if (*count == max)
-            return refuse(l, item, WAX_CONFIG_VALUE, "'%s' has more than %u entries", name, max);
+            return loading_refuse(l, item, WAX_CONFIG_VALUE, "'%s' has more than %u entries", name, max);
         void *entry = (char *)array + bytes * *count;
         memcpy(entry, fresh, bytes);
-        enum wax_status status = take_map(l, item, take, entry);
+        enum wax_status status = loading_map(l, item, take, entry);
         if (status != WAX_OK)
             return status;
         ++*count;
@@ -325,12 +217,12 @@ static enum wax_status take_section_key(struct loading *l, const char *key, yaml
     size_t count;
     const struct config_field *fields = config_fields(&count);
     if (strcmp(section, "dataplane") == 0 && strcmp(key, "cores") == 0)
-        return take_cores(l, value);
+        return entry_cores(l, value);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(fields[i].section, section) == 0 && strcmp(fields[i].key, key) == 0)
             return take_field(l, &fields[i], value);
     }
-    return refuse(l, value, WAX_CONFIG_KEY, "unknown key '%.60s' in '%s'", key, section);
+    return loading_refuse(l, value, WAX_CONFIG_KEY, "unknown key '%.60s' in '%s'", key, section);
 }
 
 static enum wax_status take_top_key(struct loading *l, const char *key, yaml_node_t *value, void *entry)
@@ -342,21 +234,21 @@ static enum wax_status take_top_key(struct loading *l, const char *key, yaml_nod
     const struct config_field *fields = config_fields(&count);
     (void)entry;
     if (strcmp(key, "ports") == 0)
-        return take_list(l, key, value, take_port_key, config->port, &fresh_port, sizeof fresh_port,
-                         WAX_PORTS_MAX, &config->port_count);
+        return loading_list(l, key, value, entry_port_key, config->port, &fresh_port, sizeof fresh_port,
+                            WAX_PORTS_MAX, &config->port_count);
     if (strcmp(key, "listeners") == 0)
-        return take_list(l, key, value, take_listener_key, config->listener, &fresh_listener,
-                         sizeof fresh_listener, WAX_LISTENERS_MAX, &config->listener_count);
+        return loading_list(l, key, value, entry_listener_key, config->listener, &fresh_listener,
+                            sizeof fresh_listener, WAX_LISTENERS_MAX, &config->listener_count);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(fields[i].section, key) != 0)
             continue;
         if (is_null(value))
             return WAX_OK;
         if (value->type != YAML_MAPPING_NODE)
-            return refuse(l, value, WAX_CONFIG_VALUE, "section '%s' must have keys", key);
-        return take_map(l, value, take_section_key, (void *)(uintptr_t)fields[i].section);
+            return loading_refuse(l, value, WAX_CONFIG_VALUE, "section '%s' must have keys", key);
+        return loading_map(l, value, take_section_key, (void *)(uintptr_t)fields[i].section);
     }
-    return refuse(l, value, WAX_CONFIG_KEY, "unknown section '%.60s'", key);
+    return loading_refuse(l, value, WAX_CONFIG_KEY, "unknown section '%.60s'", key);
 }
 
 static enum wax_status syntax_error(struct loading *l, const yaml_parser_t *parser)
@@ -380,9 +272,9 @@ static enum wax_status take_documents(struct loading *l, yaml_parser_t *parser)
     }
     enum wax_status status = WAX_OK;
     if (root->type == YAML_MAPPING_NODE)
-        status = take_map(l, root, take_top_key, NULL);
+        status = loading_map(l, root, take_top_key, NULL);
     else if (!is_null(root))
-        status = refuse(l, root, WAX_CONFIG_VALUE, "the file must be made of sections");
+        status = loading_refuse(l, root, WAX_CONFIG_VALUE, "the file must be made of sections");
     yaml_document_delete(&document);
     if (status != WAX_OK)
         return status;
@@ -391,7 +283,7 @@ static enum wax_status take_documents(struct loading *l, yaml_parser_t *parser)
         return syntax_error(l, parser);
     root = yaml_document_get_root_node(&document);
     if (root != NULL)
-        status = refuse(l, root, WAX_CONFIG_SYNTAX, "a second document in one file");
+        status = loading_refuse(l, root, WAX_CONFIG_SYNTAX, "a second document in one file");
     yaml_document_delete(&document);
     return status;
 }
