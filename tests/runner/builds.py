@@ -127,7 +127,7 @@ def builds():
     sanitize = ["-Dbuildtype=custom", "-Ddebug=true", "-Doptimization=1", "-Db_lundef=false", "-Dwerror=false"]
     release = ["-Dbuildtype=release", "-Dtests=true"]
     return [
-        Build("release", "gcc", release, ["unit", "packet", "sim", "fuzz"]),
+        Build("release", "gcc", release, ["unit", "packet", "conformance", "sim", "fuzz"]),
         Build("clang", "clang", release),
         Build("asan", "gcc", [*sanitize, "-Db_sanitize=address,undefined"], ["unit", "packet", "sim", "fuzz"]),
         Build("tsan", "clang", [*sanitize, "-Db_sanitize=thread"], ["race"]),
