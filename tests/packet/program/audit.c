@@ -42,10 +42,14 @@ static const char *timers_wrong(const struct tcp_engine *e, const struct tcp_con
     return NULL;
 }
 
-static const char *reassembly_wrong(const struct tcp_conn *c)
+/* Pieces that nobody can pull any more would stay for ever. */
+static const char *reassembly_wrong(const struct tcp_engine *e, const struct tcp_conn *c)
 {
-    if ((c->ooo_count == 0) != (c->ooo_head == 0) || (c->ooo_head == 0) != (c->ooo_tail == 0)) {
+    if (c->ooo_head != 0 && reassembly_count(e, c) == 0) {
         return "the list of out-of-order pieces disagrees with its count";
+    }
+    if (c->ooo_head != 0 && (c->flags & F_FIN_TAKEN) != 0) {
+        return "out-of-order pieces are kept behind the FIN";
     }
     return NULL;
 }
@@ -70,7 +74,7 @@ bool audit_check(struct play *p)
         }
         const char *wrong = sequence_wrong(c);
         wrong = wrong != NULL ? wrong : timers_wrong(e, c);
-        wrong = wrong != NULL ? wrong : reassembly_wrong(c);
+        wrong = wrong != NULL ? wrong : reassembly_wrong(e, c);
         if (wrong != NULL) {
             return play_fail(p, "the engine's state is unsound (connection %u, at %.3f ms): %s", id,
                              play_ms(p, p->now_us), wrong);

@@ -22,7 +22,7 @@ static const char *const state_names[] = {
     X("snd_scale", c->snd_scale)                                                                             \
     X("rcv_scale", c->rcv_scale)                                                                             \
     X("ts_recent", c->ts_recent)                                                                             \
-    X("pieces", c->ooo_count)                                                                                \
+    X("pieces", reassembly_count(p->engine, c))                                                              \
     X("unacked", tcp_unacked(p->engine, f->id))                                                              \
     X("acked", tcp_acked(p->engine, f->id))                                                                  \
     X("room", tcp_send_room(p->engine, f->id))                                                               \
@@ -39,6 +39,8 @@ static const char *const state_names[] = {
     X(timeouts)                                                                                              \
     X(fast_recoveries)                                                                                       \
     X(probes)                                                                                                \
+    X(sacks_sent)                                                                                            \
+    X(dsacks_sent)                                                                                           \
     X(out_of_order)                                                                                          \
     X(challenge_acks)                                                                                        \
     X(fast_path_in)                                                                                          \
