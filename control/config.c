@@ -21,6 +21,7 @@ void config_defaults(struct wax_config *config)
     config->workers = 1;
     config->memory_mib = 512;
     config->handshake_threads = 1;
+    strcpy(config->dpdk_prefix, "waxwire");
     config->burst = 32;
     config->listener_count = 1;
     config->listener[0] = (struct config_listener){.port = 443, .tls = true};

@@ -63,6 +63,18 @@ static enum wax_status check_socket(const char *path, struct config_error *error
     return WAX_OK;
 }
 
+/* DPDK makes a folder of it, and tools name it on their command line. */
+static enum wax_status check_dpdk(const struct wax_config *config, struct config_error *error)
+{
+    const char *prefix = config->dpdk_prefix;
+    size_t len = strspn(prefix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+    if (len == 0 || prefix[len] != '\0' || len > CONFIG_DPDK_PREFIX_MAX)
+        return refuse(error, "dataplane.dpdk_prefix must be 1 to 32 letters, digits, - or _");
+    if (config->capture && config->hugepages == CONFIG_HUGEPAGES_OFF)
+        return refuse(error, "dataplane.capture needs dataplane.hugepages");
+    return WAX_OK;
+}
+
 enum wax_status config_check(const struct wax_config *config, struct config_error *error)
 {
     enum wax_status status = check_socket(config->control_socket, error);
@@ -87,5 +99,6 @@ enum wax_status config_check(const struct wax_config *config, struct config_erro
     }
     if (config->half_open_max > config->connections_max)
         return refuse(error, "limits.half_open is above limits.connections");
-    return check_listeners(config, error);
+    status = check_dpdk(config, error);
+    return status == WAX_OK ? check_listeners(config, error) : status;
 }

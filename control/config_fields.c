@@ -6,6 +6,7 @@
 
 static const char *const idle_names[] = {"balanced", "performance", NULL};
 static const char *const hugepages_names[] = {"auto", "on", "off", NULL};
+static const char *const switch_names[] = {"off", "on", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_names[] = {"logfmt", "json", NULL};
 const char *const config_port_kinds[] = {"afxdp", "afpacket", "tap", "memif", "pci", NULL};
@@ -39,6 +40,9 @@ static const struct config_field fields[] = {
     CHOICE("dataplane", "hugepages", hugepages, hugepages_names),
     NUMBER("dataplane", "memory_mib", memory_mib, 64, 1u << 20),
     NUMBER("dataplane", "handshake_threads", handshake_threads, 1, WAX_HANDSHAKE_THREADS_MAX),
+    TEXT("dataplane", "dpdk_prefix", dpdk_prefix),
+    SWITCH("dataplane", "telemetry", telemetry, switch_names),
+    SWITCH("dataplane", "capture", capture, switch_names),
     NUMBER("dataplane", "burst", burst, 1, WAX_BURST_MAX),
     TEXT("tls", "certificate", tls_certificate),
     TEXT("tls", "key", tls_key),

@@ -10,10 +10,13 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_malloc.h>
 
-enum { ARGS_MAX = 32, ARG_BYTES = 512 };
+enum { ARGS_MAX = 32, ARG_BYTES = 2048 };
+
+_Static_assert(WAX_WORKERS_MAX < RTE_MAX_LCORE, "each worker's thread can be a logical core");
 
 struct args {
     int count;
@@ -74,15 +77,23 @@ static bool hugepages_wait(uint32_t memory_mib)
     return there;
 }
 
-/* "0@(0,1,3)": one logical core for the main thread, which may run on any of ours. */
-static void add_lcores(struct args *args, const cpu_set_t *cores)
+unsigned eal_lcore(uint32_t thread)
+{
+    return RTE_MAX_LCORE - 1u - thread;
+}
+
+/* "0@(0,1,3),127@3": the main thread may run on any core of ours; each thread of workers has its own. */
+static void add_lcores(struct args *args, const struct place *place)
 {
     char list[ARG_BYTES - 16];
     size_t at = 0;
     for (size_t core = 0; core < CPU_SETSIZE && at + 8 < sizeof list; core++)
-        if (CPU_ISSET(core, cores))
-            at += (size_t)snprintf(list + at, sizeof list - at, "%s%zu", at == 0 ? "" : ",", core);
-    add(args, "--lcores=0@(%s)", list);
+        if (CPU_ISSET(core, &place->all))
+            at += (size_t)snprintf(list + at, sizeof list - at, "%s%zu", at == 0 ? "0@(" : ",", core);
+    at += (size_t)snprintf(list + at, sizeof list - at, ")");
+    for (uint32_t i = 0; i < place->threads && at + 16 < sizeof list; i++)
+        at += (size_t)snprintf(list + at, sizeof list - at, ",%u@%u", eal_lcore(i), place->core[i]);
+    add(args, "--lcores=%s", list);
 }
 
 static void args_make(struct args *args, const struct wax_config *config, const struct place *place,
@@ -91,8 +102,11 @@ static void args_make(struct args *args, const struct wax_config *config, const 
     bool pci = false;
     memset(args, 0, sizeof *args);
     add(args, "waxwire-dataplane");
-    add_lcores(args, &place->all);
-    if (hugepages) {
+    add_lcores(args, place);
+    add(args, "--file-prefix=%s", config->dpdk_prefix);
+    if (config->capture) {
+        /* Files that other processes can map: a capturing one shares all packet memory. */
+    } else if (hugepages) {
         add(args, "--in-memory");
     } else {
         add(args, "--no-huge");
@@ -111,7 +125,8 @@ static void args_make(struct args *args, const struct wax_config *config, const 
         add(args, "--no-pci");
         add(args, "--iova-mode=va");
     }
-    add(args, "--no-telemetry");
+    if (!config->telemetry)
+        add(args, "--no-telemetry");
     add(args, "--log-level=%s", config->log_level == CONFIG_LEVEL_DEBUG ? "info" : "warning");
 }
 
@@ -152,8 +167,10 @@ static void log_redirect(struct journal *journal)
 bool eal_start(const struct wax_config *config, const struct place *place, struct journal *journal,
                bool *hugepages)
 {
-    bool there = config->hugepages != CONFIG_HUGEPAGES_OFF && hugepages_wait(config->memory_mib);
-    *hugepages = there && (config->hugepages == CONFIG_HUGEPAGES_ON || geteuid() == 0);
+    /* With capture the files of an earlier run may hold the pages until EAL clears them away. */
+    bool there =
+        config->capture || (config->hugepages != CONFIG_HUGEPAGES_OFF && hugepages_wait(config->memory_mib));
+    *hugepages = there && (config->hugepages == CONFIG_HUGEPAGES_ON || config->capture || geteuid() == 0);
     if (config->hugepages == CONFIG_HUGEPAGES_ON && !there) {
         journal_say(journal, CONFIG_LEVEL_ERROR, "eal", "not enough free hugepages of 2 MiB",
                     J_U("needed_mib", config->memory_mib));

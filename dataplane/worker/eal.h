@@ -16,6 +16,12 @@
 bool eal_start(const struct wax_config *config, const struct place *place, struct journal *journal,
                bool *hugepages);
 
+/*
+ * The logical core of EAL's that runs a thread of workers. Counted from the top: a capturing process has its
+ * own number of the same kind, from the bottom, and caches of packet memory are kept by that number.
+ */
+unsigned eal_lcore(uint32_t thread);
+
 /* Give everything of EAL's back. */
 void eal_stop(void);
 

@@ -9,6 +9,7 @@
 
 #include "tls/handshake.h"
 #include "worker/eal.h"
+#include "worker/telemetry.h"
 #include "worker/worker.h"
 
 static void link_event(void *ctx, enum channel_event event, uint64_t epoch, enum wax_status status)
@@ -157,7 +158,7 @@ bool plane_start(struct plane *plane)
     clock_init(&plane->clock, rte_rdtsc(), rte_get_tsc_hz());
     /* The channel before the ports: where another data plane is attached, its ports must be left alone. */
     return link_start(plane) && ports_open(plane) && mesh_make(plane) && jobs_make(plane) &&
-           threads_start(plane);
+           telemetry_start(plane) && threads_start(plane);
 }
 
 void plane_stop(struct plane *plane)
@@ -167,6 +168,7 @@ void plane_stop(struct plane *plane)
         jobs_stop(&plane->jobs);
     if (plane->linked)
         channel_stop(&plane->link);
+    telemetry_stop(plane);
     for (uint32_t i = 0; i < plane->ports; i++)
         port_close(&plane->port[i]);
     for (uint32_t i = 0; i < WAX_HANDSHAKE_THREADS_MAX; i++)

@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
-#include <rte_lcore.h>
+#include <rte_launch.h>
 #include <rte_pause.h>
 
+#include "worker/eal.h"
 #include "worker/worker.h"
 
 static bool workers_make(struct worker_thread *thread)
@@ -65,7 +66,7 @@ static void poll_loop(struct worker_thread *thread)
     }
 }
 
-static void *thread_main(void *arg)
+static int thread_main(void *arg)
 {
     struct worker_thread *thread = arg;
     struct plane *plane = thread->plane;
@@ -73,16 +74,13 @@ static void *thread_main(void *arg)
     snprintf(name, sizeof name, "worker%u", thread->index % 100u);
     pthread_setname_np(pthread_self(), name);
     prctl(PR_SET_TIMERSLACK, 1000ul); /* or a sleep of 50 µs takes 100 */
-    bool registered = rte_thread_register() == 0;
-    bool made = registered && workers_make(thread);
+    bool made = workers_make(thread);
     atomic_store(&thread->state, made ? THREAD_READY : THREAD_FAILED);
     while (made && !atomic_load(&plane->go) && !atomic_load(&plane->end))
         usleep(1000);
     if (made)
         poll_loop(thread);
-    if (registered)
-        rte_thread_unregister();
-    return NULL;
+    return 0;
 }
 
 bool threads_start(struct plane *plane)
@@ -92,7 +90,7 @@ bool threads_start(struct plane *plane)
         struct worker_thread *thread = &plane->thread[i];
         thread->plane = plane;
         thread->index = i;
-        if (pthread_create(&thread->thread, NULL, thread_main, thread) != 0)
+        if (rte_eal_remote_launch(thread_main, thread, eal_lcore(i)) != 0)
             return false;
         thread->started = true;
     }
@@ -116,7 +114,7 @@ void threads_stop(struct plane *plane)
     atomic_store(&plane->end, true);
     for (uint32_t i = 0; i < plane->place.threads; i++) {
         if (plane->thread[i].started)
-            pthread_join(plane->thread[i].thread, NULL);
+            rte_eal_wait_lcore(eal_lcore(i));
         plane->thread[i].started = false;
     }
 }

@@ -84,7 +84,6 @@ struct worker_thread {
     uint32_t index;
     uint32_t count;
     struct worker *worker[WAX_WORKERS_MAX];
-    pthread_t thread;
     bool started;
     _Atomic uint32_t state; /* enum thread_state */
 };
@@ -97,6 +96,7 @@ struct plane {
     struct place place;
     bool hugepages;
     bool eal;
+    bool capture; /* dpdk-dumpcap may attach */
     struct clock clock;
     uint64_t route_key[2];
     struct steer steer;

@@ -14,9 +14,10 @@
 #include "waxwire/limits.h"
 #include "waxwire/status.h"
 
-#define CONFIG_PATH_BYTES    256u
-#define CONFIG_NAME_BYTES    64u
-#define CONFIG_ADDRESSES_MAX 8u
+#define CONFIG_PATH_BYTES      256u
+#define CONFIG_NAME_BYTES      64u
+#define CONFIG_ADDRESSES_MAX   8u
+#define CONFIG_DPDK_PREFIX_MAX 32u
 
 enum config_port_kind {
     CONFIG_PORT_AFXDP,
@@ -70,6 +71,9 @@ struct wax_config {
     enum config_hugepages hugepages;
     uint32_t memory_mib; /* for EAL, all workers together */
     uint32_t handshake_threads;
+    char dpdk_prefix[CONFIG_PATH_BYTES]; /* of DPDK's files, where it makes any */
+    bool telemetry;                      /* DPDK's telemetry socket */
+    bool capture;                        /* dpdk-dumpcap can attach */
     uint32_t port_count;
     struct config_port port[WAX_PORTS_MAX];
     uint32_t listener_count;

@@ -79,13 +79,13 @@ class Appliance:
         self.sessions = []
 
 
-def tests():
-    """(name, function) of all tests, in the order they are written."""
+def tests(kind):
+    """(name, function) of all tests in files KIND_*.py, in the order they are written."""
     sys.path.insert(0, str(HERE))
     found = []
-    for path in sorted(HERE.glob("test_*.py")):
+    for path in sorted(HERE.glob(f"{kind}_*.py")):
         module = importlib.import_module(path.stem)
-        area = path.stem.removeprefix("test_")
+        area = path.stem.removeprefix(f"{kind}_")
         functions = [f for name, f in inspect.getmembers(module, inspect.isfunction)
                      if name.startswith("test_") and f.__module__ == path.stem]
         functions.sort(key=lambda f: f.__code__.co_firstlineno)
@@ -137,12 +137,14 @@ def main():
     parser.add_argument("--json", metavar="FILE", required=True,
                         help="where the appliance is: the output of `deploy/quickstart --serve --json`")
     parser.add_argument("--list", action="store_true", help="only name the tests")
+    parser.add_argument("--kind", default="test",
+                        help="of tests: test (the default), or operator, which need DPDK's tools let in")
     parser.add_argument("names", nargs="*", help="only tests whose names hold one of these")
     options = parser.parse_args()
     where = json.loads(Path(options.json).read_text())
     if where.get("namespace") and ENTERED not in os.environ and not options.list:
         return enter(where["namespace"], options.json)
-    chosen = [(name, f) for name, f in tests() if not options.names or any(n in name for n in options.names)]
+    chosen = [(name, f) for name, f in tests(options.kind) if not options.names or any(n in name for n in options.names)]
     if options.list:
         print("\n".join(name for name, _ in chosen))
         return 0

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Tests against a whole appliance, which deploy/quickstart starts."""
 
+import contextlib
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 from tools import ROOT, check, run, sources
 
 QUICKSTART = ROOT / "deploy/quickstart"
+DPDK_PREFIX = "waxwire-test"
 NAME = "test"  # of the instance, so that one which somebody has running is left alone
 
 
@@ -38,8 +43,8 @@ def end_to_end(results, build, workers):
     check(results, f"quickstart --stop, {workers} worker(s)", command("--stop"), 60, env)
 
 
-def run_end_to_end(results, where, workers):
-    run_lines(results, f"e2e {workers}w", [ROOT / "tests/e2e/run", "--json", where], 900)
+def run_end_to_end(results, where, workers, kind="test"):
+    run_lines(results, f"e2e {workers}w", [ROOT / "tests/e2e/run", "--json", where, "--kind", kind], 900)
 
 
 def against_the_kernel(results, build):
@@ -56,6 +61,41 @@ def run_lines(results, prefix, command, timeout_s):
     failed = any(word == "not ok" for word, _, _ in tests)
     if not tests or done.code is None or (done.code != 0 and not failed):
         results.add(f"{prefix}: the run itself (exit code {done.code})", "fail", done.output)
+
+
+@contextlib.contextmanager
+def hugetlbfs():
+    """A mounted hugetlbfs: the machine's own, or one for as long as it is needed."""
+    if any(line.split()[2] == "hugetlbfs" for line in Path("/proc/mounts").read_text().splitlines()):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="waxwire-huge-") as folder:
+        subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", folder], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+def operator_tools(results, build, scratch):
+    """The telemetry socket and dpdk-dumpcap at an appliance that lets them in, with two workers."""
+    if os.geteuid() != 0:
+        results.add("DPDK's tools: needs root", "skip")
+        return
+    env = environment(build.folder)
+    overlay = scratch / "operator.yaml"
+    overlay.write_text(f"dataplane:\n  dpdk_prefix: {DPDK_PREFIX}\n  telemetry: on\n  capture: on\n")
+    with hugetlbfs():
+        served = run(command("--serve", "--json", "--workers", "2", "--port", "afxdp", "--config", overlay), 120, env,
+                     split=True)
+        good = served.code == 0
+        results.add("quickstart --serve with telemetry and capture", "pass" if good else "fail", served.errors + served.output)
+        if good:
+            where = scratch / "operator.json"
+            where.write_text(json.dumps({**json.loads(served.output), "dpdk_prefix": DPDK_PREFIX}))
+            run_end_to_end(results, where, 2, "operator")
+        check(results, "quickstart --stop, with telemetry and capture", command("--stop"), 60, env)
+    shutil.rmtree(f"/run/dpdk/{DPDK_PREFIX}", ignore_errors=True)
 
 
 def quickstarts(results, build):

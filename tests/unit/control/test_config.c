@@ -244,6 +244,18 @@ Test(config, check_finds_what_only_the_whole_can_tell)
     config.half_open_max = config.connections_max + 1;
     check_refused(&config, "configuration: limits.half_open is above limits.connections");
     config = sound();
+    strcpy(config.dpdk_prefix, "../x");
+    check_refused(&config, "configuration: dataplane.dpdk_prefix must be 1 to 32 letters, digits, - or _");
+    config.dpdk_prefix[0] = '\0';
+    check_refused(&config, "configuration: dataplane.dpdk_prefix must be 1 to 32 letters, digits, - or _");
+    memset(config.dpdk_prefix, 'a', 33);
+    check_refused(&config, "configuration: dataplane.dpdk_prefix must be 1 to 32 letters, digits, - or _");
+    config = sound();
+    config.capture = true;
+    cr_assert_eq(config_check(&config, &error), WAX_OK);
+    config.hugepages = CONFIG_HUGEPAGES_OFF;
+    check_refused(&config, "configuration: dataplane.capture needs dataplane.hugepages");
+    config = sound();
     strcpy(config.store_directory, "store");
     check_refused(&config, "configuration: store.directory must be an absolute path");
     config = sound();
