@@ -2,20 +2,31 @@
 /*
  * Two TCP engines over a lossy link, under virtual time. Everything is drawn from the seed: faults,
  * configuration, what the users write, how slowly they read, how they close. Faults stop after a while; then
- * everything must end:
+ * everything must end soon:
  *   - every byte arrives, in order and right; FIN comes after the last one; CLOSED comes once;
  *   - a corrupted segment is never accepted;
- *   - queues stay within their bounds at every step, sequence variables in order;
+ *   - queues stay within their bounds at every step, sequence variables in order, and now and then all slots,
+ *     blocks, flows and timers are accounted for;
  *   - when all is over no slot, block, flow or timer is in use;
  *   - the same seed gives the same packets.
+ * In some runs the link is cut for good instead: then both ends of every connection must give it up in time.
  *
- *     sim-tcp --seed N --runs N [--trace] [--verbose]
+ *     sim-tcp [--seed N] [--runs N] [--seconds N] [--trace] [--verbose]
+ *
+ * --seconds ends after so long instead of after so many runs.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "tcp/audit.h"
 #include "tcp/world.h"
+
+#define AUDIT_EVERY  64u
+#define CALM_END_US  (180 * SECOND_US)
+#define CUT_END_US   (300 * SECOND_US)
+#define RUNS_FOR_ALL 150u /* with so many, everything that is counted has happened */
 
 struct sim sim;
 struct sim_link wire;
@@ -81,6 +92,10 @@ static void check_conn(const struct host *h, uint32_t id)
 {
     const char *fault = tcp_conn_fault(h->e, id);
     CHECK(fault == NULL, "connection %u: %s", id, fault);
+    if (++sim.audits % AUDIT_EVERY == 0) {
+        fault = tcp_engine_fault(h->e);
+        CHECK(fault == NULL, "%s", fault);
+    }
 }
 
 static void host_output(uint32_t host)
@@ -172,6 +187,7 @@ static bool all_done(void)
 static void run_until_done(uint64_t deadline_us)
 {
     uint64_t users_us = 0;
+    bool calm = false;
     while (!all_done()) {
         CHECK(sim.now_us < deadline_us, "no end in sight");
         const struct sim_packet *p;
@@ -198,16 +214,38 @@ static void run_until_done(uint64_t deadline_us)
             continue;
         }
         sim.now_us = next > sim.now_us ? next : sim.now_us + (chance(50) ? 1 : 0);
-        if (sim.now_us >= sim.calm_us && wire.faults.loss + wire.faults.corrupt + wire.faults.spike != 0) {
-            wire.faults = (struct sim_faults){.delay_us = 1000, .packets_max = LINK_PACKETS_MAX};
+        if (sim.now_us >= sim.calm_us && !calm) {
+            calm = true;
+            sim_link_calm(&wire);
         }
+        wire.cut = sim.now_us >= sim.cut_us;
         CHECK(++sim.steps < 40000000, "the engines never come to rest");
+    }
+}
+
+/* The link was cut: whoever had not finished was told that the time is over. */
+static void check_cut(void)
+{
+    for (uint32_t i = 0; i < sim.plans_count; i++) {
+        const struct plan *plan = &sim.plans[i];
+        for (uint32_t j = 0; j < 2; j++) {
+            const struct end *end = &plan->ends[j], *peer = &plan->ends[1 - j];
+            bool whole = end->fin && end->written == end->total && end->received == peer->total;
+            bool timed_out = end->status == WAX_TCP_TIMEOUT;
+            CHECK(end->aborted || peer->aborted || !end->closed || timed_out || whole, "port %u, end %u: %s",
+                  plan->port, j, wax_status_text(end->status));
+            sums.given_up += timed_out;
+        }
     }
 }
 
 /* What must be true of each connection's history. */
 static void check_plans(void)
 {
+    if (sim.kind == KIND_CUT) {
+        check_cut();
+        return;
+    }
     for (uint32_t i = 0; i < sim.plans_count; i++) {
         const struct plan *plan = &sim.plans[i];
         bool aborted = plan->ends[0].aborted || plan->ends[1].aborted;
@@ -249,94 +287,6 @@ static void check_empty(uint32_t host)
     sums.blocks_empty += h->counters[WAX_TCP_BLOCKS_EMPTY];
 }
 
-static void setup_host(uint32_t host)
-{
-    static const uint32_t windows[] = {700, 2000, 6000, 20000, 64u << 10, 64u << 10, 256u << 10};
-    static const uint16_t sizes[] = {100, 536, 1000, 1460, 1460, 1460};
-    struct host *h = &sim.hosts[host];
-    /* One draw a statement: the order of initialisers is the compiler's, and a seed must mean the same
-     * everywhere. */
-    h->config.conns_max = sim.tight && chance(50) ? 12 : 256;
-    h->config.half_open_max = chance(30) ? 3 : 0;
-    h->config.mss = sizes[draw(0, 5)];
-    h->config.receive_bytes_max = windows[draw(0, 6)];
-    h->config.send_bytes_max = chance(30) ? (uint32_t)draw(1, 8000) : 0;
-    h->config.rto_min_ms = chance(50) ? 50 : 0;
-    h->config.rto_max_ms = 8000;
-    h->config.connect_timeout_ms = 900000;
-    h->config.user_timeout_ms = 900000;
-    h->config.half_open_ms = 900000;
-    h->config.fin_wait_2_ms = UINT32_MAX;
-    h->config.keepalive_ms = chance(30) ? 2000 : 0;
-    h->config.keepalive_probes = 200;
-    h->config.no_timestamps = chance(30);
-    h->config.no_window_scale = chance(30);
-    h->config.no_sack = chance(20);
-    h->config.blocks_reserve = chance(20) ? 1 : 0;
-    uint32_t blocks = sim.tight ? (uint32_t)draw(24, 100) : BLOCKS_MAX;
-    size_t pool = pool_bytes(blocks, WAX_BLOCK_BYTES), engine = tcp_engine_bytes(&h->config);
-    h->memory = (uint8_t *)malloc(pool + engine);
-    struct tcp_env env = {.blocks = &h->blocks, .counters = h->counters};
-    for (uint32_t i = 0; i < 2; i++) {
-        env.isn_key[i] = rng_next(&sim.rng);
-        env.flow_key[i] = rng_next(&sim.rng);
-    }
-    CHECK(h->memory != NULL &&
-              pool_init(&h->blocks, span_of(h->memory, pool), blocks, WAX_BLOCK_BYTES) == WAX_OK &&
-              tcp_engine_init(&h->e, span_of(h->memory + pool, engine), &h->config, &env, sim.now_us) ==
-                  WAX_OK,
-          "no engine");
-    CHECK(tcp_listen(h->e, NULL, PORT, 1) == WAX_OK, "no listener");
-}
-
-static void setup_plans(void)
-{
-    static const uint64_t totals[] = {0, 1, 500, 5000, 30000, 120000};
-    uint64_t most = chance(30) ? 5 : 4;
-    bool reuse = !sim.tight && chance(40);
-    sim.wraps = !reuse && chance(50);
-    for (uint32_t i = 0; i < sim.plans_count; i++) {
-        struct plan *plan = &sim.plans[i];
-        plan->start_us = sim.now_us + draw(0, 3 * SECOND_US);
-        plan->port = (uint16_t)(PORT_BASE + (reuse ? i / 2 : i));
-        for (uint32_t j = 0; j < 2; j++) {
-            struct end *end = &plan->ends[j];
-            end->key = rng_next(&sim.rng);
-            end->total = draw(0, totals[draw(0, most)]);
-            end->abort_at = UINT64_MAX;
-            end->chunk = (uint32_t)(chance(30) ? draw(1, 200) : draw(200, 40000));
-            end->close = (enum close_policy)draw(0, CLOSE_POLICIES - 1);
-            end->read = (enum read_policy)draw(0, READ_POLICIES - 1);
-        }
-        if (plan->ends[0].close == CLOSE_AFTER_PEER) {
-            plan->ends[1].close = CLOSE_WHEN_WRITTEN; /* one must begin */
-        }
-        if (chance(10)) {
-            struct end *end = &plan->ends[draw(0, 1)];
-            end->abort_at = draw(0, end->total);
-        }
-        for (uint32_t j = 0; j < 2; j++) {
-            /* Small chunks take their time. */
-            plan->ends[j].chunk += (uint32_t)(plan->ends[j].total / 400);
-        }
-    }
-}
-
-static struct sim_faults setup_faults(void)
-{
-    struct sim_faults f;
-    f.loss = (uint32_t)(chance(20) ? 0 : draw(0, chance(30) ? 250000 : 50000));
-    f.duplicate = (uint32_t)(chance(50) ? 0 : draw(0, 200000));
-    f.reorder = (uint32_t)(chance(50) ? 0 : draw(0, 300000));
-    f.corrupt = (uint32_t)(chance(50) ? 0 : draw(0, 50000));
-    f.spike = (uint32_t)(chance(50) ? 0 : draw(0, 20000));
-    f.delay_us = (uint32_t)draw(10, 40000);
-    f.jitter_us = (uint32_t)(chance(50) ? 0 : draw(0, 2000));
-    f.spike_us = (uint32_t)draw(1000, 3000000);
-    f.packets_max = (uint32_t)(chance(30) ? draw(4, 100) : LINK_PACKETS_MAX);
-    return f;
-}
-
 /* Lets everything run out: TIME-WAIT, connections without a user, packets under way. */
 static void run_out(void)
 {
@@ -370,68 +320,140 @@ static uint64_t run(uint64_t seed)
     memset(&sim, 0, sizeof sim);
     sim.seed = seed;
     sim.hash = 0xcbf29ce484222325u;
-    sim.now_us = SECOND_US + seed % 1000;
     rng_init(&sim.rng, seed);
-    sim.tight = chance(20);
-    sim.plans_count = (uint32_t)(chance(20) ? draw(20, PLANS_MAX) : draw(1, 8));
-    sim.calm_us = sim.now_us + draw(2, 20) * SECOND_US;
-    struct sim_faults faults = setup_faults();
-    sim_link_init(&wire, &faults, rng_next(&sim.rng));
+    setup_kind();
+    setup_link();
     setup_host(0);
     setup_host(1);
     setup_plans();
-    run_until_done(sim.calm_us + 3000 * SECOND_US);
+    uint64_t after_us = sim.kind == KIND_CUT ? sim.cut_us : sim.calm_us;
+    run_until_done(after_us + (sim.kind == KIND_CUT ? CUT_END_US : CALM_END_US));
+    uint64_t took_us = sim.now_us > after_us ? sim.now_us - after_us : 0;
+    sim.took_us = took_us;
+    sums.longest_us = took_us > sums.longest_us ? took_us : sums.longest_us;
+    sums.kinds[sim.kind]++;
     check_plans();
     run_out();
     for (uint32_t host = 0; host < 2; host++) {
         check_empty(host);
         free(sim.hosts[host].memory);
     }
-    sums.sent += wire.sent;
-    sums.lost += wire.lost;
-    sums.corrupted += wire.corrupted;
+    const uint64_t *from = (const uint64_t *)&wire.counts;
+    for (size_t i = 0; i < sizeof wire.counts / sizeof *from; i++) {
+        ((uint64_t *)&sums.link)[i] += from[i];
+    }
     return sim.hash;
+}
+
+static void print_sums(uint64_t runs, uint64_t hash)
+{
+    const struct sim_link_counts *l = &sums.link;
+    const struct {
+        uint64_t value;
+        const char *what;
+    } all[] = {
+        {sums.kinds[KIND_MIXED], "mixed"},
+        {sums.kinds[KIND_CROWD], "crowds"},
+        {sums.kinds[KIND_BULK], "bulk"},
+        {sums.kinds[KIND_CUT], "cut off"},
+        {l->sent, "segments"},
+        {l->lost, "lost"},
+        {l->burst_lost, "lost in bursts"},
+        {l->downs, "link downs"},
+        {l->full_lost, "lost in a full queue"},
+        {l->duplicated, "doubled"},
+        {l->reordered, "reordered"},
+        {l->delayed, "delayed long"},
+        {l->corrupted, "corrupted"},
+        {sums.retransmits, "resent"},
+        {sums.recoveries, "recoveries"},
+        {sums.timeouts, "time-outs"},
+        {sums.probes, "probes"},
+        {sums.out_of_order, "out of order"},
+        {sums.challenges, "challenges"},
+        {sums.paws, "PAWS"},
+        {sums.fast, "fast"},
+        {sums.aborted, "aborted"},
+        {sums.given_up, "given up"},
+        {sums.half_open_full, "half-open full"},
+        {sums.blocks_empty, "no blocks"},
+        {sums.stalled, "readers stalled"},
+        {sums.bytes, "bytes checked"},
+    };
+    uint64_t missing = 0;
+    printf("%" PRIu64 " runs:", runs);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        printf("%s %" PRIu64 " %s", i > 0 ? "," : "", all[i].value, all[i].what);
+        missing += all[i].value == 0;
+    }
+    printf("; longest %.1f s after the faults, trace hash %016" PRIx64 "\n", (double)sums.longest_us / 1e6,
+           hash);
+    if (runs >= RUNS_FOR_ALL && missing > 0) {
+        fprintf(stderr, "sim-tcp: %" PRIu64 " of these never happened: the simulation has lost its bite\n",
+                missing);
+        exit(1);
+    }
+}
+
+static uint64_t wall_s(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec;
+}
+
+struct arguments {
+    uint64_t seed, runs, seconds;
+    bool verbose;
+};
+
+static bool arguments_read(struct arguments *a, int argc, char **argv)
+{
+    *a = (struct arguments){.seed = 1, .runs = 1};
+    for (int i = 1; i < argc; i++) {
+        bool more = i + 1 < argc;
+        if (strcmp(argv[i], "--seed") == 0 && more) {
+            a->seed = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--runs") == 0 && more) {
+            a->runs = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--seconds") == 0 && more) {
+            a->seconds = strtoull(argv[++i], NULL, 10);
+            a->runs = UINT64_MAX;
+        } else if (strcmp(argv[i], "--trace") == 0) {
+            trace = true;
+        } else if (strcmp(argv[i], "--verbose") == 0) {
+            a->verbose = true;
+        } else {
+            return false;
+        }
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
 {
+    struct arguments a;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    uint64_t seed = 1, runs = 1;
-    bool verbose = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
-            seed = strtoull(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc) {
-            runs = strtoull(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--trace") == 0) {
-            trace = true;
-        } else if (strcmp(argv[i], "--verbose") == 0) {
-            verbose = true;
-        } else {
-            fprintf(stderr, "usage: sim-tcp [--seed N] [--runs N] [--trace] [--verbose]\n");
-            return 2;
-        }
+    if (!arguments_read(&a, argc, argv)) {
+        fprintf(stderr, "usage: sim-tcp [--seed N] [--runs N] [--seconds N] [--trace] [--verbose]\n");
+        return 2;
     }
-    for (uint64_t i = 0; i < runs; i++) {
-        uint64_t hash = run(seed + i);
-        uint64_t steps = sim.steps, end_us = sim.now_us;
-        if (verbose) {
-            printf("seed %" PRIu64 ": %" PRIu64 " steps, %.1f s, hash %016" PRIx64 "\n", seed + i, steps,
-                   (double)end_us / 1e6, hash);
+    uint64_t all = 0, runs = 0, end_s = wall_s() + a.seconds;
+    for (; runs < a.runs && (a.seconds == 0 || wall_s() < end_s); runs++) {
+        uint64_t hash = run(a.seed + runs);
+        if (a.verbose) {
+            printf("seed %" PRIu64 ": kind %d, %" PRIu64 " steps, %.1f s after the faults, hash %016" PRIx64
+                   "\n",
+                   a.seed + runs, (int)sim.kind, sim.steps, (double)sim.took_us / 1e6, hash);
         }
-        if (i % 8 == 0) {
+        all = (all ^ hash) * 0x100000001b3u;
+        if (runs % 8 == 0) {
             bool traced = trace;
             trace = false;
-            CHECK(run(seed + i) == hash, "the same seed gave other packets");
+            CHECK(run(a.seed + runs) == hash, "the same seed gave other packets");
             trace = traced;
         }
     }
-    printf("%" PRIu64 " runs: %" PRIu64 " segments, %" PRIu64 " lost, %" PRIu64 " corrupted, %" PRIu64
-           " resent, %" PRIu64 " recoveries, %" PRIu64 " time-outs, %" PRIu64 " probes, %" PRIu64
-           " out of order, %" PRIu64 " challenges, %" PRIu64 " PAWS, %" PRIu64 " fast, %" PRIu64
-           " aborted, %" PRIu64 " half-open full, %" PRIu64 " no blocks, %" PRIu64 " bytes checked\n",
-           runs, sums.sent, sums.lost, sums.corrupted, sums.retransmits, sums.recoveries, sums.timeouts,
-           sums.probes, sums.out_of_order, sums.challenges, sums.paws, sums.fast, sums.aborted,
-           sums.half_open_full, sums.blocks_empty, sums.bytes);
+    print_sums(runs, all);
     return 0;
 }

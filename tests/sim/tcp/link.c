@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#define CALM_DELAY_US 1000u
+
 static bool before(const struct sim_packet *a, const struct sim_packet *b)
 {
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
@@ -15,21 +17,28 @@ static void swap(struct sim_link *l, uint32_t i, uint32_t j)
     l->heap[j] = p;
 }
 
-void sim_link_init(struct sim_link *l, const struct sim_faults *faults, uint64_t seed)
+void sim_link_init(struct sim_link *l, uint64_t seed)
 {
     memset(l, 0, offsetof(struct sim_link, heap));
-    l->faults = *faults;
     rng_init(&l->rng, seed);
     for (uint32_t i = 0; i < LINK_PACKETS_MAX; i++) {
         l->heap[i] = &l->store[i];
     }
 }
 
-static struct sim_packet *push(struct sim_link *l, uint64_t at_us)
+void sim_link_calm(struct sim_link *l)
 {
-    uint32_t max = l->faults.packets_max < LINK_PACKETS_MAX ? l->faults.packets_max : LINK_PACKETS_MAX;
+    for (uint32_t to = 0; to < 2; to++) {
+        l->faults[to] = (struct sim_faults){.delay_us = CALM_DELAY_US, .packets_max = LINK_PACKETS_MAX};
+        l->silent_us[to] = 0;
+    }
+}
+
+static struct sim_packet *push(struct sim_link *l, uint64_t at_us, uint32_t packets_max)
+{
+    uint32_t max = packets_max < LINK_PACKETS_MAX ? packets_max : LINK_PACKETS_MAX;
     if (l->count >= max) {
-        l->lost++;
+        l->counts.full_lost++;
         return NULL;
     }
     struct sim_packet *p = l->heap[l->count];
@@ -52,22 +61,22 @@ static void corrupt(struct sim_link *l, struct sim_packet *p)
         }
     }
     p->corrupt = true;
-    l->corrupted++;
+    l->counts.corrupted++;
 }
 
-static void send_one(struct sim_link *l, uint32_t to, const uint8_t *bytes, uint32_t len, uint64_t now_us)
+static void send_one(struct sim_link *l, uint32_t to, const uint8_t *bytes, uint32_t len, uint64_t at_us)
 {
-    const struct sim_faults *f = &l->faults;
-    uint64_t at = now_us + f->delay_us + rng_below(&l->rng, f->jitter_us + 1);
+    const struct sim_faults *f = &l->faults[to];
+    uint64_t at = at_us + f->delay_us + rng_below(&l->rng, f->jitter_us + 1);
     if (rng_chance(&l->rng, f->reorder)) {
         at += rng_between(&l->rng, f->delay_us, 4ull * f->delay_us + 1000);
-        l->reordered++;
+        l->counts.reordered++;
     }
     if (rng_chance(&l->rng, f->spike)) {
         at += rng_below(&l->rng, f->spike_us);
-        l->delayed++;
+        l->counts.delayed++;
     }
-    struct sim_packet *p = push(l, at);
+    struct sim_packet *p = push(l, at, f->packets_max);
     if (p == NULL) {
         return;
     }
@@ -80,17 +89,61 @@ static void send_one(struct sim_link *l, uint32_t to, const uint8_t *bytes, uint
     }
 }
 
+/* Whether a packet is lost before it is under way. */
+static bool lost(struct sim_link *l, uint32_t to, uint32_t len, uint64_t now_us)
+{
+    const struct sim_faults *f = &l->faults[to];
+    if (l->cut) {
+        return true;
+    }
+    if (now_us < l->silent_us[to]) {
+        l->counts.burst_lost++;
+        return true;
+    }
+    if (rng_chance(&l->rng, f->burst)) {
+        l->silent_us[to] = now_us + rng_below(&l->rng, f->burst_us);
+        l->counts.burst_lost++;
+        return true;
+    }
+    if (rng_chance(&l->rng, f->down)) {
+        l->silent_us[0] = l->silent_us[1] = now_us + rng_below(&l->rng, f->down_us); /* both directions */
+        l->counts.downs++;
+        return true;
+    }
+    if (f->bytes_max != 0 && len > f->bytes_max) {
+        l->counts.too_big++;
+        return true;
+    }
+    if (rng_chance(&l->rng, f->loss)) {
+        l->counts.lost++;
+        return true;
+    }
+    return false;
+}
+
+/* When the packet has passed the bottleneck. */
+static uint64_t passed(struct sim_link *l, uint32_t to, uint32_t len, uint64_t now_us)
+{
+    uint32_t rate = l->faults[to].rate_kbit;
+    if (rate == 0) {
+        return now_us;
+    }
+    uint64_t begin = l->free_us[to] > now_us ? l->free_us[to] : now_us;
+    l->free_us[to] = begin + len * 8000ull / rate;
+    return l->free_us[to];
+}
+
 void sim_link_send(struct sim_link *l, uint32_t to, const uint8_t *bytes, uint32_t len, uint64_t now_us)
 {
-    l->sent++;
-    if (rng_chance(&l->rng, l->faults.loss)) {
-        l->lost++;
+    l->counts.sent++;
+    if (lost(l, to, len, now_us)) {
         return;
     }
-    send_one(l, to, bytes, len, now_us);
-    if (rng_chance(&l->rng, l->faults.duplicate)) {
-        l->duplicated++;
-        send_one(l, to, bytes, len, now_us);
+    uint64_t at_us = passed(l, to, len, now_us);
+    send_one(l, to, bytes, len, at_us);
+    if (rng_chance(&l->rng, l->faults[to].duplicate)) {
+        l->counts.duplicated++;
+        send_one(l, to, bytes, len, at_us);
     }
 }
 

@@ -47,10 +47,21 @@ static void user_abort(struct host *h, struct end *end)
     tcp_abort(h->e, end->id);
 }
 
+/* When the faults have ended the users, too, do their best: what is slow then is the engines' doing. */
+static bool eager(void)
+{
+    return sim.calm_us != UINT64_MAX && sim.now_us >= sim.calm_us;
+}
+
+static bool stalled(const struct end *end)
+{
+    return end->stall_us > sim.now_us && !eager();
+}
+
 void user_data(struct host *h, struct end *end, struct view data)
 {
     size_t now = data.len;
-    if (end->read == READ_SLOWLY) {
+    if (end->read == READ_SLOWLY || stalled(end)) {
         now = 0;
     } else if (end->read == READ_A_PART) {
         now = (size_t)draw(0, data.len);
@@ -61,7 +72,11 @@ void user_data(struct host *h, struct end *end, struct view data)
         user_abort(h, end);
         return;
     }
-    if (end->read != READ_SLOWLY) {
+    if (end->read == READ_WITH_STALLS && !stalled(end) && !eager() && chance(5)) {
+        end->stall_us = sim.now_us + draw(SECOND_US / 10, 6 * SECOND_US); /* until its window is shut */
+        sums.stalled++;
+    }
+    if (end->read != READ_SLOWLY && !stalled(end)) {
         user_read(h, end, end->read == READ_AT_ONCE ? SIZE_MAX : (size_t)draw(0, 4000));
     }
 }
@@ -145,13 +160,13 @@ static void user_write(struct host *h, struct end *end)
 /* What a user does from time to time. */
 static void user_act(struct host *h, struct end *end)
 {
-    end->action_us = sim.now_us + draw(100, 30000);
+    end->action_us = sim.now_us + draw(100, eager() ? 1000 : 30000);
     if (end->closed) {
         user_release(h, end);
         return;
     }
-    if (end->read != READ_AT_ONCE) {
-        user_read(h, end, (size_t)draw(0, 16000));
+    if (end->read != READ_AT_ONCE && !stalled(end)) {
+        user_read(h, end, eager() ? SIZE_MAX : (size_t)draw(0, 16000));
     }
     if (!end->opened && chance(80)) {
         return;
@@ -160,7 +175,8 @@ static void user_act(struct host *h, struct end *end)
     const struct end *peer = end == &plan->ends[0] ? &plan->ends[1] : &plan->ends[0];
     /* The peer aborted and its RST was lost: an end that only listens can't know. Users have clocks for that.
      */
-    bool deserted = peer->done && peer->aborted && sim.now_us > sim.calm_us + 30 * SECOND_US;
+    bool deserted =
+        peer->done && peer->aborted && sim.calm_us != UINT64_MAX && sim.now_us > sim.calm_us + 30 * SECOND_US;
     if (end->aborted) {
         return;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The world of the TCP simulation: two hosts, a link between them, and users with plans. users.c plays the
- * users, sim_tcp.c the rest.
+ * The world of the TCP simulation: two hosts, a link between them, and users with plans. setup.c draws
+ * them, users.c plays the users, sim_tcp.c the rest.
  */
 #ifndef TESTS_SIM_TCP_WORLD_H
 #define TESTS_SIM_TCP_WORLD_H
@@ -11,15 +11,19 @@
 #include "invariants.h"
 #include "link.h"
 
-#define PLANS_MAX  64u
+#define PLANS_MAX  400u
+#define CONNS_MAX  1000u
 #define PORT       443u
 #define PORT_BASE  10000u
 #define SECOND_US  1000000ull
 #define BURST      32u
-#define BLOCKS_MAX 4096u
+#define BLOCKS_MAX 8192u
+
+#define CUT_PATIENCE_MS 20000u
 
 enum close_policy { CLOSE_WHEN_WRITTEN, CLOSE_AFTER_PEER, CLOSE_AND_RELEASE, CLOSE_POLICIES };
-enum read_policy { READ_AT_ONCE, READ_A_PART, READ_SLOWLY, READ_POLICIES };
+enum read_policy { READ_AT_ONCE, READ_A_PART, READ_SLOWLY, READ_WITH_STALLS, READ_POLICIES };
+enum kind { KIND_MIXED, KIND_CROWD, KIND_BULK, KIND_CUT, KINDS };
 
 /* One end of a connection: what its user means to do, and what has happened. */
 struct end {
@@ -28,6 +32,7 @@ struct end {
     uint64_t received;       /* bytes read and checked */
     uint64_t abort_at;       /* aborts when it has written so many; UINT64_MAX: never */
     uint64_t action_us;      /* when it does something next */
+    uint64_t stall_us;       /* reads nothing until then */
     uint32_t id;
     uint32_t chunk;
     enum close_policy close;
@@ -48,12 +53,14 @@ struct host {
     struct pool blocks;
     uint64_t counters[WAX_STATUS_COUNT];
     struct tcp_config config;
-    struct end *users[1024]; /* by id */
+    struct end *users[CONNS_MAX]; /* by id */
     uint8_t *memory;
 };
 
 struct sim {
-    uint64_t seed, now_us, calm_us, hash, steps;
+    uint64_t seed, now_us, hash, steps, audits, took_us;
+    uint64_t calm_us, cut_us; /* when the faults end, or everything does */
+    enum kind kind;
     struct rng rng;
     struct host hosts[2];
     uint32_t plans_count;
@@ -63,8 +70,10 @@ struct sim {
 };
 
 struct sums {
-    uint64_t sent, lost, corrupted, retransmits, recoveries, timeouts, probes, out_of_order, challenges, paws,
-        fast, bytes, aborted, half_open_full, blocks_empty;
+    struct sim_link_counts link;
+    uint64_t kinds[KINDS];
+    uint64_t retransmits, recoveries, timeouts, probes, out_of_order, challenges, paws, fast, bytes, aborted,
+        given_up, half_open_full, blocks_empty, stalled, longest_us;
 };
 
 extern struct sim sim;
@@ -86,6 +95,12 @@ void __attribute__((format(printf, 1, 2), noreturn)) fail(const char *format, ..
 /* Draws from the run's generator. */
 uint64_t draw(uint64_t low, uint64_t high);
 bool chance(uint32_t percent);
+
+/* setup.c */
+void setup_kind(void);
+void setup_link(void);
+void setup_host(uint32_t host);
+void setup_plans(void);
 
 /* users.c */
 struct end *user_accept(struct host *h, uint32_t id); /* NULL: nobody waits for it */
