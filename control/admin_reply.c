@@ -65,6 +65,30 @@ static uint64_t sum_metric(const struct admin_sources *sources, size_t offset)
     return sum;
 }
 
+/* Percentiles of a histogram of nanoseconds. */
+static struct json_object *latency_object(const uint64_t buckets[LATENCY_BUCKETS])
+{
+    struct json_object *object = json_object_new_object();
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < LATENCY_BUCKETS; i++)
+        count += buckets[i];
+    add_u(object, "count", count);
+    add_u(object, "p50_ns", latency_at(buckets, 500000));
+    add_u(object, "p99_ns", latency_at(buckets, 990000));
+    add_u(object, "p999_ns", latency_at(buckets, 999000));
+    add_u(object, "max_ns", latency_at(buckets, 1000000));
+    return object;
+}
+
+/* The histogram of all workers together. */
+static struct json_object *latency_of_all(const struct admin_sources *sources)
+{
+    uint64_t buckets[LATENCY_BUCKETS];
+    for (uint32_t i = 0; i < LATENCY_BUCKETS; i++)
+        buckets[i] = sum_metric(sources, offsetof(struct wax_metrics, latency) + i * sizeof(uint64_t));
+    return latency_object(buckets);
+}
+
 static void reply_status(const struct admin_sources *sources, struct json_object *reply, uint64_t now_ms)
 {
     struct intake_view view;
@@ -84,6 +108,7 @@ static void reply_status(const struct admin_sources *sources, struct json_object
         add_u(plane, "workers", view.workers);
         add_u(plane, "since_ms", view.since_ms);
         add_u(plane, "connections", sum_metric(sources, offsetof(struct wax_metrics, connections_now)));
+        json_object_object_add(plane, "latency", latency_of_all(sources));
     }
     add_u(plane, "attachments", view.attachments);
     add_u(plane, "refused", view.refused);
@@ -101,6 +126,20 @@ static struct json_object *metrics_object(const struct wax_metrics *metrics)
 #define ADD(name, unit, help) add_u(object, #name, __atomic_load_n(&metrics->name, __ATOMIC_RELAXED));
     WAX_METRIC_LIST(ADD)
 #undef ADD
+    /* The buckets that are not empty, as [number, count]: two answers can be told apart. */
+    uint64_t buckets[LATENCY_BUCKETS];
+    struct json_object *filled = json_object_new_array();
+    for (uint32_t i = 0; i < LATENCY_BUCKETS; i++) {
+        buckets[i] = __atomic_load_n(&metrics->latency[i], __ATOMIC_RELAXED);
+        if (buckets[i] == 0)
+            continue;
+        struct json_object *pair = json_object_new_array_ext(2);
+        json_object_array_add(pair, json_object_new_uint64(i));
+        json_object_array_add(pair, json_object_new_uint64(buckets[i]));
+        json_object_array_add(filled, pair);
+    }
+    json_object_object_add(object, "latency", latency_object(buckets));
+    json_object_object_add(object, "latency_buckets", filled);
     return object;
 }
 

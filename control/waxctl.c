@@ -152,6 +152,41 @@ static void print_duration(uint64_t ms)
         printf("%" PRIu64 " s", s);
 }
 
+/* 12.3 us */
+static void print_ns(char text[16], uint64_t ns)
+{
+    if (ns < 10000000)
+        snprintf(text, 16, "%.1f us", (double)ns / 1e3);
+    else
+        snprintf(text, 16, "%.1f ms", (double)ns / 1e6);
+}
+
+static void show_latency(struct json_object *latency)
+{
+    char p50[16], p99[16], p999[16], most[16];
+    if (get_u(latency, "count") == 0)
+        return;
+    print_ns(p50, get_u(latency, "p50_ns"));
+    print_ns(p99, get_u(latency, "p99_ns"));
+    print_ns(p999, get_u(latency, "p999_ns"));
+    print_ns(most, get_u(latency, "max_ns"));
+    printf("relaying    SEND polled to DELIVER at the port: p50 %s, p99 %s, p99.9 %s, most %s\n", p50, p99,
+           p999, most);
+}
+
+/* Add the buckets of an answer to a histogram, or take them away. */
+static void add_buckets(uint64_t buckets[LATENCY_BUCKETS], struct json_object *worker, bool away)
+{
+    struct json_object *filled = get_object(worker, "latency_buckets");
+    for (size_t i = 0; filled != NULL && i < json_object_array_length(filled); i++) {
+        struct json_object *pair = json_object_array_get_idx(filled, i);
+        uint64_t bucket = json_object_get_uint64(json_object_array_get_idx(pair, 0));
+        uint64_t count = json_object_get_uint64(json_object_array_get_idx(pair, 1));
+        if (bucket < LATENCY_BUCKETS)
+            buckets[bucket] += away ? -count : count;
+    }
+}
+
 static void show_status(const struct options *options)
 {
     struct json_object *reply = ask_object(options, "status");
@@ -166,6 +201,7 @@ static void show_status(const struct options *options)
                get_u(plane, "connections"));
         print_duration(get_u(reply, "now_ms") - get_u(plane, "since_ms"));
         printf("\n");
+        show_latency(get_object(plane, "latency"));
     } else {
         printf("data plane  not attached\n");
     }
@@ -195,17 +231,27 @@ static void show_workers(const struct options *options)
         printf("no data plane is attached\n");
         count = 0;
     } else {
-        printf("%6s %6s %10s %10s %10s %8s %8s %8s %8s %8s %8s\n", "worker", "busy", "rx/s", "tx/s", "conns",
-               "sessions", "sends/s", "deliv/s", "accept/s", "deliv'd/s", "blocks");
+        printf("%6s %6s %10s %10s %10s %8s %8s %8s %8s %9s %8s %10s %10s %10s\n", "worker", "busy", "rx/s",
+               "tx/s", "conns", "sessions", "sends/s", "deliv/s", "accept/s", "deliv'd/s", "blocks", "p50",
+               "p99", "p99.9");
     }
     for (size_t i = 0; i < count; i++) {
         struct json_object *a = json_object_array_get_idx(old, i), *b = json_object_array_get_idx(new, i);
 #define RATE(key) ((double)(get_u(b, key) - get_u(a, key)) / seconds)
         double busy = RATE("busy_cycles"), idle = RATE("idle_cycles");
-        printf("%6zu %5.1f%% %10.0f %10.0f %10" PRIu64 " %8" PRIu64 " %8.0f %8.0f %8.0f %9.0f %8" PRIu64 "\n",
+        uint64_t buckets[LATENCY_BUCKETS] = {0};
+        char p50[16], p99[16], p999[16];
+        add_buckets(buckets, b, false);
+        add_buckets(buckets, a, true);
+        print_ns(p50, latency_at(buckets, 500000));
+        print_ns(p99, latency_at(buckets, 990000));
+        print_ns(p999, latency_at(buckets, 999000));
+        printf("%6zu %5.1f%% %10.0f %10.0f %10" PRIu64 " %8" PRIu64 " %8.0f %8.0f %8.0f %9.0f %8" PRIu64
+               " %10s %10s %10s\n",
                i, busy + idle > 0 ? 100.0 * busy / (busy + idle) : 0.0, RATE("rx_packets"),
                RATE("tx_packets"), get_u(b, "connections_now"), get_u(b, "sessions_now"), RATE("sends"),
-               RATE("deliveries"), RATE("accepted"), RATE("delivered"), get_u(b, "blocks_free_now"));
+               RATE("deliveries"), RATE("accepted"), RATE("delivered"), get_u(b, "blocks_free_now"), p50, p99,
+               p999);
 #undef RATE
     }
     json_object_put(before);

@@ -104,6 +104,8 @@ void stack_session_env(struct stack *stack)
         .send_window = config->send_window,
         .ttl_s_default = config->ttl_s_default,
         .heartbeat_s = (uint16_t)config->heartbeat_s,
+        .delivered = stack->delivered,
+        .delivered_room = STACK_STAMPS_MAX,
         .find = glue_find,
         .frame = glue_frame,
         .ping = glue_ping,

@@ -187,6 +187,12 @@ void stack_control_down(struct stack *stack)
 void stack_gauges(struct stack *stack)
 {
     struct home_counts counts = home_counts(stack->home);
+    const struct tcp_stats *tcp = tcp_stats(stack->tcp);
+    stack->metrics->half_open_now = tcp->half_open;
+    stack->metrics->segments_in = tcp->segments_in;
+    stack->metrics->segments_out = tcp->segments_out;
+    stack->metrics->retransmits = tcp->retransmits;
+    stack->metrics->retransmit_timeouts = tcp->timeouts;
     stack->metrics->recipients_now = counts.recipients;
     stack->metrics->messages_now = stack->messages.slots.count - stack->messages.slots.free_count;
     stack->metrics->blocks_free_now = stack->blocks.free_count;

@@ -88,6 +88,16 @@ void stack_job(struct stack *stack, struct job *job);
 void stack_receive(struct stack *stack, struct packet *packets, uint32_t count);
 
 /*
+ * Give the frames received from now on a stamp, not 0, in whatever unit the caller has: when they were
+ * polled. A SEND keeps it; stack_delivered is how many DELIVERs of stamped SENDs were written since
+ * stack_delivered_done, and their stamps. Those of a turn have been handed to packet_send at its end, unless
+ * a window holds them back.
+ */
+void stack_polled(struct stack *stack, uint64_t stamp);
+uint32_t stack_delivered(const struct stack *stack, const uint64_t **stamps);
+void stack_delivered_done(struct stack *stack);
+
+/*
  * End a turn. Returns true when anything was done or is still to do (the turn was busy).
  */
 bool stack_end(struct stack *stack);

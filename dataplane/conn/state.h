@@ -11,6 +11,8 @@
 #include "relay/route.h"
 #include "tcp/tcp.h"
 
+#define STACK_STAMPS_MAX 2048u
+
 struct stack {
     struct stack_config config;
     struct stack_env env;
@@ -44,6 +46,8 @@ struct stack {
     bool walking;
     bool draining;
     bool busy; /* something was done in this turn, or is left to do */
+
+    uint64_t delivered[STACK_STAMPS_MAX]; /* stamps of DELIVERs since the worker looked */
 
     uint8_t record[WAX_TLS_RECORD_BYTES_MAX];       /* a record that is not in one piece */
     uint8_t gather[WAX_TLS_PLAINTEXT_BYTES_MAX];    /* plaintext to be sealed */

@@ -33,6 +33,22 @@ bool stack_send(struct stack *stack, uint32_t from, const struct item *item)
     return true;
 }
 
+void stack_polled(struct stack *stack, uint64_t stamp)
+{
+    stack->session_env.polled = stamp;
+}
+
+uint32_t stack_delivered(const struct stack *stack, const uint64_t **stamps)
+{
+    *stamps = stack->delivered;
+    return stack->session_env.delivered_count;
+}
+
+void stack_delivered_done(struct stack *stack)
+{
+    stack->session_env.delivered_count = 0;
+}
+
 static void record_login_reply(struct stack *stack, const struct channel_login_reply *reply)
 {
     uint32_t id = (uint32_t)(reply->tag >> 32);

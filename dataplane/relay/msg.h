@@ -29,6 +29,7 @@ struct msg {
     struct msg *next;         /* home's: queue of refusals */
     uint64_t id;
     uint64_t taken_ms; /* since 1970 */
+    uint64_t polled;   /* the stamp of its packet (session_env.polled), 0: none */
     uint32_t ttl_s;    /* never 0 */
     uint32_t payload_bytes;
     uint32_t conn; /* the sender's connection */
@@ -46,7 +47,7 @@ struct msg {
 /* The most pieces that a payload has, for an array of views. */
 #define MSG_PIECES_MAX ((WAX_FRAME_BYTES_MAX + MSG_BLOCK_DATA_BYTES - 1u) / MSG_BLOCK_DATA_BYTES)
 
-_Static_assert(sizeof(struct msg) == 88, "the head of a message is small");
+_Static_assert(sizeof(struct msg) == 96, "the head of a message is small");
 _Static_assert(sizeof(struct msg_block) == WAX_BLOCK_BYTES, "a piece fills a block");
 
 struct msg_pool {

@@ -113,6 +113,7 @@ static enum wax_status take_send(struct session *session, struct session_env *en
     }
     msg->id = send->id;
     msg->taken_ms = env->wall_ms(env->ctx);
+    msg->polled = env->polled;
     msg->ttl_s = send->ttl_s == 0 ? env->ttl_s_default : send->ttl_s;
     msg->conn = session->conn;
     msg->conn_generation = session->conn_generation;

@@ -126,6 +126,13 @@ struct session_env {
     uint16_t heartbeat_s;
     bool relay_id_known; /* after the first attachment of the control plane */
     uint8_t relay_id[WAX_RELAY_ID_BYTES];
+    /*
+     * Stamps, in whatever unit the caller has: that of the packets which are being received, kept with each
+     * SEND, and those of the DELIVERs written since the caller last set delivered_count to 0.
+     */
+    uint64_t polled;
+    uint64_t *delivered;
+    uint32_t delivered_room, delivered_count;
 
     /* The session of a live connection, or NULL when that generation of it is gone. */
     struct session *(*find)(void *ctx, uint32_t conn, uint32_t conn_generation);

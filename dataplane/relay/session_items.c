@@ -135,6 +135,18 @@ static void on_answer(struct session_env *env, const struct item *item)
     statuses_add(&env->statuses, &session->statuses, &entry);
 }
 
+/* Keep the stamp of a message that came from a packet (not of one from a mailbox). */
+static void note_delivered(struct session_env *env, uint64_t polled)
+{
+    env->metrics->deliveries++;
+    if (polled == 0)
+        return;
+    if (env->delivered_count < env->delivered_room)
+        env->delivered[env->delivered_count++] = polled;
+    else
+        env->metrics->untimed++;
+}
+
 static void on_deliver(struct session *session, struct session_env *env, const struct item *item)
 {
     /* The message may be read only while home holds it for this session. */
@@ -160,7 +172,7 @@ static void on_deliver(struct session *session, struct session_env *env, const s
         session->seq_wrapped |= deliver.seq < session->seq_delivered;
         session->seq_delivered = deliver.seq;
     }
-    env->metrics->deliveries++;
+    note_delivered(env, msg->polled);
 }
 
 static void on_show(struct session *session, struct session_env *env, const struct item *item)

@@ -15,6 +15,7 @@
 struct clock {
     uint64_t start_cycles, start_us;
     uint64_t us_per_cycle_32; /* times 2^32 */
+    uint64_t ns_per_cycle_32;
     uint64_t cycles_per_s;
 };
 
@@ -38,6 +39,14 @@ static inline void clock_init(struct clock *clock, uint64_t now_cycles, uint64_t
     clock->start_us = clock_kernel_us(CLOCK_MONOTONIC);
     clock->cycles_per_s = cycles_per_s;
     clock->us_per_cycle_32 = (uint64_t)(((unsigned __int128)1000000u << 32) / cycles_per_s);
+    clock->ns_per_cycle_32 = (uint64_t)(((unsigned __int128)1000000000u << 32) / cycles_per_s);
+}
+
+/* What a number of cycles lasts, in nanoseconds; UINT32_MAX: that or more. */
+static inline uint32_t clock_ns(const struct clock *clock, uint64_t cycles)
+{
+    uint64_t ns = (uint64_t)((unsigned __int128)cycles * clock->ns_per_cycle_32 >> 32);
+    return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
 }
 
 /* Monotonic microseconds when the counter shows `now_cycles`. */

@@ -6,6 +6,7 @@
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf_dyn.h>
 
 #include "tls/handshake.h"
 #include "worker/eal.h"
@@ -88,6 +89,18 @@ static bool ports_open(struct plane *plane)
     return true;
 }
 
+/* A packet that is handed from worker to worker takes along when it was polled. */
+static bool stamps_make(struct plane *plane)
+{
+    const struct rte_mbuf_dynfield field = {
+        .name = "waxwire_polled", .size = sizeof(uint64_t), .align = _Alignof(uint64_t)};
+    int at = rte_mbuf_dynfield_register(&field);
+    if (at < 0)
+        journal_say(&plane->journal, CONFIG_LEVEL_ERROR, "port", "packets have no room for a stamp");
+    plane->polled_at = (size_t)at;
+    return at >= 0;
+}
+
 static bool mesh_make(struct plane *plane)
 {
     bool steer = false;
@@ -157,8 +170,8 @@ bool plane_start(struct plane *plane)
     plane->eal = true;
     clock_init(&plane->clock, rte_rdtsc(), rte_get_tsc_hz());
     /* The channel before the ports: where another data plane is attached, its ports must be left alone. */
-    return link_start(plane) && ports_open(plane) && mesh_make(plane) && jobs_make(plane) &&
-           telemetry_start(plane) && threads_start(plane);
+    return link_start(plane) && stamps_make(plane) && ports_open(plane) && mesh_make(plane) &&
+           jobs_make(plane) && telemetry_start(plane) && threads_start(plane);
 }
 
 void plane_stop(struct plane *plane)

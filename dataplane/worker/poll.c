@@ -84,8 +84,15 @@ static bool receive_jobs(struct worker *worker)
     return any;
 }
 
+/* Where a packet on its way to another worker keeps when it was polled. */
+static uint64_t *polled_of(const struct worker *worker, struct rte_mbuf *mbuf)
+{
+    return RTE_MBUF_DYNFIELD(mbuf, worker->plane->polled_at, uint64_t *);
+}
+
 /* Frames through the stack; what it turned into replies goes back where it came from. */
-static void process(struct worker *worker, struct rte_mbuf **mbufs, uint32_t count, const uint16_t *port)
+static void process(struct worker *worker, struct rte_mbuf **mbufs, uint32_t count, const uint16_t *port,
+                    uint64_t polled)
 {
     struct packet packets[WAX_BURST_MAX];
     uint64_t bytes = 0;
@@ -100,6 +107,7 @@ static void process(struct worker *worker, struct rte_mbuf **mbufs, uint32_t cou
     }
     worker->metrics.rx_packets += count;
     worker->metrics.rx_bytes += bytes;
+    stack_polled(worker->stack, polled);
     stack_receive(worker->stack, packets, count);
     for (uint32_t i = 0; i < count; i++) {
         if (!packets[i].transmit) {
@@ -114,6 +122,7 @@ static void process(struct worker *worker, struct rte_mbuf **mbufs, uint32_t cou
 
 static void hand_over(struct worker *worker, uint32_t to, struct rte_mbuf *mbuf)
 {
+    *polled_of(worker, mbuf) = worker->polled;
     if (!mesh_push(&worker->mesh, to, MESH_PACKETS, &mbuf)) {
         rte_pktmbuf_free(mbuf); /* its flow sends it again */
         worker->metrics.rx_dropped++;
@@ -157,6 +166,8 @@ static bool receive_queue(struct worker *worker, const struct receive_queue *que
     uint16_t port[WAX_BURST_MAX];
     uint32_t kept = 0;
     uint16_t n = rte_eth_rx_burst(queue->device, queue->queue, mbufs, (uint16_t)worker->plane->config.burst);
+    if (n != 0)
+        worker->polled = rte_rdtsc();
     for (uint16_t i = 0; i < n; i++)
         rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
     for (uint16_t i = 0; i < n; i++) {
@@ -173,7 +184,7 @@ static bool receive_queue(struct worker *worker, const struct receive_queue *que
         mbufs[kept++] = mbuf;
     }
     if (kept != 0)
-        process(worker, mbufs, kept, port);
+        process(worker, mbufs, kept, port, worker->polled);
     return n != 0;
 }
 
@@ -193,7 +204,7 @@ static bool receive_handed(struct worker *worker)
         for (uint32_t i = 0; i < n; i++)
             port[i] = mbufs[i]->port;
         if (n != 0)
-            process(worker, mbufs, n, port);
+            process(worker, mbufs, n, port, *polled_of(worker, mbufs[0]));
         any |= n != 0;
         n = ring_pop(frames, mbufs, WAX_BURST_MAX);
         for (uint32_t i = 0; i < n; i++)
@@ -229,11 +240,31 @@ static bool transmit_queue(struct worker *worker, struct transmit_queue *queue)
     return true;
 }
 
+/* The DELIVERs that have left by now: how long their messages took here. */
+static void latency_note(struct worker *worker)
+{
+    const uint64_t *polled;
+    uint32_t count = stack_delivered(worker->stack, &polled);
+    if (count == 0)
+        return;
+    uint64_t now = rte_rdtsc();
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t ns = clock_ns(&worker->plane->clock, now - polled[i]);
+        worker->metrics.latency[latency_bucket(ns)]++;
+    }
+    stack_delivered_done(worker->stack);
+}
+
 static bool transmit(struct worker *worker)
 {
     bool any = false;
-    for (uint32_t p = 0; p < worker->plane->ports; p++)
+    uint32_t left = 0;
+    for (uint32_t p = 0; p < worker->plane->ports; p++) {
         any |= transmit_queue(worker, &worker->transmit[p]);
+        left += worker->transmit[p].count;
+    }
+    if (left == 0)
+        latency_note(worker);
     return any;
 }
 

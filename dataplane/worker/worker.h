@@ -54,6 +54,7 @@ struct worker {
     int node;
     uint64_t now_us;
     uint64_t metrics_us; /* when the metrics were last copied */
+    uint64_t polled;     /* the cycle counter when the last burst came */
     struct wall wall;
 
     struct mesh_end mesh;
@@ -100,6 +101,7 @@ struct plane {
     struct clock clock;
     uint64_t route_key[2];
     struct steer steer;
+    size_t polled_at; /* in a packet that is handed over: where it says when it was polled */
     int node[WAX_WORKERS_MAX];
     struct port port[WAX_PORTS_MAX];
     uint32_t ports; /* open */

@@ -27,7 +27,7 @@
 #include "waxwire/status.h"
 
 #define CHANNEL_MAGIC   0x77617863u /* "waxc" */
-#define CHANNEL_VERSION 1u
+#define CHANNEL_VERSION 2u
 
 /* ---- attachment, over the socket ---- */
 

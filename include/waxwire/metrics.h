@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "waxwire/latency.h"
 #include "waxwire/limits.h"
 #include "waxwire/status.h"
 
@@ -28,6 +29,11 @@
     X(polls,                "polls",    "turns of the poll loop")                                 \
     X(connections_opened,   "connections", "TCP connections opened")                              \
     X(connections_now,      "connections", "TCP connections now")                                 \
+    X(half_open_now,        "connections", "of them in TCP's handshake")                          \
+    X(segments_in,          "segments", "TCP segments received")                                  \
+    X(segments_out,         "segments", "TCP segments built")                                     \
+    X(retransmits,          "segments", "TCP segments sent again")                                \
+    X(retransmit_timeouts,  "timeouts", "TCP retransmission timers that expired")                 \
     X(handshakes,           "handshakes", "TLS handshakes finished")                              \
     X(handshakes_now,       "handshakes", "TLS handshakes under way")                             \
     X(sessions_opened,      "sessions", "sessions welcomed")                                      \
@@ -35,6 +41,7 @@
     X(sends,                "messages", "SENDs taken from clients")                               \
     X(deliveries,           "messages", "DELIVERs handed to TCP")                                 \
     X(acks,                 "frames",   "ACKs received")                                          \
+    X(untimed,              "messages", "DELIVERs left out of the histogram of latencies")         \
     X(accepted,             "messages", "messages answered ACCEPTED")                             \
     X(delivered,            "messages", "messages answered DELIVERED")                            \
     X(rejected,             "messages", "messages answered REJECTED")                             \
@@ -51,6 +58,8 @@
 struct wax_metrics {
     WAX_METRIC_LIST(WAX_METRIC_FIELD)
     uint64_t status[WAX_STATUS_COUNT]; /* how often each status happened */
+    /* ns from the poll of the packet that completed a SEND to the hand-over of its DELIVER to the port */
+    uint64_t latency[LATENCY_BUCKETS];
 } __attribute__((aligned(WAX_CACHE_LINE_BYTES)));
 #undef WAX_METRIC_FIELD
 

@@ -22,13 +22,13 @@
 #include "tcp/tcp.h"
 #include "tls/handshake.h"
 #include "tls/record.h"
+#include "waxwire/latency.h"
 #include "ws/frame.h"
 
 #define GEN_ID_SHIFT      20u /* ids begin at milliseconds since 1970 times 2^20 */
 #define GEN_DEVICE        1u
 #define GEN_PAYLOAD_LEAST 16u /* sender and number, by which the receiver knows what it should be */
 #define GEN_GATHER_BYTES  WAX_TLS_PLAINTEXT_BYTES_MAX
-#define GEN_BUCKETS       2048u
 
 enum client_state {
     CLIENT_IDLE,      /* not begun */
@@ -105,7 +105,7 @@ struct gen_counts {
     uint64_t rejected; /* answers REJECTED */
     uint64_t closed;   /* sessions that ended before their time */
     uint64_t wire[WAX_STATUS_COUNT];
-    uint64_t latency[GEN_BUCKETS]; /* SEND to DELIVERED, see report.c */
+    uint64_t latency[LATENCY_BUCKETS]; /* SEND to DELIVERED, microseconds */
     uint32_t errors_told;
 };
 

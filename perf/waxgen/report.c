@@ -4,43 +4,14 @@
 
 #include "waxgen/gen.h"
 
-#define SUB_BITS 6u /* 64 buckets for each power of two: within 1.6 % */
-
-static uint32_t bucket_of(uint32_t us)
-{
-    if (us < 1u << SUB_BITS)
-        return us;
-    uint32_t power = 31u - (uint32_t)__builtin_clz(us);
-    return ((power - SUB_BITS + 1) << SUB_BITS) + ((us >> (power - SUB_BITS)) & ((1u << SUB_BITS) - 1));
-}
-
-static uint64_t bucket_top(uint32_t bucket)
-{
-    uint32_t power = bucket >> SUB_BITS;
-    if (power == 0)
-        return bucket;
-    uint64_t base = (1ull << SUB_BITS) + (bucket & ((1u << SUB_BITS) - 1));
-    return ((base + 1) << (power - 1)) - 1;
-}
-
-_Static_assert(GEN_BUCKETS >= (32u - SUB_BITS + 1u) << SUB_BITS, "every 32-bit value has a bucket");
-
 void report_latency(struct gen_counts *counts, uint32_t us)
 {
-    counts->latency[bucket_of(us)]++;
+    counts->latency[latency_bucket(us)]++;
 }
 
 uint64_t report_latency_at(const struct gen_counts *counts, uint64_t part)
 {
-    uint64_t total = 0, seen = 0;
-    for (uint32_t i = 0; i < GEN_BUCKETS; i++)
-        total += counts->latency[i];
-    for (uint32_t i = 0; i < GEN_BUCKETS; i++) {
-        seen += counts->latency[i];
-        if (seen > 0 && seen * 1000000u >= total * part)
-            return bucket_top(i);
-    }
-    return 0;
+    return latency_at(counts->latency, part);
 }
 
 static double seconds(uint64_t from_us, uint64_t to_us)

@@ -302,6 +302,7 @@ static void turn_frames(struct rig *rig)
             struct rig_frame *frame = &rig->to_stack.frame[(rig->to_stack.head + i) % RIG_FRAMES];
             packets[i] = (struct packet){.data = frame->data, .len = frame->len};
         }
+        stack_polled(rig->stack, rig->now_us);
         stack_receive(rig->stack, packets, burst);
         for (uint32_t i = 0; i < burst; i++)
             if (packets[i].transmit)

@@ -44,6 +44,55 @@ Test(conn_session, a_message_crosses_and_is_answered_delivered)
     }
 }
 
+Test(conn_session, a_message_keeps_the_stamp_of_its_packet_until_its_deliver_is_written)
+{
+    struct rig *rig = rig_new(NULL);
+    struct peer *a = client(rig, RIG_PORT_TLS, 1), *b = client(rig, RIG_PORT_PLAIN, 2);
+    const uint64_t *stamps;
+    cr_expect_eq(stack_delivered(rig->stack, &stamps), 0, "nothing has been delivered");
+    uint64_t sent_us = rig->now_us;
+    peer_send(a, 2, "hello", 5);
+    rig_run(rig, 200);
+    cr_expect_eq(b->messages, 1);
+    cr_assert_eq(stack_delivered(rig->stack, &stamps), 1);
+    cr_expect(stamps[0] > sent_us && stamps[0] <= sent_us + 5000, "polled %lu us after it was sent",
+              (unsigned long)(stamps[0] - sent_us));
+    stack_delivered_done(rig->stack);
+    cr_expect_eq(stack_delivered(rig->stack, &stamps), 0);
+    rig_free(rig);
+}
+
+Test(conn_session, what_comes_from_a_mailbox_has_no_stamp)
+{
+    struct rig *rig = rig_new(NULL);
+    const uint64_t *stamps;
+    struct peer *a = client(rig, RIG_PORT_TLS, 1);
+    send_numbers(a, 2, 0, 20, 64);
+    rig_run(rig, 300);
+    struct peer *b = client(rig, RIG_PORT_TLS, 2);
+    rig_run(rig, 500);
+    cr_expect_eq(b->messages, 20);
+    cr_expect_eq(rig->metrics.deliveries, 20);
+    cr_expect_eq(stack_delivered(rig->stack, &stamps), 0);
+    rig_free(rig);
+}
+
+Test(conn_session, stamps_beyond_their_room_are_counted)
+{
+    struct rig *rig = rig_new(NULL);
+    const uint64_t *stamps;
+    struct peer *a = client(rig, RIG_PORT_PLAIN, 1), *b = client(rig, RIG_PORT_PLAIN, 2);
+    for (uint32_t i = 0; i < 3000; i += 10) {
+        send_numbers(a, 2, i, 10, 16);
+        rig_run(rig, 5);
+    }
+    rig_run(rig, 500);
+    cr_expect_eq(b->messages, 3000);
+    cr_expect_eq(stack_delivered(rig->stack, &stamps) + rig->metrics.untimed, 3000);
+    cr_expect_gt(rig->metrics.untimed, 0);
+    rig_free(rig);
+}
+
 Test(conn_session, messages_to_oneself_cross_as_well)
 {
     struct rig *rig = rig_new(NULL);
