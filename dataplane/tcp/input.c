@@ -22,7 +22,7 @@ void input_challenge(struct tcp_engine *e, struct tcp_conn *c)
 static void ack_data(struct tcp_engine *e, struct tcp_conn *c, size_t len)
 {
     if (len > c->rcv_mss) {
-        c->rcv_mss = (uint16_t)(len < UINT16_MAX ? len : UINT16_MAX);
+        c->rcv_mss = (uint16_t)(len < e->cfg.mss ? len : e->cfg.mss); /* RMSS at most */
     }
     uint32_t full = c->rcv_mss > RCV_MSS_MIN ? c->rcv_mss : RCV_MSS_MIN;
     if (c->rcv_nxt - c->ack_sent >= 2 * full || conn_rcv_wnd(c) < full) {

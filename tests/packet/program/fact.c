@@ -171,17 +171,17 @@ static bool check_events(struct play *p, struct text *t, bool accept)
         wanted |= i < 6 ? 1u << i : 0;
     }
     p->flow->events = 0;
+    char told[2][128] = {"", ""};
+    for (size_t i = 0; i < 12; i++) {
+        if (((i < 6 ? wanted : seen) & 1u << i % 6) != 0) {
+            strcat(strcat(told[i / 6], " "), names[i % 6]);
+        }
+    }
     if (wanted == seen) {
         return true;
     }
-    char told[128] = "";
-    for (size_t i = 0; i < 6; i++) {
-        if ((seen & 1u << i) != 0) {
-            strcat(strcat(told, " "), names[i]);
-        }
-    }
-    return play_fail(p, "expected  %s\n    got       event%s", accept ? "event OPENED" : "other events",
-                     seen != 0 ? told : " none");
+    return play_fail(p, "expected  event%s\n    got       event%s", wanted != 0 ? told[0] : " none",
+                     seen != 0 ? told[1] : " none");
 }
 
 bool fact_check(struct play *p, const char *word, struct text *t)

@@ -67,6 +67,8 @@ struct play {
     struct tcp_config config;
     uint32_t pool_blocks;
     bool ip6;
+    bool isn_set; /* the first connection of flow a begins at isn */
+    uint32_t isn;
     uint64_t start_us, now_us;
     struct tcp_engine *engine;
     struct pool blocks;

@@ -99,13 +99,17 @@ static bool read_options(struct play *p, struct text *t, struct segment_text *ou
 {
     const char *begin = t->at + strspn(t->at, " \t") + 1;
     const char *end = strchr(begin, '>');
+    while (end != NULL && strchr(" \t[", end[1]) == NULL) {
+        end = strchr(end + 1, '>'); /* it was a comparison */
+    }
     if (end == NULL) {
         return play_fail(p, "options lack their '>'");
     }
     out->has_options = true;
     t->at = end + 1;
     while (begin < end) {
-        size_t len = strcspn(begin, ",>");
+        size_t len = strcspn(begin, ",");
+        len = begin + len < end ? len : (size_t)(end - begin);
         char one[TEXT_WORD_BYTES];
         snprintf(one, sizeof one, "%.*s", (int)len, begin);
         begin += len + 1;

@@ -41,7 +41,7 @@ static bool set_number(struct tcp_config *c, const char *name, uint32_t value)
     return false;
 }
 
-/* `config NAME VALUE`; beside tcp_config's fields: pool (blocks), clock (where it begins), ip6. */
+/* `config NAME VALUE`; beside tcp_config's fields: pool (blocks), clock (where it begins), isn, ip6. */
 bool call_config(struct play *p, struct text *t)
 {
     char name[TEXT_WORD_BYTES];
@@ -66,6 +66,11 @@ bool call_config(struct play *p, struct text *t)
     }
     if (!text_number(word, &value) || value < 0 || value > UINT32_MAX) {
         return play_fail(p, "config %s: '%s' is not a number of it", name, word);
+    }
+    if (strcmp(name, "isn") == 0) {
+        p->isn_set = true;
+        p->isn = (uint32_t)value;
+        return true;
     }
     if (strcmp(name, "pool") == 0) {
         p->pool_blocks = (uint32_t)value;
