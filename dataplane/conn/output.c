@@ -7,8 +7,6 @@
 
 #define OUTPUT_SEGMENTS_MAX 64u /* of one connection before the next has its turn */
 #define PROTOCOL_TCP        6u
-#define ANNOUNCE_TIMES      2u
-#define ANNOUNCE_US         2000000u
 
 /* A buffer of the port's: the one that was left over, or a new one. */
 static bool output_buffer(struct stack *stack, uint16_t port, struct packet *packet)
@@ -97,53 +95,19 @@ void stack_reply(struct stack *stack, uint16_t port, const struct tcp_segment *t
     output_segment(stack, packet, &to->tuple.local, &to->tuple.peer, segment.len);
 }
 
-static void neighbours_frame(struct stack *stack, struct packet packet, size_t len)
-{
-    packet.len = (uint32_t)len;
-    stack->env.packet_send(stack->env.ctx, &packet);
-}
-
-/* Only one worker speaks for the addresses, and only at the start. */
-static void neighbours_announce(struct stack *stack, uint16_t port)
-{
-    for (uint32_t i = 0; i < stack->net[port].config.address_count; i++) {
-        struct packet packet;
-        size_t len = 0;
-        if (!output_buffer(stack, port, &packet))
-            return;
-        if (net_announce(&stack->net[port], i, span_of(packet.data, packet.len), &len) == WAX_OK)
-            neighbours_frame(stack, packet, len);
-        else
-            output_keep(stack, &packet);
-    }
-}
-
-static void neighbours_solicit(struct stack *stack, uint16_t port)
-{
-    for (;;) {
-        struct packet packet;
-        size_t len = 0;
-        if (!output_buffer(stack, port, &packet))
-            return;
-        if (net_solicit(&stack->net[port], span_of(packet.data, packet.len), stack->now_us, &len) != WAX_OK) {
-            output_keep(stack, &packet);
-            return;
-        }
-        neighbours_frame(stack, packet, len);
-    }
-}
-
 void stack_neighbours(struct stack *stack)
 {
-    bool announce =
-        stack->config.worker == 0 && stack->announced < ANNOUNCE_TIMES && stack->now_us >= stack->announce_us;
     for (uint16_t port = 0; port < stack->config.port_count; port++) {
-        if (announce)
-            neighbours_announce(stack, port);
-        neighbours_solicit(stack, port);
-    }
-    if (announce) {
-        stack->announced++;
-        stack->announce_us = stack->now_us + ANNOUNCE_US;
+        struct packet packet;
+        size_t len = 0;
+        while (output_buffer(stack, port, &packet)) {
+            if (net_solicit(&stack->net[port], span_of(packet.data, packet.len), stack->now_us, &len) !=
+                WAX_OK) {
+                output_keep(stack, &packet);
+                break;
+            }
+            packet.len = (uint32_t)len;
+            stack->env.packet_send(stack->env.ctx, &packet);
+        }
     }
 }

@@ -10,10 +10,11 @@
 #include <stdint.h>
 
 struct packet {
-    uint8_t *data;       /* first byte of the Ethernet frame */
-    uint32_t len;        /* bytes of the frame; when allocated for output: the room from `data` on */
-    uint16_t port;       /* index of the port it came from or goes to */
-    bool transmit;       /* after stack_receive: the frame was turned into a reply, send it back */
+    uint8_t *data; /* first byte of the Ethernet frame */
+    uint32_t len;  /* bytes of the frame; when allocated for output: the room from `data` on */
+    uint32_t room; /* of a frame that came: bytes from `data` on that a reply may take; 0: no more than len */
+    uint16_t port; /* index of the port it came from or goes to */
+    bool transmit; /* after stack_receive: the frame was turned into a reply, send it back */
     bool checksums_good; /* the port has verified the TCP/UDP checksum */
     void *owner;         /* the worker's own (mbuf) */
 };

@@ -19,13 +19,14 @@ static bool receive_frame(struct stack *stack, struct packet *packet, struct tcp
 {
     struct net_rx rx;
     struct span frame = span_of(packet->data, packet->len);
-    enum wax_status status = net_input(&stack->net[packet->port], frame, stack->now_us, &rx);
+    size_t room = packet->room > packet->len ? packet->room : packet->len;
+    enum wax_status status = net_input_room(&stack->net[packet->port], frame, room, stack->now_us, &rx);
     packet->transmit = false;
     if (status == WAX_OK && rx.kind == NET_TCP) {
         status = tcp_parse(rx.l4, &rx.src, &rx.dst, !packet->checksums_good, segment);
         if (status == WAX_OK)
             return true;
-    } else if (status == WAX_OK && rx.kind == NET_REPLY) {
+    } else if (rx.kind == NET_REPLY) {
         packet->transmit = true;
         packet->len = (uint32_t)rx.reply_len;
     }

@@ -111,6 +111,8 @@ static enum wax_status init_tcp(struct stack *stack, const struct parts *parts)
     enum wax_status status = tcp_engine_init(&stack->tcp, parts->tcp, &config, &env, stack->now_us);
     for (uint32_t i = 0; status == WAX_OK && i < c->listener_count; i++)
         status = tcp_listen(stack->tcp, NULL, c->listener[i].port, i);
+    for (uint16_t i = 0; i < stack->config.port_count; i++)
+        stack->config.net[i].speaker = stack->config.worker == 0;
     for (uint16_t i = 0; status == WAX_OK && i < stack->config.port_count; i++)
         status = net_init(&stack->net[i], &stack->config.net[i], stack->now_us);
     return status;

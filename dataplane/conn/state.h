@@ -41,8 +41,6 @@ struct stack {
     uint32_t walk_next; /* where the walk over sessions after an attachment, or the drain, has come to */
     uint32_t next_thread;
     struct packet spare[WAX_PORTS_MAX]; /* a buffer that was not needed, data NULL: none */
-    uint32_t announced;                 /* announcements made of the ports' addresses */
-    uint64_t announce_us;               /* when the next is due */
     bool walking;
     bool draining;
     bool busy; /* something was done in this turn, or is left to do */

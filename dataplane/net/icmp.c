@@ -23,8 +23,10 @@ static enum wax_status error_parse(struct view in, struct icmp_error *error)
         .src = quoted.src,
         .dst = quoted.dst,
     };
-    if (error->type == ICMP_UNREACHABLE && error->code == ICMP_NEEDS_FRAGMENTATION) {
-        error->mtu = load_be16(in.data + 6);
+    if (error->type == ICMP_UNREACHABLE) {
+        error->too_big = error->code == ICMP_NEEDS_FRAGMENTATION;
+        error->hard = error->code == ICMP_NO_PROTOCOL || error->code == ICMP_NO_PORT;
+        error->mtu = error->too_big ? load_be16(in.data + 6) : 0;
     }
     return WAX_OK;
 }

@@ -14,13 +14,20 @@
 #define ICMP_ECHO         8u
 #define ICMP_TIME         11u
 #define ICMP_PARAMETER    12u
+#define ICMP_NO_PROTOCOL  2u
+#define ICMP_NO_PORT      3u
 #define ICMP_NEEDS_FRAGMENTATION                                                                             \
     4u /* code of ICMP_UNREACHABLE: the datagram was larger than an MTU on the way */
 
-/* What a router or host says about a TCP segment that we sent. */
+/*
+ * What a router or host says about a TCP segment that we sent; by ICMPv6 when `src` is IPv6. Anybody can
+ * forge one: TCP decides what it believes (RFC 5927).
+ */
 struct icmp_error {
-    uint8_t type, code;
-    uint16_t mtu;          /* of the next hop with ICMP_NEEDS_FRAGMENTATION; 0: not told (RFC 1191 4) */
+    uint8_t type, code;    /* of ICMP or ICMPv6 */
+    bool too_big;          /* it was larger than an MTU on the way */
+    bool hard;             /* RFC 1122 4.2.3.9: nobody there for it; else it may pass */
+    uint16_t mtu;          /* of the next hop when too_big; 0: not told (RFC 1191 4). Not checked */
     uint16_t sport, dport; /* quoted: sport is ours */
     uint32_t seq;          /* quoted */
     struct addr src, dst;  /* quoted: src is ours */

@@ -6,16 +6,37 @@
 
 _Static_assert((NEIGH_ENTRIES & (NEIGH_ENTRIES - 1)) == 0, "places are found by a mask");
 
+static bool is_place(const struct neigh *neigh, const struct neigh_entry *e)
+{
+    return e >= neigh->place && e < neigh->place + NEIGH_PLACES;
+}
+
+void neigh_pin(struct neigh *neigh, uint32_t place, const struct addr *addr, uint64_t now_us)
+{
+    neigh->place[place] = (struct neigh_entry){.addr = *addr, .alive_us = now_us, .state = NEIGH_INCOMPLETE};
+    neigh->place_taken |= 1u << place;
+    neigh->place_wanted |= 1u << place;
+}
+
+void neigh_unpin(struct neigh *neigh, uint32_t place)
+{
+    neigh->place[place].state = NEIGH_FREE;
+    neigh->place_taken &= ~(1u << place);
+    neigh->place_wanted &= ~(1u << place);
+}
+
+bool neigh_known(const struct neigh *neigh, uint32_t place)
+{
+    return neigh->place[place].state > NEIGH_INCOMPLETE;
+}
+
 void neigh_init(struct neigh *neigh, const struct addr *gateway, const uint64_t key[2], uint64_t now_us)
 {
     memset(neigh, 0, sizeof *neigh);
     neigh->key[0] = key[0];
     neigh->key[1] = key[1];
     if (!addr_is_any(gateway)) {
-        neigh->gateway.addr = *gateway;
-        neigh->gateway.state = NEIGH_INCOMPLETE;
-        neigh->gateway.alive_us = now_us;
-        neigh->gateway_wanted = true;
+        neigh_pin(neigh, 0, gateway, now_us);
     }
 }
 
@@ -29,8 +50,11 @@ static uint32_t place_of(const struct neigh *neigh, const struct addr *addr)
 
 static struct neigh_entry *entry_find(struct neigh *neigh, const struct addr *addr)
 {
-    if (neigh->gateway.state != NEIGH_FREE && addr_same(&neigh->gateway.addr, addr)) {
-        return &neigh->gateway;
+    for (uint32_t left = neigh->place_taken; left != 0; left &= left - 1) {
+        struct neigh_entry *e = &neigh->place[__builtin_ctz(left)];
+        if (addr_same(&e->addr, addr)) {
+            return e;
+        }
     }
     uint32_t place = place_of(neigh, addr);
     for (uint32_t i = 0; i < NEIGH_WINDOW; i++) {
@@ -44,7 +68,7 @@ static struct neigh_entry *entry_find(struct neigh *neigh, const struct addr *ad
 
 static void state_set(struct neigh *neigh, struct neigh_entry *e, enum neigh_state state)
 {
-    if (e != &neigh->gateway) {
+    if (!is_place(neigh, e)) {
         neigh->learned -= e->state == NEIGH_LEARNED;
         neigh->learned += state == NEIGH_LEARNED;
     }
@@ -53,8 +77,8 @@ static void state_set(struct neigh *neigh, struct neigh_entry *e, enum neigh_sta
 
 static void want(struct neigh *neigh, const struct neigh_entry *e)
 {
-    if (e == &neigh->gateway) {
-        neigh->gateway_wanted = true;
+    if (is_place(neigh, e)) {
+        neigh->place_wanted |= 1u << (e - neigh->place);
     } else {
         size_t i = (size_t)(e - neigh->entries);
         neigh->wanted[i / 64] |= UINT64_C(1) << i % 64;
@@ -126,6 +150,18 @@ enum wax_status neigh_use(struct neigh *neigh, const struct addr *addr, uint64_t
     return WAX_OK;
 }
 
+/* An address on the link that seems to lie behind a gateway is a forged source more likely than not. */
+static bool behind_gateway(const struct neigh *neigh, const struct mac *mac)
+{
+    for (uint32_t left = neigh->place_taken; left != 0; left &= left - 1) {
+        const struct neigh_entry *e = &neigh->place[__builtin_ctz(left)];
+        if (e->state > NEIGH_INCOMPLETE && mac_same(&e->mac, mac)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void neigh_learn(struct neigh *neigh, const struct addr *addr, const struct mac *mac, uint64_t now_us)
 {
     struct neigh_entry *e = entry_find(neigh, addr);
@@ -136,12 +172,8 @@ void neigh_learn(struct neigh *neigh, const struct addr *addr, const struct mac 
         }
         return;
     }
-    /* An address on the link that seems to lie behind the gateway is a forged source more likely than not. */
-    if (neigh->gateway.state > NEIGH_INCOMPLETE && e != &neigh->gateway &&
-        mac_same(&neigh->gateway.mac, mac)) {
-        return;
-    }
-    if (e != &neigh->gateway && neigh->learned >= NEIGH_LEARNED_MAX) {
+    bool gateway = e != NULL && is_place(neigh, e);
+    if (!gateway && (behind_gateway(neigh, mac) || neigh->learned >= NEIGH_LEARNED_MAX)) {
         return;
     }
     if (e == NULL) {
@@ -171,12 +203,67 @@ enum wax_status neigh_confirm(struct neigh *neigh, const struct addr *addr, cons
     return WAX_OK;
 }
 
+/* What is known is to be used and asked about at once: RFC 4861's STALE, and PROBE without its delay. */
+static void doubt(struct neigh *neigh, struct neigh_entry *e, const struct mac *mac, uint64_t now_us)
+{
+    if (!is_place(neigh, e) && e->state != NEIGH_LEARNED && neigh->learned >= NEIGH_LEARNED_MAX) {
+        return;
+    }
+    state_set(neigh, e, NEIGH_LEARNED);
+    e->mac = *mac;
+    e->alive_us = now_us;
+    e->tries = 0;
+    want(neigh, e);
+}
+
+void neigh_hint(struct neigh *neigh, const struct addr *addr, const struct mac *mac, uint64_t now_us)
+{
+    struct neigh_entry *e = entry_find(neigh, addr);
+    if (e != NULL && (e->state == NEIGH_INCOMPLETE || !mac_same(&e->mac, mac))) {
+        doubt(neigh, e, mac, now_us);
+    }
+}
+
+enum wax_status neigh_advertised(struct neigh *neigh, const struct addr *addr, const struct mac *mac,
+                                 bool solicited, bool override, uint64_t now_us)
+{
+    struct neigh_entry *e = entry_find(neigh, addr);
+    if (e == NULL || (e->state == NEIGH_INCOMPLETE && mac == NULL)) {
+        return WAX_NOT_FOUND;
+    }
+    if (e->state == NEIGH_INCOMPLETE) {
+        if (solicited) {
+            return neigh_confirm(neigh, addr, mac, now_us);
+        }
+        doubt(neigh, e, mac, now_us);
+        return WAX_OK;
+    }
+    struct mac known = e->mac;
+    bool differs = mac != NULL && !mac_same(mac, &known);
+    if (differs && !override) {
+        if (e->state == NEIGH_CONFIRMED) {
+            doubt(neigh, e, &known, now_us);
+        }
+        return WAX_OK;
+    }
+    if (solicited) {
+        return neigh_confirm(neigh, addr, differs ? mac : &known, now_us);
+    }
+    if (differs) {
+        doubt(neigh, e, mac, now_us);
+    }
+    return WAX_OK;
+}
+
 /* Whether a request for `e` is due; counts it when it is. */
 static bool ask_due(struct neigh_entry *e, uint64_t now_us)
 {
     if (e->state == NEIGH_FREE || (e->state == NEIGH_CONFIRMED && age_of(e, now_us) <= NEIGH_FRESH_US) ||
         (e->asked_us != 0 && now_us < e->asked_us + NEIGH_RETRY_US)) {
         return false;
+    }
+    if (e->state != NEIGH_INCOMPLETE && e->tries >= NEIGH_TRIES) {
+        return false; /* asked often enough: its next use gives it up */
     }
     e->asked_us = now_us;
     if (e->tries < NEIGH_TRIES) {
@@ -187,9 +274,10 @@ static bool ask_due(struct neigh_entry *e, uint64_t now_us)
 
 static struct neigh_entry *wanted_next(struct neigh *neigh)
 {
-    if (neigh->gateway_wanted) {
-        neigh->gateway_wanted = false;
-        return &neigh->gateway;
+    if (neigh->place_wanted != 0) {
+        uint32_t place = (uint32_t)__builtin_ctz(neigh->place_wanted);
+        neigh->place_wanted &= neigh->place_wanted - 1;
+        return &neigh->place[place];
     }
     for (size_t i = 0; i < NEIGH_ENTRIES / 64; i++) {
         if (neigh->wanted[i] != 0) {

@@ -39,7 +39,18 @@
     X(NET_TOO_BIG,           "net: packet larger than the MTU")                          \
     X(ARP_CONFLICT,          "arp: another host claims our address")                     \
     X(ICMP_CHECKSUM,         "icmp: checksum is wrong")                                  \
-    X(ICMP_IGNORED,          "icmp: message of a type that is not served")
+    X(ICMP_IGNORED,          "icmp: message of a type that is not served")               \
+    X(NET_VLAN,              "net: frame of another VLAN")                               \
+    X(IP6_HEADER,            "ip6: bad version or payload length")                       \
+    X(IP6_SOURCE,            "ip6: address that may not be on the wire")                 \
+    X(IP6_EXTENSION,         "ip6: extension headers malformed or too many")             \
+    X(IP6_OPTION,            "ip6: option that must be understood, and is not")          \
+    X(IP6_ROUTING,           "ip6: source route refused")                                \
+    X(IP6_FRAGMENT,          "ip6: fragment dropped")                                    \
+    X(ND_MALFORMED,          "nd: message breaks a rule of validity")                    \
+    X(ND_DUPLICATE,          "nd: another host has our address, it is not used")         \
+    X(ND_CONFLICT,           "nd: another host claims our address")                      \
+    X(ND_ROUTERS,            "nd: more routers than are followed")
 
 #define WAX_STATUS_TCP(X)                                                                \
     X(TCP_HEADER,            "tcp: bad header length")                                   \

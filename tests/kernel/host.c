@@ -7,11 +7,9 @@
 
 #include "base/random.h"
 
-#define MTU            1500u
-#define SEGMENTS_MAX   64u /* of one connection before the next has its turn */
-#define ANNOUNCE_TIMES 2u
-#define ANNOUNCE_US    2000000u
-#define RESOLVE_US     5000000u
+#define MTU          1500u
+#define SEGMENTS_MAX 64u /* of one connection before the next has its turn */
+#define RESOLVE_US   5000000u
 
 static void must(bool good, const char *what)
 {
@@ -23,7 +21,7 @@ static void must(bool good, const char *what)
 
 static void open_net(struct host *h, const struct host_config *config, struct rng *rng)
 {
-    struct net_config net = {.mtu = MTU, .address_count = 1};
+    struct net_config net = {.mtu = MTU, .address_count = 1, .speaker = true};
     port_mac(&h->port, config->interface, net.mac.b);
     net.addresses[0] = (struct net_address){config->local, addr_is_ip4(&config->local) ? 24 : 64};
     rng_fill(rng, span_of(net.key, sizeof net.key));
@@ -146,13 +144,6 @@ static void neighbours(struct host *h)
 {
     uint8_t frame[PORT_FRAME_BYTES];
     size_t len;
-    if (h->announced < ANNOUNCE_TIMES && h->now_us >= h->announce_us) {
-        if (net_announce(&h->net, 0, span_of(frame, sizeof frame), &len) == WAX_OK) {
-            port_send(&h->port, view_of(frame, len));
-        }
-        h->announced++;
-        h->announce_us = h->now_us + ANNOUNCE_US;
-    }
     while (net_solicit(&h->net, span_of(frame, sizeof frame), h->now_us, &len) == WAX_OK) {
         port_send(&h->port, view_of(frame, len));
     }

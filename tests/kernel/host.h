@@ -17,8 +17,6 @@ struct host {
     struct pool blocks;
     uint64_t now_us;
     uint64_t counters[WAX_STATUS_COUNT];
-    uint32_t announced;
-    uint64_t announce_us;
     /* What the user does with an event of connection `id`; `data` are bytes in order, to be used at once. */
     void (*user)(void *ctx, uint32_t id, uint32_t events, struct view data);
     void *ctx;

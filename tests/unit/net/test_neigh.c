@@ -194,3 +194,16 @@ Test(neigh, questions_without_an_answer_make_room_for_others)
         cr_assert_eq(neigh_use(&neigh, &a, S, &mac), WAX_NEIGH_UNRESOLVED);
     }
 }
+
+Test(neigh, rfc1122_2_3_2_1_silent_entry_is_given_up_though_it_is_asked_before_each_use)
+{
+    (void)neigh_use(&neigh, &host, S, &mac);
+    cr_assert_eq(neigh_confirm(&neigh, &host, &mac_a, S), WAX_OK);
+    uint64_t now = 2 * S + NEIGH_FRESH_US;
+    for (uint32_t uses = 0; neigh_use(&neigh, &host, now, &mac) == WAX_OK; uses++) {
+        cr_assert_lt(uses, 10);
+        now += NEIGH_RETRY_US;
+        while (neigh_ask(&neigh, now, &asked, &mac) == WAX_OK) { /* just before its next use */
+        }
+    }
+}

@@ -114,19 +114,19 @@ Test(net, off_link_peer_is_answered_through_the_gateway)
 Test(net, unresolved_neighbour_is_solicited_and_its_reply_used)
 {
     size_t header_len, len;
-    uint8_t out[64];
-    while (net_solicit(&net, span_of(out, 64), NOW, &len) == WAX_OK) {
+    uint8_t out[NET_SOLICIT_BYTES];
+    while (net_solicit(&net, span_of(out, sizeof out), NOW, &len) == WAX_OK) {
     }
     cr_assert_eq(output(PEER, 20, &header_len), WAX_NEIGH_UNRESOLVED);
-    cr_assert_eq(net_solicit(&net, span_of(out, 41), NOW, &len), WAX_BAD_ARGUMENT);
-    cr_assert_eq(net_solicit(&net, span_of(out, 64), NOW, &len), WAX_OK);
+    cr_assert_eq(net_solicit(&net, span_of(out, sizeof out - 1), NOW, &len), WAX_BAD_ARGUMENT);
+    cr_assert_eq(net_solicit(&net, span_of(out, sizeof out), NOW, &len), WAX_OK);
     cr_assert_eq(len, 42);
     struct arp_packet arp;
     cr_assert_eq(arp_parse(view_of(out + 14, 28), &arp), WAX_OK);
     cr_assert_eq(arp.op, ARP_REQUEST);
     cr_assert_eq(arp.sender_ip4, US);
     cr_assert_eq(arp.target_ip4, PEER);
-    cr_assert_eq(net_solicit(&net, span_of(out, 64), NOW, &len), WAX_NOT_FOUND);
+    cr_assert_eq(net_solicit(&net, span_of(out, sizeof out), NOW, &len), WAX_NOT_FOUND);
     make_arp(ARP_REPLY, PEER, US);
     cr_assert_eq(input_at(NOW), WAX_OK);
     cr_assert_eq(rx.kind, NET_NEIGH);
@@ -278,8 +278,10 @@ Test(net, other_protocols_and_types_are_counted_apart)
 {
     make_ip(PEER, US, 17, 20);
     cr_assert_eq(input_at(NOW), WAX_IP_PROTOCOL);
-    store_be16(frame + 12, 0x8100);
+    store_be16(frame + 12, 0x88cc);
     cr_assert_eq(input_at(NOW), WAX_NET_ETHERTYPE);
+    store_be16(frame + 12, ETH_TYPE_IP6);
+    cr_assert_eq(input_at(NOW), WAX_NET_ETHERTYPE, "no IPv6 address: no IPv6");
     frame_len = 13;
     cr_assert_eq(input_at(NOW), WAX_NET_FRAME_SHORT);
 }
@@ -299,19 +301,49 @@ Test(net, output_refuses_what_cannot_be_sent)
     cr_assert_eq(output(FAR, 20, &header_len), WAX_NET_NO_ROUTE);
 }
 
-Test(net, rfc5227_announcement_names_us_twice)
+Test(net, rfc5227_2_3_the_speaker_announces_its_address_twice_two_seconds_apart)
 {
-    uint8_t out[64];
+    uint8_t out[NET_SOLICIT_BYTES];
     size_t len;
-    struct arp_packet arp;
-    cr_assert_eq(net_announce(&net, 0, span_of(out, 64), &len), WAX_OK);
-    cr_assert_eq(arp_parse(view_of(out + 14, len - 14), &arp), WAX_OK);
-    cr_assert_eq(arp.op, ARP_REQUEST);
-    cr_assert_eq(arp.sender_ip4, US);
-    cr_assert_eq(arp.target_ip4, US);
-    struct mac to = eth_destination(out);
-    cr_assert(mac_same(&to, &mac_broadcast));
-    cr_assert_eq(net_announce(&net, 1, span_of(out, 64), &len), WAX_NOT_FOUND);
+    uint32_t announced = 0;
+    struct net_config config = net.config;
+    config.speaker = true;
+    config.gateway = (struct addr){{0}};
+    cr_assert_eq(net_init(&net, &config, NOW), WAX_OK);
+    for (uint64_t now = NOW; now < NOW + 10000000; now += 500000) {
+        while (net_solicit(&net, span_of(out, sizeof out), now, &len) == WAX_OK) {
+            struct arp_packet arp;
+            cr_assert_eq(arp_parse(view_of(out + 14, len - 14), &arp), WAX_OK);
+            cr_assert_eq(arp.op, ARP_REQUEST);
+            cr_assert_eq(arp.sender_ip4, US);
+            cr_assert_eq(arp.target_ip4, US);
+            struct mac to = eth_destination(out);
+            cr_assert(mac_same(&to, &mac_broadcast));
+            cr_assert_eq(now, NOW + announced * NET_ANNOUNCE_US);
+            announced++;
+        }
+    }
+    cr_assert_eq(announced, 2);
+}
+
+Test(net, rfc5227_2_4_an_address_is_defended_once_in_ten_seconds)
+{
+    uint8_t out[NET_SOLICIT_BYTES];
+    size_t len;
+    uint32_t defended = 0;
+    struct net_config config = net.config;
+    config.gateway = (struct addr){{0}};
+    cr_assert_eq(net_init(&net, &config, NOW), WAX_OK);
+    for (uint64_t now = NOW; now < NOW + 2 * NET_DEFEND_US; now += 1000000) {
+        make_arp(ARP_REQUEST, US, US);
+        cr_assert_eq(input_at(now), WAX_ARP_CONFLICT);
+        while (net_solicit(&net, span_of(out, sizeof out), now, &len) == WAX_OK) {
+            cr_assert_eq(load_be32(out + 14 + 14), US);
+            cr_assert_eq(load_be32(out + 14 + 24), US);
+            defended++;
+        }
+    }
+    cr_assert_eq(defended, 2);
 }
 
 Test(net, news_from_another_worker_resolves_what_we_asked_for)
@@ -353,8 +385,9 @@ Test(net, init_refuses_what_cannot_work)
 Test(net, rfc3021_both_addresses_of_a_31_are_hosts)
 {
     size_t header_len;
-    net.config.addresses[0].prefix = 31;
-    net.config.addresses[0].addr = addr_ip4(US);
+    struct net_config config = net.config;
+    config.addresses[0].prefix = 31;
+    cr_assert_eq(net_init(&net, &config, NOW), WAX_OK);
     make_ip(US - 1, US, IP_PROTOCOL_TCP, 20);
     cr_assert_eq(input_at(NOW), WAX_OK);
     cr_assert_eq(output(US - 1, 20, &header_len), WAX_OK);
