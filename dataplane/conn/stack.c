@@ -108,6 +108,7 @@ static enum wax_status init_tcp(struct stack *stack, const struct parts *parts)
                           .flow_key = {stack->config.flow_key[0], stack->config.flow_key[1]},
                           .counters = stack->metrics->status};
     stack->env.random(stack->env.ctx, span_of(env.isn_key, sizeof env.isn_key));
+    stack->env.random(stack->env.ctx, span_of(env.cookie_key, sizeof env.cookie_key));
     enum wax_status status = tcp_engine_init(&stack->tcp, parts->tcp, &config, &env, stack->now_us);
     for (uint32_t i = 0; status == WAX_OK && i < c->listener_count; i++)
         status = tcp_listen(stack->tcp, NULL, c->listener[i].port, i);

@@ -4,6 +4,8 @@
 
 #include "base/hash.h"
 
+#define IP6_MORE_BYTES 20u /* of header than IPv4 */
+
 struct same_ctx {
     const struct tcp_engine *e;
     const struct tcp_tuple *tuple;
@@ -49,7 +51,7 @@ uint32_t conn_isn(const struct tcp_engine *e, const struct tcp_tuple *tuple)
 
 /* RFC 7323 5.4: one offset for a pair of hosts, so that a new connection's timestamps follow the old one's.
  */
-static uint32_t ts_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple)
+uint32_t conn_ts_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple)
 {
     return (uint32_t)(siphash24(e->env.isn_key, view_of(tuple, 2 * sizeof(struct addr))) >> 32);
 }
@@ -72,7 +74,7 @@ struct tcp_conn *conn_new(struct tcp_engine *e, const struct tcp_tuple *tuple)
     c->generation = generation;
     c->tuple = *tuple;
     c->flags = F_FLOW;
-    c->ts_offset = ts_offset(e, tuple);
+    c->ts_offset = conn_ts_offset(e, tuple);
     c->snd_una = c->snd_nxt = c->snd_max = c->recover = conn_isn(e, tuple);
     c->mss = TCP_MSS_DEFAULT_IP4;
     c->stall_ms = e->now_ms;
@@ -150,15 +152,29 @@ void conn_close(struct tcp_engine *e, struct tcp_conn *c, enum wax_status status
     conn_collect(e, c);
 }
 
+/* What we announce: the MTU less the fixed headers, which IPv6 has 20 bytes more of (RFC 6691, RFC
+ * 9293 3.7.1). */
+uint16_t conn_mss_ours(const struct tcp_engine *e, const struct tcp_tuple *tuple)
+{
+    uint32_t more = addr_is_ip4(&tuple->peer) ? 0u : IP6_MORE_BYTES;
+    return (uint16_t)(e->cfg.mss > TCP_MSS_MIN + more ? e->cfg.mss - more : TCP_MSS_MIN);
+}
+
+/* The largest payload without options that both ends take. */
+uint16_t conn_mss_offered(const struct tcp_engine *e, const struct tcp_segment *syn)
+{
+    uint32_t mss = syn->mss, ours = conn_mss_ours(e, &syn->tuple);
+    if (mss == 0) {
+        mss = addr_is_ip4(&syn->tuple.peer) ? TCP_MSS_DEFAULT_IP4 : TCP_MSS_DEFAULT_IP6;
+    }
+    mss = mss < TCP_MSS_MIN ? TCP_MSS_MIN : mss;
+    return (uint16_t)(mss < ours ? mss : ours);
+}
+
 /* What the peer's SYN says about MSS, scaling and timestamps (RFC 6691, 7323). */
 void conn_options(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *syn)
 {
-    uint32_t mss = syn->mss;
-    if (mss == 0) {
-        mss = addr_is_ip4(&c->tuple.peer) ? TCP_MSS_DEFAULT_IP4 : TCP_MSS_DEFAULT_IP6;
-    }
-    mss = mss < TCP_MSS_MIN ? TCP_MSS_MIN : mss;
-    mss = mss > e->cfg.mss ? e->cfg.mss : mss;
+    uint32_t mss = conn_mss_offered(e, syn);
     if (syn->has_timestamps && !e->cfg.no_timestamps) {
         c->flags |= F_TS;
         c->ts_recent = syn->tsval;

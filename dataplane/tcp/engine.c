@@ -95,13 +95,14 @@ enum wax_status tcp_engine_init(struct tcp_engine **engine, struct span memory,
     at += (size_t)cfg.conns_max * sizeof *e->conns;
     e->env = *env;
     e->cfg = cfg;
+    engine_clock(e, now_us);
     e->congestion = &tcp_newreno;
     while (cfg.receive_bytes_max >> e->rcv_scale > UINT16_MAX) {
         e->rcv_scale++;
     }
+    cookie_init(e);
     e->ooo_max = cfg.receive_bytes_max / 1024 + 8;
     engine_slots(e);
-    engine_clock(e, now_us);
     wheel_init(&e->wheel, &e->conns[0].timer, sizeof *e->conns, 1000, now_us);
     enum wax_status status = flow_init(&e->flows, span_of(at, flow_bytes(cfg.conns_max)), cfg.conns_max);
     *engine = e;

@@ -144,6 +144,13 @@ struct tcp_listener {
     uint32_t tag;
 };
 
+/* SYN cookies (cookie.c). */
+struct tcp_cookies {
+    uint64_t keys[2][2]; /* of the present period and of the one before, by parity */
+    uint64_t period;     /* since the clock's zero */
+    uint64_t until_us;   /* those that were sent are good until then */
+};
+
 /* Who is watched (trace.c). */
 struct tcp_traces {
     struct ring *ring;
@@ -167,6 +174,7 @@ struct tcp_engine {
     struct tcp_config cfg;
     struct tcp_stats stats;
     struct tcp_traces trace;
+    struct tcp_cookies cookies;
     struct tcp_listener listeners[WAX_LISTENERS_MAX];
     struct dsack dsacks[DSACKS_MAX];
     struct flow_table flows;
@@ -205,8 +213,7 @@ static inline enum wax_status engine_count(struct tcp_engine *e, enum wax_status
 
 /* trace.c: for connections with F_TRACE alone, and for what has none. */
 void trace_adopt(struct tcp_engine *e, struct tcp_conn *c); /* is it watched? */
-void trace_in(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s);
-void trace_in_unknown(struct tcp_engine *e, const struct tcp_segment *s);
+void trace_input(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s, struct tcp_result *r);
 void trace_reason(struct tcp_engine *e, uint32_t id, const struct tcp_tuple *t, enum wax_status status);
 void trace_out(struct tcp_engine *e, struct tcp_conn *c, struct view segment);
 void trace_state(struct tcp_engine *e, struct tcp_conn *c, enum tcp_state to);
@@ -278,6 +285,7 @@ static inline bool conn_unsent(const struct tcp_conn *c)
 /* conn.c: slots, the flow table, birth and death. */
 uint64_t engine_hash(const struct tcp_engine *e, const struct tcp_tuple *tuple);
 uint32_t engine_find(const struct tcp_engine *e, uint64_t hash, const struct tcp_tuple *tuple);
+uint32_t conn_ts_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple);
 uint32_t conn_isn(const struct tcp_engine *e, const struct tcp_tuple *tuple);
 struct tcp_conn *conn_new(struct tcp_engine *e, const struct tcp_tuple *tuple);    /* NULL: counted */
 void conn_close(struct tcp_engine *e, struct tcp_conn *c, enum wax_status status); /* to CLOSED; may free */
@@ -287,10 +295,36 @@ void conn_half_open(struct tcp_engine *e, struct tcp_conn *c, bool on);
 void conn_established(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s);
 void conn_options(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *syn);
 
-/* listen.c: a segment without a connection. */
-void input_unknown(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r);
+/* The payload without options that a SYN lets us send, and that we announce (RFC 6691). */
+uint16_t conn_mss_offered(const struct tcp_engine *e, const struct tcp_segment *syn);
+uint16_t conn_mss_ours(const struct tcp_engine *e, const struct tcp_tuple *tuple);
+
+/* cookie.c (RFC 4987) */
+void cookie_init(struct tcp_engine *e);
+bool cookie_wanted(const struct tcp_engine *e); /* no place for another half-open connection */
+void cookie_answer(struct tcp_engine *e, const struct tcp_segment *syn, struct tcp_result *r);
+bool cookie_recent(const struct tcp_engine *e); /* one that is still good has been sent */
+enum cookie_verdict {
+    COOKIE_NONE,  /* it acknowledges no cookie of ours */
+    COOKIE_LATER, /* it does, but does not follow the SYN: the segment that does may still come */
+    COOKIE_GOOD,  /* `syn` is the SYN that the cookie answered, as far as we know it */
+};
+enum cookie_verdict cookie_check(struct tcp_engine *e, const struct tcp_segment *s, uint32_t irs,
+                                 struct tcp_segment *syn);
+void cookie_take(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
+                 const struct tcp_segment *syn);
+
+/* listen.c: a segment without a connection. True: a cookie has made the connection r->id of it, whose turn
+ * the segment is. */
+bool input_unknown(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r);
+bool listen_open(const struct tcp_engine *e, const struct tcp_tuple *t);
+void input_syn(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r);
+void input_overflow(struct tcp_engine *e, const struct tcp_segment *s, bool cookie,
+                    struct tcp_result *r); /* a SYN with no half-open place left */
 
 /* input.c */
+void input_dispatch(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s,
+                    struct tcp_result *r);                      /* to the state's steps */
 void input_challenge(struct tcp_engine *e, struct tcp_conn *c); /* an ACK, throttled (RFC 5961 7) */
 void input_dubious(struct tcp_engine *e, struct tcp_conn *c,
                    const struct tcp_segment *s); /* answer what is old or strange */
@@ -302,7 +336,7 @@ void conn_time_wait(struct tcp_engine *e, struct tcp_conn *c);
 void time_wait_list(struct tcp_engine *e,
                     struct tcp_conn *c); /* its user has left: may make room for others */
 void time_wait_unlist(struct tcp_engine *e, struct tcp_conn *c);
-void input_time_wait(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
+bool input_time_wait(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
                      struct tcp_result *r);
 
 /* ack.c */

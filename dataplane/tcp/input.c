@@ -212,6 +212,11 @@ static bool input_ack(struct tcp_engine *e, struct tcp_conn *c, const struct tcp
     }
     if (c->state == TCP_STATE_SYN_RECEIVED) {
         if (s->ack != c->snd_una + 1 || c->snd_max == c->snd_una) {
+            struct tcp_segment syn;
+            if ((c->flags & F_ACTIVE) == 0 && cookie_check(e, s, c->rcv_nxt - 1, &syn) == COOKIE_GOOD) {
+                cookie_take(e, c, s, &syn); /* one SYN of it was answered by a cookie, another was not */
+                return true;
+            }
             r->status = engine_count(e, WAX_TCP_BAD_ACK);
             r->reply_len = (uint8_t)segment_reset(s, e->cfg.checksum_offload, r->reply);
             return false;
@@ -377,12 +382,13 @@ static void input_steps(struct tcp_engine *e, struct tcp_conn *c, const struct t
     input_data(e, c, s, r);
 }
 
-static void input_dispatch(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s,
-                           struct tcp_result *r)
+void input_dispatch(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s, struct tcp_result *r)
 {
     if (id == TCP_NONE) {
-        input_unknown(e, s, r);
-        return;
+        if (!input_unknown(e, s, r)) {
+            return;
+        }
+        id = r->id;
     }
     struct tcp_conn *c = conn_at(e, id);
     if (!input_fast(e, c, s, r)) {
@@ -391,7 +397,10 @@ static void input_dispatch(struct tcp_engine *e, uint32_t id, const struct tcp_s
             input_syn_sent(e, c, s, r);
             break;
         case TCP_STATE_TIME_WAIT:
-            input_time_wait(e, c, s, r);
+            if (input_time_wait(e, c, s, r)) {
+                id = r->id;
+                input_steps(e, conn_at(e, id), s, r);
+            }
             break;
         default:
             input_steps(e, c, s, r);
@@ -400,28 +409,6 @@ static void input_dispatch(struct tcp_engine *e, uint32_t id, const struct tcp_s
     }
     if (r->id == id) {
         r->events = tcp_take_events(e, id);
-    }
-}
-
-/* The same while somebody is watched. */
-static void input_traced(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s, struct tcp_result *r)
-{
-    struct tcp_conn *c = id != TCP_NONE ? conn_at(e, id) : NULL;
-    uint32_t una = c != NULL ? c->snd_una : 0;
-    if (c != NULL) {
-        trace_adopt(e, c);
-        if (conn_traced(c)) {
-            trace_in(e, c, s);
-        }
-    } else {
-        trace_in_unknown(e, s);
-    }
-    input_dispatch(e, id, s, r);
-    if (r->status != WAX_OK) {
-        trace_reason(e, id, &s->tuple, r->status);
-    }
-    if (c != NULL && conn_traced(c) && c->snd_una != una && conn_synchronized(c)) {
-        trace_congestion(e, c);
     }
 }
 
@@ -442,7 +429,7 @@ void tcp_input(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s, u
     }
     r->id = id;
     if (__builtin_expect(e->trace.on != 0, 0)) {
-        input_traced(e, id, s, r);
+        trace_input(e, id, s, r);
         return;
     }
     input_dispatch(e, id, s, r);

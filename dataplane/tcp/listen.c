@@ -26,20 +26,53 @@ static void refuse(struct tcp_engine *e, const struct tcp_segment *s, enum wax_s
     r->reply_len = (uint8_t)segment_reset(s, e->cfg.checksum_offload, r->reply);
 }
 
-/* Where SYN cookies will answer: today the SYN is dropped and the peer tries again (RFC 4987). */
-static void listen_overflow(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r)
+/* No place for another half-open connection. A cookie is sent only if its connection would find one of its
+ * own. */
+void input_overflow(struct tcp_engine *e, const struct tcp_segment *s, bool cookie, struct tcp_result *r)
 {
-    (void)s;
-    r->status = engine_count(e, WAX_TCP_HALF_OPEN_FULL);
+    if (e->free_head == TCP_NONE && e->tw_head == 0) {
+        r->status = engine_count(e, WAX_TCP_CONNS_FULL);
+        return;
+    }
+    if (!e->cfg.cookies_always) {
+        r->status = engine_count(e, WAX_TCP_HALF_OPEN_FULL);
+    }
+    if (cookie && !e->cfg.no_cookies) {
+        cookie_answer(e, s, r);
+    }
+}
+
+/* An ACK to a listener: it may acknowledge a cookie (RFC 4987 3.6). */
+static bool listen_ack(struct tcp_engine *e, const struct tcp_listener *l, const struct tcp_segment *s,
+                       struct tcp_result *r)
+{
+    struct tcp_segment syn;
+    enum cookie_verdict verdict = cookie_check(e, s, s->seq - 1, &syn);
+    if (verdict == COOKIE_LATER) {
+        verdict = cookie_check(e, s, s->seq, &syn); /* a keepalive probe, its handshake's ACK being lost */
+    }
+    if (verdict != COOKIE_GOOD) {
+        r->status = engine_count(e, WAX_TCP_COOKIE_BAD);
+        if (verdict == COOKIE_NONE) {
+            r->reply_len = (uint8_t)segment_reset(s, e->cfg.checksum_offload, r->reply);
+        }
+        return false;
+    }
+    struct tcp_conn *c = conn_new(e, &s->tuple);
+    if (c == NULL) {
+        r->status = WAX_TCP_CONNS_FULL;
+        return false;
+    }
+    conn_state(e, c, TCP_STATE_SYN_RECEIVED);
+    c->tag = l->tag;
+    cookie_take(e, c, s, &syn);
+    r->id = conn_id(e, c);
+    return true;
 }
 
 static void listen_syn(struct tcp_engine *e, const struct tcp_listener *l, const struct tcp_segment *s,
                        struct tcp_result *r)
 {
-    if (e->stats.half_open >= e->cfg.half_open_max) {
-        listen_overflow(e, s, r);
-        return;
-    }
     struct tcp_conn *c = conn_new(e, &s->tuple);
     if (c == NULL) {
         r->status = WAX_TCP_CONNS_FULL;
@@ -55,23 +88,43 @@ static void listen_syn(struct tcp_engine *e, const struct tcp_listener *l, const
     r->id = conn_id(e, c);
 }
 
-void input_unknown(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r)
+/* Whether somebody listens at the local end. */
+bool listen_open(const struct tcp_engine *e, const struct tcp_tuple *t)
+{
+    return listener_for(e, t) != NULL;
+}
+
+/* A SYN for a listener, where no connection is (any more). */
+void input_syn(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r)
+{
+    if (cookie_wanted(e)) {
+        input_overflow(e, s, true, r);
+    } else {
+        listen_syn(e, listener_for(e, &s->tuple), s, r);
+    }
+}
+
+bool input_unknown(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r)
 {
     const struct tcp_tuple *t = &s->tuple;
     if (t->peer_port == 0 || t->local_port == 0 ||
         (t->peer_port == t->local_port && addr_same(&t->peer, &t->local))) {
         r->status = engine_count(e, WAX_TCP_SPOOFED);
-        return;
+        return false;
     }
     const struct tcp_listener *l = listener_for(e, t);
+    if (l != NULL && (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK && cookie_recent(e)) {
+        return listen_ack(e, l, s, r);
+    }
     if (l == NULL || (s->flags & (TCP_RST | TCP_ACK)) != 0 || (s->flags & TCP_SYN) == 0) {
         bool syn = (s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
         if (l != NULL && (s->flags & TCP_ACK) == 0) {
             r->status = engine_count(e, WAX_TCP_NO_CONNECTION); /* neither SYN nor ACK: not worth an answer */
-            return;
+            return false;
         }
         refuse(e, s, syn ? WAX_TCP_NO_LISTENER : WAX_TCP_NO_CONNECTION, r);
-        return;
+        return false;
     }
-    listen_syn(e, l, s, r);
+    input_syn(e, s, r);
+    return false;
 }

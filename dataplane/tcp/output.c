@@ -135,7 +135,7 @@ static bool output_syn(struct tcp_engine *e, struct tcp_conn *c, struct span out
     struct tcp_header h = header_of(e, c, p.seq, p.flags);
     uint32_t cap = e->cfg.receive_bytes_max;
     h.window = (uint16_t)(cap < UINT16_MAX ? cap : UINT16_MAX);
-    h.mss = e->cfg.mss;
+    h.mss = conn_mss_ours(e, &c->tuple);
     if (active) {
         h.has_timestamps = !e->cfg.no_timestamps;
     }

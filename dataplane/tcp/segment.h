@@ -13,6 +13,7 @@
 #define TCP_MSS_MIN          88u             /* smaller offers only waste: taken as this */
 #define TCP_WSCALE_MAX       14u             /* RFC 7323 2.3 */
 #define TCP_TIMESTAMPS_BYTES 12u             /* with its two NOPs */
+#define TCP_COOKIE_PERIOD_US 60000000ull     /* a SYN cookie is good until the end of the next period */
 #define TCP_SACK_BLOCKS_MAX  4u              /* that fit a header; beside timestamps one less (RFC 2018 3) */
 #define TCP_SACK_BYTES(n)    (4u + 8u * (n)) /* the option with its two NOPs */
 

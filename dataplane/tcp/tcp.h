@@ -93,15 +93,18 @@ struct tcp_config {
     bool no_timestamps;          /* neither offered nor accepted (RFC 7323) */
     bool no_window_scale;        /* neither offered nor accepted */
     bool no_sack;                /* neither offered nor accepted (RFC 2018) */
+    bool no_cookies;             /* beyond half_open_max a SYN is dropped instead of answered by a cookie */
+    bool cookies_always;         /* every SYN is answered by a cookie: for tests */
     bool checksum_offload;       /* leave the pseudo-header's sum in the checksum field */
 };
 
 /* What is handed in. Pointers must outlive the engine. */
 struct tcp_env {
-    struct pool *blocks;  /* of WAX_BLOCK_BYTES; shared with the layers above */
-    uint64_t isn_key[2];  /* secret of the initial sequence numbers and timestamps (RFC 6528) */
-    uint64_t flow_key[2]; /* secret of the flow table's hash */
-    uint64_t *counters;   /* WAX_STATUS_COUNT of them, indexed by enum wax_status; every drop is counted */
+    struct pool *blocks;    /* of WAX_BLOCK_BYTES; shared with the layers above */
+    uint64_t cookie_key[2]; /* first secret of SYN cookies; those of later periods follow from it */
+    uint64_t isn_key[2];    /* secret of the initial sequence numbers and timestamps (RFC 6528) */
+    uint64_t flow_key[2];   /* secret of the flow table's hash */
+    uint64_t *counters;     /* WAX_STATUS_COUNT of them, indexed by enum wax_status; every drop is counted */
 };
 
 /* Both ends of a connection, seen from here. Ports in host byte order. */
@@ -159,6 +162,9 @@ struct tcp_stats {
     uint64_t challenge_acks;
     uint64_t fast_path_in; /* segments taken by header prediction */
     uint64_t opened_passive, opened_active;
+    uint64_t cookies_sent;             /* SYNs answered without keeping anything (RFC 4987) */
+    uint64_t cookies_accepted;         /* connections that were opened by an ACK of one; of them all is in
+                                          opened_passive */
     uint64_t trace_events, trace_lost; /* put into the trace's ring; found it full */
     uint32_t conns;                    /* slots in use now, of any state */
     uint32_t half_open;                /* of them in SYN-RECEIVED */

@@ -49,32 +49,67 @@ void conn_time_wait(struct tcp_engine *e, struct tcp_conn *c)
     }
 }
 
-/* TIME-WAIT: a new SYN may take over (RFC 6191, RFC 1122 4.2.2.13); RST is ignored (RFC 1337). */
-void input_time_wait(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
-                     struct tcp_result *r)
+/* Whether a SYN is of a new connection for certain (RFC 6191 2; RFC 1122 4.2.2.13). */
+static bool syn_newer(const struct tcp_engine *e, const struct tcp_conn *c, const struct tcp_segment *s)
 {
-    if ((s->flags & TCP_RST) != 0) {
-        r->status = engine_count(e, WAX_TCP_BAD_RST);
+    bool before = (c->flags & F_TS) != 0, now = s->has_timestamps && !e->cfg.no_timestamps;
+    if (before && now && s->tsval != c->ts_recent) {
+        return seq_lt(c->ts_recent, s->tsval);
+    }
+    return (!before && now) || seq_lt(c->rcv_nxt, s->seq);
+}
+
+/* Ends it, so that another connection between the same ends can begin. */
+static void time_wait_end(struct tcp_engine *e, struct tcp_conn *c, struct tcp_result *r)
+{
+    conn_detach(e, c);
+    if ((c->flags & F_USER) == 0) {
+        conn_close(e, c, WAX_OK);
+    }
+    r->id = TCP_NONE;
+}
+
+/* A new SYN may take over; with no half-open place it is answered by a cookie, and TIME-WAIT goes on. */
+static void time_wait_syn(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
+                          struct tcp_result *r)
+{
+    if (!syn_newer(e, c, s) || !listen_open(e, &s->tuple)) {
+        r->status = engine_count(e, WAX_TCP_BAD_SYN);
+        input_challenge(e, c); /* RFC 9293 3.10.7.4, where RFC 6191 2 would drop it silently */
         return;
     }
+    if (cookie_wanted(e)) {
+        /* A cookie isn't beyond the old sequence numbers: without timestamps the two could be confused. */
+        bool safe = (c->flags & F_TS) != 0 && s->has_timestamps;
+        input_overflow(e, s, safe, r);
+        return;
+    }
+    uint32_t floor = c->snd_max;
+    time_wait_end(e, c, r);
+    input_syn(e, s, r);
+    if (r->id != TCP_NONE && seq_le(conn_at(e, r->id)->snd_una, floor)) {
+        struct tcp_conn *n = conn_at(e, r->id);
+        n->snd_una = n->snd_nxt = n->snd_max = n->recover = floor + 1;
+    }
+}
+
+/* RST is ignored (RFC 1337). True: a cookie has made the connection r->id, whose turn the segment is. */
+bool input_time_wait(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
+                     struct tcp_result *r)
+{
+    struct tcp_segment syn;
+    if ((s->flags & TCP_RST) != 0) {
+        r->status = engine_count(e, WAX_TCP_BAD_RST);
+        return false;
+    }
     if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-        bool both = (c->flags & F_TS) != 0 && s->has_timestamps;
-        bool newer =
-            both && s->tsval != c->ts_recent ? seq_lt(c->ts_recent, s->tsval) : seq_lt(c->rcv_nxt, s->seq);
-        if (newer) {
-            uint32_t floor = c->snd_max;
-            conn_detach(e, c);
-            if ((c->flags & F_USER) == 0) {
-                conn_close(e, c, WAX_OK);
-            }
-            r->id = TCP_NONE;
-            input_unknown(e, s, r);
-            if (r->id != TCP_NONE && seq_le(conn_at(e, r->id)->snd_una, floor)) {
-                struct tcp_conn *n = conn_at(e, r->id);
-                n->snd_una = n->snd_nxt = n->snd_max = n->recover = floor + 1;
-            }
-            return;
-        }
+        time_wait_syn(e, c, s, r);
+        return false;
+    }
+    if ((s->flags & TCP_SYN) == 0 && (c->flags & F_TS) != 0 && s->has_timestamps &&
+        seq_lt(c->ts_recent, s->tsval) && cookie_check(e, s, s->seq - 1, &syn) == COOKIE_GOOD) {
+        time_wait_end(e, c, r);
+        return input_unknown(e, s, r);
     }
     r->status = engine_count(e, WAX_TCP_OUT_OF_WINDOW);
     if ((s->flags & TCP_FIN) != 0 && !input_paws(e, c, s)) {
@@ -83,4 +118,5 @@ void input_time_wait(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_
     } else {
         input_dubious(e, c, s);
     }
+    return false;
 }

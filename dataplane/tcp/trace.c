@@ -138,7 +138,7 @@ static void segment_fill(struct tcp_trace_event *event, const struct tcp_segment
     event->segment.tsecr = s->has_timestamps ? s->tsecr : 0;
 }
 
-void trace_in(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s)
+static void trace_in(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s)
 {
     struct tcp_trace_event *event = conn_event(e, c, TCP_TRACE_IN);
     if (event != NULL) {
@@ -147,7 +147,7 @@ void trace_in(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment
     }
 }
 
-void trace_in_unknown(struct tcp_engine *e, const struct tcp_segment *s)
+static void trace_in_unknown(struct tcp_engine *e, const struct tcp_segment *s)
 {
     struct tcp_trace_event *event = event_begin(e, &s->tuple, TCP_TRACE_IN);
     if (event != NULL) {
@@ -202,6 +202,28 @@ void trace_congestion(struct tcp_engine *e, struct tcp_conn *c)
         event->congestion.srtt_us = c->srtt_us;
         event->congestion.rto_ms = conn_rto_ms(e, c);
         event_end(e);
+    }
+}
+
+/* input_dispatch while somebody is watched. */
+void trace_input(struct tcp_engine *e, uint32_t id, const struct tcp_segment *s, struct tcp_result *r)
+{
+    struct tcp_conn *c = id != TCP_NONE ? conn_at(e, id) : NULL;
+    uint32_t una = c != NULL ? c->snd_una : 0;
+    if (c != NULL) {
+        trace_adopt(e, c);
+        if (conn_traced(c)) {
+            trace_in(e, c, s);
+        }
+    } else {
+        trace_in_unknown(e, s);
+    }
+    input_dispatch(e, id, s, r);
+    if (r->status != WAX_OK) {
+        trace_reason(e, id, &s->tuple, r->status);
+    }
+    if (c != NULL && conn_traced(c) && c->snd_una != una && conn_synchronized(c)) {
+        trace_congestion(e, c);
     }
 }
 

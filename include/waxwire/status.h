@@ -60,6 +60,7 @@
     X(TCP_NO_CONNECTION,     "tcp: segment belongs to no connection")                    \
     X(TCP_CONNS_FULL,        "tcp: connection limit reached")                            \
     X(TCP_HALF_OPEN_FULL,    "tcp: half-open limit reached")                             \
+    X(TCP_COOKIE_BAD,        "tcp: acknowledges no SYN cookie of ours")                  \
     X(TCP_OUT_OF_WINDOW,     "tcp: segment outside the window")                          \
     X(TCP_PAWS,              "tcp: timestamp too old")                                   \
     X(TCP_NO_TIMESTAMP,      "tcp: segment lacks the timestamp agreed on")                \

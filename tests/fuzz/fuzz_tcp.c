@@ -30,7 +30,8 @@ static struct {
     uint64_t now_us;
     bool hold;
     bool users[CONNS];
-    uint32_t read_seq[CONNS]; /* sequence number of the next byte that the user reads */
+    struct tcp_segment cookies[8]; /* the last SYN-ACK without a connection, by peer */
+    uint32_t read_seq[CONNS];      /* sequence number of the next byte that the user reads */
 } f;
 
 #define MUST(condition, what)                                                                                \
@@ -110,7 +111,16 @@ static void input(const struct tcp_segment *s)
 {
     struct tcp_result r;
     tcp_input(f.e, tcp_lookup(f.e, tcp_hash(f.e, s), s), s, f.now_us, &r);
-    MUST(r.reply_len == 0 || r.reply_len == 20, "a reply of odd length");
+    if (r.reply_len != 0) {
+        struct tcp_segment reply;
+        MUST(r.reply_len <= TCP_HEADER_BYTES_MAX && tcp_parse(view_of(r.reply, r.reply_len), &s->tuple.local,
+                                                              &s->tuple.peer, true, &reply) == WAX_OK,
+             "an unsound reply");
+        if ((reply.flags & TCP_SYN) != 0) {
+            reply.payload = reply.sack = view_of(NULL, 0);
+            f.cookies[(s->tuple.peer_port - 1000u) & 7u] = reply;
+        }
+    }
     if (r.id == TCP_NONE) {
         return;
     }
@@ -157,6 +167,12 @@ static void input_near(uint32_t peer, const uint8_t *op, bool timestamps, bool s
         s.ack = f.e->conns[id].snd_max;
         s.tsval = f.e->conns[id].ts_recent + (op[6] & 1);
         s.tsecr = f.now_us != 0 ? conn_ts_now(f.e, &f.e->conns[id]) - op[7] : 0;
+    }
+    if (id == TCP_NONE && !syn && f.cookies[peer].flags != 0) {
+        s.seq++;
+        s.ack = f.cookies[peer].seq + 1;
+        s.tsval = op[6];
+        s.tsecr = f.cookies[peer].tsval;
     }
     s.seq += signed16(op + 2);
     s.ack += signed16(op + 4);
@@ -247,6 +263,7 @@ static void start(uint8_t config)
         .keepalive_ms = (config & 8) != 0 ? 5000 : 0,
         .no_timestamps = (config & 16) != 0,
         .no_window_scale = (config & 32) != 0,
+        .cookies_always = (config & 64) != 0,
     };
     struct tcp_env env = {.blocks = &f.blocks, .isn_key = {1, 2}, .flow_key = {3, 4}, .counters = f.counters};
     size_t pool = pool_bytes(BLOCKS, WAX_BLOCK_BYTES);

@@ -197,6 +197,10 @@ static void run_until_done(uint64_t deadline_us)
         for (uint32_t host = 0; host < 2; host++) {
             tcp_advance(sim.hosts[host].e, sim.now_us);
         }
+        if (sim.cookies && chance(2)) {
+            struct tcp_config *config = &sim.hosts[draw(0, 1)].e->cfg;
+            config->cookies_always = !config->cookies_always;
+        }
         if (users_us <= sim.now_us || chance(20)) {
             users_us = users_act();
         }
@@ -284,6 +288,7 @@ static void check_empty(uint32_t host)
     sums.fast += s->fast_path_in;
     sums.paws += h->counters[WAX_TCP_PAWS];
     sums.half_open_full += h->counters[WAX_TCP_HALF_OPEN_FULL];
+    sums.cookies += s->cookies_accepted;
     sums.blocks_empty += h->counters[WAX_TCP_BLOCKS_EMPTY];
 }
 
@@ -376,6 +381,7 @@ static void print_sums(uint64_t runs, uint64_t hash)
         {sums.aborted, "aborted"},
         {sums.given_up, "given up"},
         {sums.half_open_full, "half-open full"},
+        {sums.cookies, "by cookie"},
         {sums.blocks_empty, "no blocks"},
         {sums.stalled, "readers stalled"},
         {sums.bytes, "bytes checked"},

@@ -19,6 +19,7 @@ void setup_kind(void)
     sim.now_us =
         chance(25) ? (UINT64_C(1) << 32) * 1000 - draw(SECOND_US, 20 * SECOND_US) : SECOND_US + draw(0, 1000);
     sim.tight = sim.kind == KIND_MIXED && chance(25);
+    sim.cookies = chance(40);
     switch (sim.kind) {
     case KIND_CROWD:
         sim.plans_count = (uint32_t)draw(100, PLANS_MAX);
@@ -95,6 +96,9 @@ static void setup_clocks(struct tcp_config *c)
     c->half_open_ms = cut ? (uint32_t)draw(3000, CUT_PATIENCE_MS) : 900000;
     c->fin_wait_2_ms = cut ? (uint32_t)draw(3000, CUT_PATIENCE_MS) : UINT32_MAX;
     c->keepalive_ms = cut || chance(30) ? 2000 : 0;
+    if (sim.cookies) {
+        c->keepalive_ms = 2000; /* no cookie is sent again: the peer must speak when its ACK was lost */
+    }
     c->keepalive_probe_ms = cut ? (uint32_t)draw(200, 2000) : 0;
     c->keepalive_probes = cut ? (uint32_t)draw(3, 8) : 200;
 }
@@ -106,6 +110,7 @@ void setup_host(uint32_t host)
     struct host *h = &sim.hosts[host];
     h->config.conns_max = sim.tight && chance(50) ? 12 : CONNS_MAX;
     h->config.half_open_max = chance(30) ? 3 : 0;
+    h->config.no_cookies = !sim.cookies;
     h->config.mss = sizes[draw(0, 5)];
     h->config.receive_bytes_max = windows[draw(0, 6)];
     h->config.send_bytes_max = chance(30) ? (uint32_t)draw(1, 8000) : 0;
@@ -121,6 +126,7 @@ void setup_host(uint32_t host)
     for (uint32_t i = 0; i < 2; i++) {
         env.isn_key[i] = rng_next(&sim.rng);
         env.flow_key[i] = rng_next(&sim.rng);
+        env.cookie_key[i] = rng_next(&sim.rng);
     }
     CHECK(h->memory != NULL &&
               pool_init(&h->blocks, span_of(h->memory, pool), blocks, WAX_BLOCK_BYTES) == WAX_OK &&

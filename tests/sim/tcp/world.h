@@ -64,8 +64,9 @@ struct sim {
     struct rng rng;
     struct host hosts[2];
     uint32_t plans_count;
-    bool wraps; /* sequence numbers begin just below 2^32 */
-    bool tight; /* few blocks or slots: connections may fail for want of memory */
+    bool wraps;   /* sequence numbers begin just below 2^32 */
+    bool cookies; /* some or all SYNs are answered by cookies */
+    bool tight;   /* few blocks or slots: connections may fail for want of memory */
     struct plan plans[PLANS_MAX];
 };
 
@@ -73,7 +74,7 @@ struct sums {
     struct sim_link_counts link;
     uint64_t kinds[KINDS];
     uint64_t retransmits, recoveries, timeouts, probes, out_of_order, challenges, paws, fast, bytes, aborted,
-        given_up, half_open_full, blocks_empty, stalled, longest_us;
+        given_up, half_open_full, cookies, blocks_empty, stalled, longest_us;
 };
 
 extern struct sim sim;
