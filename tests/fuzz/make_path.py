@@ -155,7 +155,7 @@ def main():
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     for name, body in more().items():
-        (out / name).write_bytes(bytes([0]) + body)
+        (out / name).write_bytes(bytes([128 if name.startswith("frame") else 0]) + body)
     for family, peer in ((4, 0), (6, FIRST_IP6)):
         for name, body in cases(peer).items():
             configs = {"reorder": (0, 5), "hold": (0, 1, 4), "keepalive": (8,), "time-out": (0, 64)}.get(name, (0,))
