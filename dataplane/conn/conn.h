@@ -44,28 +44,44 @@ enum conn_flag {
     CONN_SESSION = 1u << 9,   /* its session has begun and has not been released */
     CONN_ENDED = 1u << 10,    /* the session has been told that it ends */
     CONN_PEER_FIN = 1u << 11, /* the peer will send nothing more */
+    CONN_FRAMES = 1u << 12,   /* decoder and session lie where the handshake's part was */
+};
+
+/*
+ * What a connection was sent and can't be worked off yet. Only while there is any: each holds a block at
+ * least, so that there are as many of these as blocks and they never run short.
+ */
+struct backlog {
+    struct fifo plain;   /* opened and not yet decoded: reading is paused, or a request is not whole */
+    struct fifo message; /* pieces of a WebSocket message that is not whole */
+    struct fifo parked;  /* SENDs that wait: 4 bytes length, frame */
+};
+
+/* Before a connection is a WebSocket. */
+struct conn_shake {
+    struct job *job; /* of the handshake under way, or NULL */
+    uint32_t next;   /* in the queue for a job, CONN_NONE at the end */
+    uint8_t binding[WAX_BINDING_BYTES];
 };
 
 struct conn {
     struct tls_state tls;
-    struct ws_decoder ws;
-    struct session session;
-    struct fifo out;     /* plaintext to be sealed and written */
-    struct fifo plain;   /* opened and not yet decoded: reading is paused, or a request is not whole */
-    struct fifo message; /* pieces of a WebSocket message that is not whole */
-    struct fifo parked;  /* SENDs that wait: 4 bytes length, frame */
+    union {
+        struct {
+            struct ws_decoder ws;
+            struct session session;
+        };
+        struct conn_shake shake; /* until the session begins, also of one that ends before */
+    };
     struct timer timer;
-    struct job *job; /* of the handshake under way, or NULL */
-    uint32_t next;   /* in the queue for a job, CONN_NONE at the end */
-    uint32_t generation;
+    struct fifo out;  /* plaintext to be sealed and written */
+    uint32_t backlog; /* index + 1 in the stack's pool, 0: none */
     uint16_t flags;
     uint8_t state;
-    uint8_t port;
-    uint8_t binding[WAX_BINDING_BYTES];
-};
+} __attribute__((aligned(WAX_CACHE_LINE_BYTES)));
 
-_Static_assert(sizeof(struct conn) + 256u <= 1024u,
-               "an idle session takes at most 1,024 bytes with its TCP state");
+_Static_assert(sizeof(struct conn) == 7u * WAX_CACHE_LINE_BYTES, "an idle connection is seven cache lines");
+_Static_assert(sizeof(struct backlog) <= WAX_BLOCK_BYTES / 32u, "and what it seldom has costs little");
 
 /* ---- life.c: the beginning and the end ---- */
 
@@ -93,6 +109,13 @@ void conn_begin_session(struct stack *stack, uint32_t id);
 
 /* Tell the session, once, that its connection ends; never from within a call of the session's own. */
 void conn_end_session(struct stack *stack, uint32_t id);
+
+/* The backlog to add to, made when there is none; or to look at, perhaps an empty one that is nobody's. */
+struct backlog *conn_backlog(struct stack *stack, struct conn *conn);
+const struct backlog *conn_backlog_look(const struct stack *stack, const struct conn *conn);
+
+/* Give the backlog back when nothing is in it. */
+void conn_backlog_rest(struct stack *stack, struct conn *conn);
 
 /* The session's memory is its connection's again. */
 void conn_released(struct stack *stack, struct session *session);

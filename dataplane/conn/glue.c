@@ -9,7 +9,8 @@ static struct session *glue_find(void *ctx, uint32_t id, uint32_t generation)
 {
     struct stack *stack = ctx;
     struct conn *conn = &stack->conns[id];
-    if (conn->state == CONN_FREE || conn->generation != generation || !(conn->flags & CONN_SESSION))
+    if (conn->state == CONN_FREE || !(conn->flags & CONN_SESSION) ||
+        conn->session.conn_generation != generation)
         return NULL;
     return &conn->session;
 }
@@ -48,13 +49,14 @@ static void glue_released(void *ctx, struct session *session)
     conn_released(ctx, session);
 }
 
+/* The session has not begun yet: what the handshake left lies where it will be. */
 static bool glue_binding(void *ctx, uint32_t id, uint8_t out[WAX_BINDING_BYTES])
 {
     const struct stack *stack = ctx;
     const struct conn *conn = &stack->conns[id];
     if (!(conn->flags & CONN_SEALED))
         return false;
-    memcpy(out, conn->binding, WAX_BINDING_BYTES);
+    memcpy(out, conn->shake.binding, WAX_BINDING_BYTES);
     return true;
 }
 

@@ -19,10 +19,8 @@ void conn_open(struct stack *stack, uint32_t id, uint32_t tag)
     assert(conn->state == CONN_FREE && tag < stack->config.config->listener_count);
     uint16_t listed = conn->flags & (CONN_DIRTY | CONN_RESUME); /* this turn's lists may still name the id */
     memset(conn, 0, sizeof *conn);
-    conn->next = CONN_NONE;
+    conn->shake.next = CONN_NONE;
     conn->flags = listed;
-    conn->generation = tcp_generation(stack->tcp, id);
-    conn->port = stack_port_of(stack, &tcp_peer(stack->tcp, id)->local);
     stack->metrics->connections_opened++;
     stack->metrics->connections_now++;
     if (stack->config.config->listener[tag].tls) {
@@ -48,10 +46,11 @@ void conn_begin_session(struct stack *stack, uint32_t id)
     struct conn *conn = &stack->conns[id];
     const struct tcp_tuple *tuple = tcp_peer(stack->tcp, id);
     conn->state = CONN_WS;
-    ws_decoder_init(&conn->ws, WS_SERVER, WAX_FRAME_BYTES_MAX);
+    conn->flags |= CONN_FRAMES;
     enum wax_status status =
-        session_init(&conn->session, &stack->session_env, id, conn->generation, tuple->peer.b,
+        session_init(&conn->session, &stack->session_env, id, tcp_generation(stack->tcp, id), tuple->peer.b,
                      tuple->peer_port, (conn->flags & CONN_TLS) != 0, stack->now_us);
+    ws_decoder_init(&conn->ws, WS_SERVER, WAX_FRAME_BYTES_MAX); /* what it needed of `shake` it has */
     if (status != WAX_OK) {
         metrics_count(stack->metrics, status);
         conn_close_ws(stack, id, WIRE_CLOSE_TRY_LATER);
@@ -71,19 +70,52 @@ void conn_end_session(struct stack *stack, uint32_t id)
         conn->flags &= (uint16_t)~CONN_SESSION;
 }
 
+struct backlog *conn_backlog(struct stack *stack, struct conn *conn)
+{
+    if (conn->backlog == 0) {
+        uint32_t index = pool_take_index(&stack->backlogs);
+        assert(index != POOL_NONE);
+        memset(pool_at(&stack->backlogs, index), 0, sizeof(struct backlog));
+        conn->backlog = index + 1u;
+    }
+    return pool_at(&stack->backlogs, conn->backlog - 1u);
+}
+
+const struct backlog *conn_backlog_look(const struct stack *stack, const struct conn *conn)
+{
+    static const struct backlog none;
+    return conn->backlog == 0 ? &none : pool_at(&stack->backlogs, conn->backlog - 1u);
+}
+
+void conn_backlog_rest(struct stack *stack, struct conn *conn)
+{
+    const struct backlog *backlog = conn_backlog_look(stack, conn);
+    if (conn->backlog == 0 || backlog->plain.len + backlog->message.len + backlog->parked.len > 0)
+        return;
+    pool_give_index(&stack->backlogs, conn->backlog - 1u);
+    conn->backlog = 0;
+}
+
 /* Give back everything but the session. */
 static void conn_empty(struct stack *stack, struct conn *conn)
 {
     fifo_clear(&stack->blocks, &conn->out);
-    fifo_clear(&stack->blocks, &conn->plain);
-    fifo_clear(&stack->blocks, &conn->message);
-    fifo_clear(&stack->blocks, &conn->parked);
+    if (conn->backlog != 0) {
+        struct backlog *backlog = conn_backlog(stack, conn);
+        fifo_clear(&stack->blocks, &backlog->plain);
+        fifo_clear(&stack->blocks, &backlog->message);
+        fifo_clear(&stack->blocks, &backlog->parked);
+        conn_backlog_rest(stack, conn);
+    }
+    wheel_cancel(&stack->wheel, &conn->timer);
+    explicit_bzero(&conn->tls, sizeof conn->tls);
+    if (!(conn->flags & CONN_FRAMES)) {
+        explicit_bzero(conn->shake.binding, sizeof conn->shake.binding);
+        return;
+    }
     if (conn->ws.control != NULL)
         pool_give(&stack->blocks, conn->ws.control);
     conn->ws.control = NULL;
-    wheel_cancel(&stack->wheel, &conn->timer);
-    explicit_bzero(&conn->tls, sizeof conn->tls);
-    explicit_bzero(conn->binding, sizeof conn->binding);
 }
 
 /* The id may be used again only when nobody looks for the session or for the job's turn any more. */
@@ -93,7 +125,6 @@ static void conn_free_if_done(struct stack *stack, struct conn *conn)
         return;
     uint32_t id = (uint32_t)(conn - stack->conns);
     conn->state = CONN_FREE;
-    conn->generation = 0;
     tcp_release(stack->tcp, id);
 }
 

@@ -18,11 +18,12 @@ static void frame_park(struct stack *stack, uint32_t id, struct view frame)
         conn_abort(stack, id, WAX_TCP_BLOCKS_EMPTY);
         return;
     }
-    enum wax_status status = fifo_append(&stack->blocks, &conn->parked, view_of(length, sizeof length));
+    struct fifo *parked = &conn_backlog(stack, conn)->parked;
+    enum wax_status status = fifo_append(&stack->blocks, parked, view_of(length, sizeof length));
     if (status == WAX_OK)
-        status = fifo_append(&stack->blocks, &conn->parked, frame);
+        status = fifo_append(&stack->blocks, parked, frame);
     assert(status == WAX_OK);
-    if (conn->parked.len > WAX_CONN_PARKED_BYTES_MAX)
+    if (parked->len > WAX_CONN_PARKED_BYTES_MAX)
         conn->flags |= CONN_PAUSED;
 }
 
@@ -35,7 +36,7 @@ static bool frame_is_send(struct view frame)
 static void frame_take(struct stack *stack, uint32_t id, struct view frame)
 {
     struct conn *conn = &stack->conns[id];
-    if (conn->parked.len > 0 && frame_is_send(frame)) {
+    if (conn->backlog != 0 && frame_is_send(frame) && conn_backlog_look(stack, conn)->parked.len > 0) {
         frame_park(stack, id, frame);
         return;
     }
@@ -49,14 +50,14 @@ static void frame_take(struct stack *stack, uint32_t id, struct view frame)
 }
 
 /* The first parked frame, in one piece. */
-static struct view parked_first(struct stack *stack, struct conn *conn)
+static struct view parked_first(struct stack *stack, const struct fifo *parked)
 {
     uint8_t length[PARKED_LENGTH_BYTES];
-    size_t got = fifo_copy(&stack->blocks, &conn->parked, 0, span_of(length, sizeof length));
+    size_t got = fifo_copy(&stack->blocks, parked, 0, span_of(length, sizeof length));
     assert(got == sizeof length);
     size_t len = load_be32(length);
     assert(len <= WAX_FRAME_BYTES_MAX);
-    got = fifo_copy(&stack->blocks, &conn->parked, PARKED_LENGTH_BYTES, span_of(stack->frame_in, len));
+    got = fifo_copy(&stack->blocks, parked, PARKED_LENGTH_BYTES, span_of(stack->frame_in, len));
     assert(got == len);
     return view_of(stack->frame_in, len);
 }
@@ -64,20 +65,22 @@ static struct view parked_first(struct stack *stack, struct conn *conn)
 void conn_retry_parked(struct stack *stack, uint32_t id)
 {
     struct conn *conn = &stack->conns[id];
-    while (conn->parked.len > 0 && conn->state == CONN_WS) {
-        struct view frame = parked_first(stack, conn);
+    while (conn_backlog_look(stack, conn)->parked.len > 0 && conn->state == CONN_WS) {
+        struct view frame = parked_first(stack, &conn_backlog_look(stack, conn)->parked);
         enum wax_status status = session_frame(&conn->session, &stack->session_env, frame, stack->now_us);
         if (status == WAX_FULL || status == WAX_SESSION_WINDOW)
             break;
         if (status != WAX_OK)
             metrics_count(stack->metrics, status);
-        if (conn->parked.len == 0)
+        if (conn->backlog == 0)
             return; /* the connection was aborted meanwhile */
-        fifo_consume(&stack->blocks, &conn->parked, PARKED_LENGTH_BYTES + frame.len);
-        if (conn->parked.len <= WAX_CONN_PARKED_BYTES_MAX / 2)
+        struct fifo *parked = &conn_backlog(stack, conn)->parked;
+        fifo_consume(&stack->blocks, parked, PARKED_LENGTH_BYTES + frame.len);
+        if (parked->len <= WAX_CONN_PARKED_BYTES_MAX / 2)
             conn->flags &= (uint16_t)~CONN_PAUSED;
+        conn_backlog_rest(stack, conn);
     }
-    if (conn->parked.len == 0)
+    if (conn_backlog_look(stack, conn)->parked.len == 0)
         conn->flags &= (uint16_t)~CONN_PAUSED;
 }
 
@@ -103,15 +106,19 @@ static void piece_take(struct stack *stack, uint32_t id, const struct ws_event *
         frame_take(stack, id, piece);
         return;
     }
-    if (fifo_append(&stack->blocks, &conn->message, piece) != WAX_OK) {
+    struct fifo *message = NULL;
+    if (conn->backlog != 0 || stack->blocks.free_count > 0)
+        message = &conn_backlog(stack, conn)->message;
+    if (message == NULL || fifo_append(&stack->blocks, message, piece) != WAX_OK) {
         conn_abort(stack, id, WAX_TCP_BLOCKS_EMPTY);
         return;
     }
     if (!event->last)
         return;
-    assert(conn->message.len <= WAX_FRAME_BYTES_MAX);
-    size_t len = fifo_copy(&stack->blocks, &conn->message, 0, span_of(stack->frame_in, WAX_FRAME_BYTES_MAX));
-    fifo_clear(&stack->blocks, &conn->message);
+    assert(message->len <= WAX_FRAME_BYTES_MAX);
+    size_t len = fifo_copy(&stack->blocks, message, 0, span_of(stack->frame_in, WAX_FRAME_BYTES_MAX));
+    fifo_clear(&stack->blocks, message);
+    conn_backlog_rest(stack, conn);
     frame_take(stack, id, view_of(stack->frame_in, len));
 }
 

@@ -12,7 +12,7 @@ static struct job *shake_job_take(struct stack *stack, uint32_t id)
     if (job == NULL)
         return NULL;
     job->conn = id;
-    job->conn_generation = stack->conns[id].generation;
+    job->conn_generation = tcp_generation(stack->tcp, id);
     job->worker = stack->config.worker;
     job->thread = (uint16_t)(stack->next_thread++ % stack->config.handshake_threads);
     job->shake = NULL;
@@ -27,11 +27,11 @@ static void shake_wait(struct stack *stack, uint32_t id)
         return;
     metrics_count(stack->metrics, WAX_TLS_HANDSHAKES_FULL);
     conn->flags |= CONN_WAITING;
-    conn->next = CONN_NONE;
+    conn->shake.next = CONN_NONE;
     if (stack->waiting_tail == CONN_NONE)
         stack->waiting_head = id;
     else
-        stack->conns[stack->waiting_tail].next = id;
+        stack->conns[stack->waiting_tail].shake.next = id;
     stack->waiting_tail = id;
 }
 
@@ -41,10 +41,10 @@ static void shake_wake(struct stack *stack)
     while (stack->waiting_head != CONN_NONE && stack->jobs.free_count > 0) {
         uint32_t id = stack->waiting_head;
         struct conn *conn = &stack->conns[id];
-        stack->waiting_head = conn->next;
+        stack->waiting_head = conn->shake.next;
         if (stack->waiting_head == CONN_NONE)
             stack->waiting_tail = CONN_NONE;
-        conn->next = CONN_NONE;
+        conn->shake.next = CONN_NONE;
         conn->flags &= (uint16_t)~CONN_WAITING;
         if (conn->state == CONN_SHAKE)
             conn_shake(stack, id);
@@ -67,14 +67,14 @@ void conn_shake(struct stack *stack, uint32_t id)
     const struct fifo *received = tcp_received(stack->tcp, id);
     if (received->len == 0 || conn->flags & CONN_BUSY)
         return;
-    if (conn->job == NULL) {
-        conn->job = shake_job_take(stack, id);
-        if (conn->job == NULL) {
+    if (conn->shake.job == NULL) {
+        conn->shake.job = shake_job_take(stack, id);
+        if (conn->shake.job == NULL) {
             shake_wait(stack, id);
             return;
         }
     }
-    struct job *job = conn->job;
+    struct job *job = conn->shake.job;
     job->kind = JOB_SHAKE;
     job->in_len = (uint32_t)fifo_copy(&stack->blocks, received, 0, span_of(job->in, sizeof job->in));
     if (stack->env.job_submit(stack->env.ctx, job))
@@ -98,8 +98,10 @@ static void shake_drop(struct stack *stack, struct job *job)
 void conn_shake_cancel(struct stack *stack, uint32_t id)
 {
     struct conn *conn = &stack->conns[id];
-    struct job *job = conn->job;
-    conn->job = NULL;
+    if (conn->state != CONN_SHAKE)
+        return;
+    struct job *job = conn->shake.job;
+    conn->shake.job = NULL;
     if (job != NULL && !(conn->flags & CONN_BUSY))
         shake_drop(stack, job); /* one that is out is dropped when it comes back */
 }
@@ -108,10 +110,10 @@ void conn_shake_cancel(struct stack *stack, uint32_t id)
 static void shake_finish(struct stack *stack, uint32_t id)
 {
     struct conn *conn = &stack->conns[id];
-    struct job *job = conn->job;
+    struct job *job = conn->shake.job;
     enum wax_status status = tls_state_init(&conn->tls, &job->result);
-    memcpy(conn->binding, job->result.binding, sizeof conn->binding);
-    conn->job = NULL;
+    memcpy(conn->shake.binding, job->result.binding, sizeof conn->shake.binding);
+    conn->shake.job = NULL;
     shake_job_give(stack, job);
     if (status != WAX_OK) {
         conn_abort(stack, id, status);
@@ -149,7 +151,7 @@ void conn_shaken(struct stack *stack, struct job *job)
 {
     uint32_t id = job->conn;
     struct conn *conn = &stack->conns[id];
-    if (job->kind == JOB_CANCEL || conn->generation != job->conn_generation || conn->job != job) {
+    if (job->kind == JOB_CANCEL || conn->state != CONN_SHAKE || conn->shake.job != job) {
         shake_drop(stack, job);
     } else {
         conn->flags &= (uint16_t)~CONN_BUSY;

@@ -24,7 +24,8 @@ static struct span carve(struct carver *carver, size_t bytes)
 
 /* The parts of a stack, in the order they lie. */
 struct parts {
-    struct span stack, conns, dirty, resume, blocks, jobs, checks, openings, messages, session_env, tcp, home;
+    struct span stack, conns, dirty, resume, blocks, backlogs, jobs, checks, openings, messages, session_env,
+        tcp, home;
 };
 
 static uint16_t config_mss(const struct stack_config *config)
@@ -35,14 +36,14 @@ static uint16_t config_mss(const struct stack_config *config)
     return (uint16_t)(mtu - 40u);
 }
 
-static struct tcp_config config_tcp(const struct stack_config *config)
+struct tcp_config stack_tcp_config(const struct stack_config *config)
 {
     return (struct tcp_config){.conns_max = config->config->connections_max,
                                .half_open_max = config->config->half_open_max,
                                .mss = config_mss(config)};
 }
 
-static struct home_config config_home(const struct stack_config *config)
+struct home_config stack_home_config(const struct stack_config *config)
 {
     return (struct home_config){.recipients = config->config->recipients,
                                 .messages = config->config->messages,
@@ -59,13 +60,14 @@ static uint32_t check_bytes(void)
 static void carve_parts(struct carver *carver, const struct stack_config *config, struct parts *parts)
 {
     const struct wax_config *c = config->config;
-    struct tcp_config tcp = config_tcp(config);
-    struct home_config home = config_home(config);
+    struct tcp_config tcp = stack_tcp_config(config);
+    struct home_config home = stack_home_config(config);
     parts->stack = carve(carver, sizeof(struct stack));
     parts->conns = carve(carver, (size_t)c->connections_max * sizeof(struct conn));
     parts->dirty = carve(carver, (size_t)c->connections_max * sizeof(uint32_t));
     parts->resume = carve(carver, (size_t)c->connections_max * sizeof(uint32_t));
     parts->blocks = carve(carver, pool_bytes(c->blocks, WAX_BLOCK_BYTES));
+    parts->backlogs = carve(carver, pool_bytes(c->blocks, sizeof(struct backlog)));
     parts->jobs = carve(carver, pool_bytes(c->handshakes_max, sizeof(struct job)));
     parts->checks = carve(carver, pool_bytes(c->handshakes_max, check_bytes()));
     parts->openings = carve(carver, pool_bytes(2u * c->handshakes_max, sizeof(struct session_opening)));
@@ -88,6 +90,8 @@ static enum wax_status init_pools(struct stack *stack, const struct parts *parts
     const struct wax_config *c = stack->config.config;
     enum wax_status status = pool_init(&stack->blocks, parts->blocks, c->blocks, WAX_BLOCK_BYTES);
     if (status == WAX_OK)
+        status = pool_init(&stack->backlogs, parts->backlogs, c->blocks, sizeof(struct backlog));
+    if (status == WAX_OK)
         status = pool_init(&stack->jobs, parts->jobs, c->handshakes_max, sizeof(struct job));
     if (status == WAX_OK)
         status = pool_init(&stack->checks, parts->checks, c->handshakes_max, check_bytes());
@@ -103,7 +107,7 @@ static enum wax_status init_pools(struct stack *stack, const struct parts *parts
 static enum wax_status init_tcp(struct stack *stack, const struct parts *parts)
 {
     const struct wax_config *c = stack->config.config;
-    struct tcp_config config = config_tcp(&stack->config);
+    struct tcp_config config = stack_tcp_config(&stack->config);
     struct tcp_env env = {.blocks = &stack->blocks,
                           .flow_key = {stack->config.flow_key[0], stack->config.flow_key[1]},
                           .counters = stack->metrics->status};
@@ -121,7 +125,7 @@ static enum wax_status init_tcp(struct stack *stack, const struct parts *parts)
 
 static enum wax_status init_relay(struct stack *stack, const struct parts *parts)
 {
-    struct home_config home = config_home(&stack->config);
+    struct home_config home = stack_home_config(&stack->config);
     enum wax_status status = route_init(&stack->route, stack->config.route_key, stack->config.workers);
     stack_session_env(stack);
     if (status == WAX_OK)
@@ -149,6 +153,7 @@ enum wax_status stack_init(struct stack **out, struct span memory, const struct 
     stack->config = *config;
     stack->env = *env;
     stack->metrics = config->metrics;
+    stack->metrics->session_bytes = stack_memory(config).session_bytes;
     stack->conns = (struct conn *)(void *)parts.conns.data;
     stack->dirty = (uint32_t *)(void *)parts.dirty.data;
     stack->resume = (uint32_t *)(void *)parts.resume.data;

@@ -60,6 +60,28 @@ struct stack_config {
 size_t stack_bytes(const struct stack_config *config);
 
 /*
+ * Where they go: together exactly stack_bytes. Connections and recipients each have a configured number; an
+ * idle session needs one of each, and holds nothing else (no block, no job, no opening, no queues, no OpenSSL
+ * object).
+ */
+struct stack_memory {
+    /* of all connections */
+    size_t tcp;     /* TCP's state */
+    size_t tls;     /* keys, secrets, sequence numbers */
+    size_t ws;      /* the decoder of frames */
+    size_t session; /* the relay's session */
+    size_t conn;    /* timer, send queue's handle, flags */
+    /* of all recipients */
+    size_t recipient;
+    size_t tables; /* connections by address, recipients by name, lists of a turn */
+    size_t shared; /* blocks, messages, handshakes and whatever else doesn't grow with sessions */
+
+    uint32_t session_bytes; /* of one idle session over TLS, its share of all tables included, rounded up */
+};
+
+struct stack_memory stack_memory(const struct stack_config *config);
+
+/*
  * Build a stack in `memory` (zeroed, aligned to a cache line, kept by the caller as long as
  * the stack lives). OK, NO_MEMORY when the span is too small, BAD_ARGUMENT.
  */

@@ -23,6 +23,7 @@ struct stack {
     struct tcp_engine *tcp;
     struct conn *conns;   /* by the engine's ids */
     struct pool blocks;   /* of all byte queues, and of large messages */
+    struct pool backlogs; /* of connections that have something left over */
     struct pool jobs;     /* of handshakes */
     struct pool checks;   /* of signatures: jobs without room for bytes */
     struct pool openings; /* of sessions */
@@ -52,6 +53,10 @@ struct stack {
     uint8_t request[WAX_HTTP_HEAD_BYTES_MAX + 512]; /* a request's head that came in pieces */
     uint8_t frame_in[WAX_FRAME_BYTES_MAX];          /* a message that came in pieces */
 };
+
+/* How its TCP engine and its home are configured. */
+struct tcp_config stack_tcp_config(const struct stack_config *config);
+struct home_config stack_home_config(const struct stack_config *config);
 
 /* The port that has a local address; 0 when none has. */
 uint8_t stack_port_of(const struct stack *stack, const struct addr *local);

@@ -93,20 +93,32 @@ static size_t plain_take(struct stack *stack, uint32_t id, struct span bytes)
     return conn_is_over(conn) ? bytes.len : used;
 }
 
+static void plain_used(struct stack *stack, struct conn *conn, size_t used)
+{
+    if (conn->backlog == 0)
+        return; /* the connection was aborted meanwhile */
+    struct fifo *plain = &conn_backlog(stack, conn)->plain;
+    fifo_consume(&stack->blocks, plain, used < plain->len ? used : plain->len);
+    conn_backlog_rest(stack, conn);
+}
+
 /* Work off what was kept; a request's head is gathered, since it has to lie in one piece. */
 static void plain_resume(struct stack *stack, uint32_t id)
 {
     struct conn *conn = &stack->conns[id];
-    while (conn->plain.len > 0 && conn_reads(conn)) {
-        struct span piece = fifo_peek_span(&stack->blocks, &conn->plain);
-        if (conn->state == CONN_HTTP && piece.len < conn->plain.len) {
+    while (conn->backlog != 0 && conn_reads(conn)) {
+        const struct fifo *plain = &conn_backlog_look(stack, conn)->plain;
+        if (plain->len == 0)
+            return;
+        struct span piece = fifo_peek_span(&stack->blocks, plain);
+        if (conn->state == CONN_HTTP && piece.len < plain->len) {
             struct span room = span_of(stack->request, sizeof stack->request);
-            piece = span_of(room.data, fifo_copy(&stack->blocks, &conn->plain, 0, room));
+            piece = span_of(room.data, fifo_copy(&stack->blocks, plain, 0, room));
         }
         size_t used = plain_take(stack, id, piece);
         if (used == 0)
             return;
-        fifo_consume(&stack->blocks, &conn->plain, used < conn->plain.len ? used : conn->plain.len);
+        plain_used(stack, conn, used);
     }
 }
 
@@ -114,10 +126,12 @@ static void plain_resume(struct stack *stack, uint32_t id)
 static void plain_receive(struct stack *stack, uint32_t id, struct span bytes)
 {
     struct conn *conn = &stack->conns[id];
-    size_t used = conn->plain.len == 0 ? plain_take(stack, id, bytes) : 0;
+    size_t used = conn_backlog_look(stack, conn)->plain.len == 0 ? plain_take(stack, id, bytes) : 0;
     if (used == bytes.len || conn_is_over(conn))
         return;
-    if (fifo_append(&stack->blocks, &conn->plain, view_of(bytes.data + used, bytes.len - used)) != WAX_OK) {
+    struct view rest = view_of(bytes.data + used, bytes.len - used);
+    if ((conn->backlog == 0 && stack->blocks.free_count == 0) ||
+        fifo_append(&stack->blocks, &conn_backlog(stack, conn)->plain, rest) != WAX_OK) {
         conn_abort(stack, id, WAX_TCP_BLOCKS_EMPTY);
         return;
     }

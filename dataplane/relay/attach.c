@@ -28,6 +28,8 @@ bool session_attach(struct home *home, const struct item *item, uint64_t now_us)
         turn_away(home, recipient->worker, recipient->conn, recipient->conn_generation,
                   recipient->attached_due ? ITEM_REFUSED : ITEM_DISPLACE, WAX_SESSION_DISPLACED);
         session_over(home, recipient);
+        bool awake = recipient_wake(home, recipient); /* what may just have gone back is there */
+        assert(awake);
     }
     recipient->generation = ++home->generation;
     recipient->worker = item->from;
@@ -47,7 +49,7 @@ bool session_attach(struct home *home, const struct item *item, uint64_t now_us)
     recipient->closing = false;
     recipient->seq_last = 0;
     recipient->shown = 0;
-    recipient->progress_us = now_us;
+    recipient->queues->progress_us = now_us;
     recipient->due &= (uint8_t)~DUE_CLOSE;
     recipient->due |= DUE_OPEN | DUE_DRAIN;
     home->sessions++;
@@ -58,19 +60,19 @@ bool session_attach(struct home *home, const struct item *item, uint64_t now_us)
 
 static void window_over(struct home *home, struct recipient *recipient)
 {
-    while (recipient->window.head != NULL) {
-        struct entry *entry = entries_pop(&recipient->window);
+    while (recipient->queues->window.head != NULL) {
+        struct entry *entry = entries_pop(&recipient->queues->window);
         entry->places &= (uint8_t)~PLACE_WINDOW;
         /* Those that are stored come again by a drain; those on their way there already are in order. */
         if (!entry->stored && (entry->places & PLACE_STORE) == 0)
             store_append(home, recipient, entry);
         entry_settle(home, entry);
     }
-    recipient->undelivered = NULL;
-    recipient->unstored = NULL;
-    recipient->window_count = 0;
-    recipient->window_bytes = 0;
-    recipient->delivered_bytes = 0;
+    recipient->queues->undelivered = NULL;
+    recipient->queues->unstored = NULL;
+    recipient->queues->window_count = 0;
+    recipient->queues->window_bytes = 0;
+    recipient->queues->delivered_bytes = 0;
 }
 
 void session_over(struct home *home, struct recipient *recipient)
@@ -87,7 +89,7 @@ void session_over(struct home *home, struct recipient *recipient)
     hold_spill(home, recipient);
     ephemeral_expire(home, recipient, UINT64_MAX);
     receipts_session_over(home, recipient);
-    list_remove(&recipient->deliver);
+    list_remove(&recipient->queues->deliver);
     drain_end(home, recipient);
     recipient->due &= (uint8_t) ~(DUE_OPEN | DUE_DRAIN);
     home->sessions--;
@@ -99,10 +101,11 @@ void session_over(struct home *home, struct recipient *recipient)
 
 static bool slow(const struct recipient *recipient, uint64_t *due_us)
 {
-    const struct entry *oldest = recipient->window.head;
+    const struct entry *oldest = recipient->queues->window.head;
     if (recipient->generation == 0 || oldest == NULL || oldest->seq == 0)
         return false;
-    uint64_t since = oldest->time_us > recipient->progress_us ? oldest->time_us : recipient->progress_us;
+    uint64_t since =
+        oldest->time_us > recipient->queues->progress_us ? oldest->time_us : recipient->queues->progress_us;
     *due_us = since + WAX_ACK_TIMEOUT_MS * 1000ull;
     return true;
 }
@@ -110,19 +113,21 @@ static bool slow(const struct recipient *recipient, uint64_t *due_us)
 static void rearm(struct home *home, struct recipient *recipient, uint64_t now_us)
 {
     uint64_t due;
-    if (recipient->ephemeral.head != NULL)
+    if (recipient->queues->ephemeral.head != NULL)
         recipient_want_timer(home, recipient,
-                             recipient->ephemeral.head->time_us + WAX_EPHEMERAL_TIMEOUT_MS * 1000ull);
-    if (recipient->unstored != NULL)
-        recipient_want_timer(home, recipient, recipient->unstored->time_us + WAX_ACK_STORE_MS * 1000ull);
-    if (recipient->held.head != NULL)
-        recipient_want_timer(home, recipient, recipient->held.head->time_us + WAX_ACK_STORE_MS * 1000ull);
+                             recipient->queues->ephemeral.head->time_us + WAX_EPHEMERAL_TIMEOUT_MS * 1000ull);
+    if (recipient->queues->unstored != NULL)
+        recipient_want_timer(home, recipient,
+                             recipient->queues->unstored->time_us + WAX_ACK_STORE_MS * 1000ull);
+    if (recipient->queues->held.head != NULL)
+        recipient_want_timer(home, recipient,
+                             recipient->queues->held.head->time_us + WAX_ACK_STORE_MS * 1000ull);
     if (slow(recipient, &due))
         recipient_want_timer(home, recipient, due > now_us ? due : now_us + WAX_ACK_TIMEOUT_MS * 1000ull);
-    else if (recipient->window.head != NULL)
+    else if (recipient->queues->window.head != NULL)
         recipient_want_timer(home, recipient, now_us + WAX_ACK_TIMEOUT_MS * 1000ull);
-    if (recipient->pause_us > now_us)
-        recipient_want_timer(home, recipient, recipient->pause_us);
+    if (recipient->queues->pause_us > now_us)
+        recipient_want_timer(home, recipient, recipient->queues->pause_us);
     if (recipient->redrain_us > now_us)
         recipient_want_timer(home, recipient, recipient->redrain_us);
 }
@@ -132,9 +137,11 @@ void recipient_expired(struct home *home, struct recipient *recipient, uint64_t 
     uint64_t due;
     recipient_sync(home, recipient);
     ephemeral_expire(home, recipient, now_us);
-    if (recipient->unstored != NULL && now_us >= recipient->unstored->time_us + WAX_ACK_STORE_MS * 1000ull)
+    if (recipient->queues->unstored != NULL &&
+        now_us >= recipient->queues->unstored->time_us + WAX_ACK_STORE_MS * 1000ull)
         window_spill(home, recipient);
-    if (recipient->held.head != NULL && now_us >= recipient->held.head->time_us + WAX_ACK_STORE_MS * 1000ull)
+    if (recipient->queues->held.head != NULL &&
+        now_us >= recipient->queues->held.head->time_us + WAX_ACK_STORE_MS * 1000ull)
         hold_spill(home, recipient);
     if (slow(recipient, &due) && now_us >= due && !recipient->closing) {
         recipient->closing = turn_away(home, recipient->worker, recipient->conn, recipient->conn_generation,
@@ -142,11 +149,11 @@ void recipient_expired(struct home *home, struct recipient *recipient, uint64_t 
         if (!recipient->closing)
             recipient_want_timer(home, recipient, now_us + RETRY_US);
     }
-    if (recipient->pause_us <= now_us)
-        recipient->pause_us = 0;
+    if (recipient->queues->pause_us <= now_us)
+        recipient->queues->pause_us = 0;
     if (recipient->redrain_us <= now_us)
         recipient->redrain_us = 0;
-    if (recipient->unoffered != NULL || recipient->due != 0 || recipient->drain != 0)
+    if (recipient->queues->unoffered != NULL || recipient->due != 0 || recipient->drain != 0)
         recipient_queue_control(home, recipient);
     rearm(home, recipient, now_us);
     recipient_rest(home, recipient);

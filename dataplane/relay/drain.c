@@ -23,11 +23,13 @@ void drain_end(struct home *home, struct recipient *recipient)
 /* How many items the drain may be promised now, beside what it has. */
 static uint32_t grant(const struct home *home, const struct recipient *recipient, bool *want)
 {
-    uint32_t used = recipient->window_count + recipient->held_count + recipient->ephemeral_count;
+    uint32_t used =
+        recipient->queues->window_count + recipient->queues->held_count + recipient->queues->ephemeral_count;
     uint32_t room = home->config.window_messages > used ? home->config.window_messages - used : 0;
-    if (recipient->window_bytes + recipient->held_bytes >= home->config.window_bytes && used != 0)
+    if (recipient->queues->window_bytes + recipient->queues->held_bytes >= home->config.window_bytes &&
+        used != 0)
         room = 0;
-    if (recipient->show_count >= SHOW_MAX)
+    if (recipient->queues->show_count >= SHOW_MAX)
         room = 0;
     if (room > DRAIN_CREDIT)
         room = DRAIN_CREDIT;
@@ -78,7 +80,7 @@ bool drain_send(struct home *home, struct recipient *recipient, uint64_t now_us)
     if (!begins && (recipient->drain == 0 || recipient->credit > DRAIN_CREDIT / 2))
         return true;
     /* It begins behind the window: so the whole window must have its positions. */
-    if (begins && recipient->window.tail != NULL && recipient->window.tail->position == 0)
+    if (begins && recipient->queues->window.tail != NULL && recipient->queues->window.tail->position == 0)
         return true;
     if (begins && recipient->redrain_us > now_us)
         return true;
@@ -211,9 +213,14 @@ void drain_item(struct home *home, const struct channel_drained *item, uint64_t 
         recipient->state = RECIPIENT_DRAINING;
     recipient->credit--;
     home->reserved--;
+    if (!recipient_wake(home, recipient)) {
+        drain_again(home, recipient, now_us);
+        return;
+    }
     if (item->position > recipient->streamed) {
         if (item->item == CHANNEL_ITEM_MESSAGE && !take_message(home, recipient, item, now_us)) {
             drain_again(home, recipient, now_us);
+            recipient_rest(home, recipient);
             return;
         }
         recipient->streamed = item->position;
@@ -224,6 +231,7 @@ void drain_item(struct home *home, const struct channel_drained *item, uint64_t 
     }
     if (recipient->credit <= DRAIN_CREDIT / 2)
         recipient_queue_control(home, recipient);
+    recipient_rest(home, recipient);
 }
 
 void drain_idle(struct home *home, const struct channel_drain_idle *idle, uint64_t now_us)
@@ -243,17 +251,17 @@ void drain_check(struct home *home, struct recipient *recipient, uint64_t now_us
     if ((recipient->state != RECIPIENT_DRAINING && recipient->state != RECIPIENT_HOLD) ||
         recipient->send_only || !recipient->idle_seen || recipient->high_stored > recipient->idle_upto)
         return;
-    if (!list_empty(&recipient->store)) {
+    if (!list_empty(&recipient->queues->store)) {
         recipient->state = RECIPIENT_HOLD;
         return;
     }
     drain_end(home, recipient);
     recipient->state = RECIPIENT_ONLINE;
-    while (recipient->held.head != NULL) {
-        struct entry *entry = entries_pop(&recipient->held);
+    while (recipient->queues->held.head != NULL) {
+        struct entry *entry = entries_pop(&recipient->queues->held);
         entry->places &= (uint8_t)~PLACE_HELD;
         window_append(home, recipient, entry, now_us);
     }
-    recipient->held_count = 0;
-    recipient->held_bytes = 0;
+    recipient->queues->held_count = 0;
+    recipient->queues->held_bytes = 0;
 }

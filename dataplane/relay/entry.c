@@ -96,7 +96,7 @@ void entry_settle(struct home *home, struct entry *entry)
     } else if (entry->retire_due) {
         entry->retire_due = false;
         entry->places |= PLACE_RETIRE;
-        entries_append(&entry->recipient->retire, entry);
+        entries_append(&entry->recipient->queues->retire, entry);
         recipient_queue_control(home, entry->recipient);
     } else {
         entry_free(home, entry);

@@ -4,7 +4,7 @@
 #define POSITION_EPOCH_SHIFT 48
 
 struct layout {
-    size_t recipients, buckets, stores, entries, total;
+    size_t recipients, buckets, stores, entries, queues, total;
 };
 
 static uint32_t buckets_for(uint32_t recipients)
@@ -13,6 +13,13 @@ static uint32_t buckets_for(uint32_t recipients)
     while (buckets < recipients)
         buckets *= 2;
     return buckets;
+}
+
+/* Whoever has a message under way has queues; sessions that are attaching, and receipts of others, come on
+ * top. */
+static uint32_t queues_for(const struct home_config *config)
+{
+    return config->messages + config->messages / 8 + 64;
 }
 
 static size_t rounded(size_t bytes)
@@ -27,13 +34,24 @@ static struct layout layout_of(const struct home_config *config)
     layout.buckets = layout.recipients + rounded(config->recipients * sizeof(struct recipient));
     layout.stores = layout.buckets + rounded(buckets_for(config->recipients) * sizeof(uint32_t));
     layout.entries = layout.stores + rounded(config->stores * sizeof(struct store_slot));
-    layout.total = layout.entries + pool_bytes(config->messages, sizeof(struct entry));
+    layout.queues = layout.entries + rounded(pool_bytes(config->messages, sizeof(struct entry)));
+    layout.total = layout.queues + pool_bytes(queues_for(config), sizeof(struct queues));
     return layout;
 }
 
 size_t home_bytes(const struct home_config *config)
 {
     return layout_of(config).total + WAX_CACHE_LINE_BYTES;
+}
+
+size_t home_recipients_bytes(const struct home_config *config)
+{
+    return config->recipients * sizeof(struct recipient);
+}
+
+size_t home_table_bytes(const struct home_config *config)
+{
+    return buckets_for(config->recipients) * sizeof(uint32_t);
 }
 
 enum wax_status home_init(struct home **out, struct span memory, const struct home_config *config,
@@ -75,13 +93,18 @@ enum wax_status home_init(struct home **out, struct span memory, const struct ho
     wheel_init(&home->wheel, &home->recipients[0].timer, sizeof home->recipients[0], TIMER_GRANULE_US,
                now_us);
     *out = home;
-    return pool_init(&home->entries, span_of(base + layout.entries, layout.total - layout.entries),
-                     config->messages, sizeof(struct entry));
+    enum wax_status status =
+        pool_init(&home->entries, span_of(base + layout.entries, layout.queues - layout.entries),
+                  config->messages, sizeof(struct entry));
+    if (status == WAX_OK)
+        status = pool_init(&home->queues, span_of(base + layout.queues, layout.total - layout.queues),
+                           queues_for(config), sizeof(struct queues));
+    return status;
 }
 
 static struct entry *entry_of_send(struct home *home, struct recipient *recipient, struct msg *msg)
 {
-    if (recipient->store_count + recipient->held_count >= home->config.queue_messages)
+    if (recipient->queues->store_count + recipient->queues->held_count >= home->config.queue_messages)
         return NULL;
     struct entry *entry = entry_make(home, recipient, false);
     if (entry == NULL)
@@ -265,12 +288,13 @@ static bool deliver_all(struct home *home, uint64_t now_us)
     for (uint32_t worker = 0; worker < home->port->workers; worker++) {
         struct link *list = &home->deliver[worker];
         for (struct link *at = list_first(list); at != NULL; at = list_first(list)) {
-            struct recipient *recipient = list_entry(at, struct recipient, deliver);
+            struct recipient *recipient = list_entry(at, struct queues, deliver)->recipient;
             if (!window_send(home, recipient, now_us)) {
                 waiting = true;
                 break;
             }
             list_remove(at);
+            recipient_rest(home, recipient);
         }
     }
     return waiting;
@@ -290,6 +314,7 @@ bool home_poll(struct home *home, uint64_t now_us)
     waiting |= deliver_all(home, now_us);
     waiting |= control_send(home, now_us);
     waiting |= home_give(home);
+    assert(queues_empty(&home->nothing) && home->nothing.window_count + home->nothing.store_count == 0);
     return waiting;
 }
 
@@ -301,7 +326,11 @@ uint64_t home_next_us(const struct home *home)
 struct home_counts home_counts(const struct home *home)
 {
     uint32_t entries = home->entries.count - home->entries.free_count;
-    return (struct home_counts){
-        home->recipients_used, home->sessions,    entries,
-        home->reserved,        home->stores_used, home->notice_tail - home->notice_head};
+    return (struct home_counts){.recipients = home->recipients_used,
+                                .awake = home->queues.count - home->queues.free_count,
+                                .sessions = home->sessions,
+                                .entries = entries,
+                                .reserved = home->reserved,
+                                .stores = home->stores_used,
+                                .notices = home->notice_tail - home->notice_head};
 }

@@ -32,6 +32,7 @@ struct home_config {
 /* How much home holds now. All zero (but recipients) when nothing is under way. */
 struct home_counts {
     uint32_t recipients; /* known */
+    uint32_t awake;      /* of them, with anything under way */
     uint32_t sessions;
     uint32_t entries;  /* messages and receipts in its custody */
     uint32_t reserved; /* entries promised to drains */
@@ -41,6 +42,10 @@ struct home_counts {
 
 /* Bytes of memory that home needs. */
 size_t home_bytes(const struct home_config *config);
+
+/* Of these, what its recipients take, and the table that finds them by name. */
+size_t home_recipients_bytes(const struct home_config *config);
+size_t home_table_bytes(const struct home_config *config);
 
 /*
  * Make a home in `memory` (any alignment; stays the caller's). `port`, `route`, `messages`

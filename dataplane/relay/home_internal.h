@@ -113,57 +113,69 @@ enum due {
     DUE_DRAIN = 8,
 };
 
-/* What every message and ACK touches lies in the first four cache lines. */
-struct recipient {
-    struct name name;
-    uint8_t state;
-    uint8_t worker; /* of the session's connection */
-    uint8_t due;
-    bool used; /* not on the free list */
-    bool send_only;
-    bool attached_due; /* ATTACHED has still to be sent */
-    bool direct;       /* of what waits behind the window nothing has been offered yet */
-    bool closing;      /* CLOSE has been said */
-    bool idle_seen;    /* DRAIN_IDLE of this drain */
-    bool refused;      /* an offer that can't be given up was refused: it comes first */
-    uint32_t hash_next;
-    uint32_t channel;    /* number of the attachment that all this is about */
-    uint64_t generation; /* of the session, 0 = none */
-    uint32_t conn;
-    uint32_t conn_generation;
-    uint32_t seq_last;
-    uint32_t entries; /* that count here */
+/*
+ * What is under way for a recipient: only while there is anything. Who has nothing points to home.nothing,
+ * which stays empty: so lists can be looked at and emptied without asking, and only what adds to them has to
+ * have called recipient_make or recipient_wake before.
+ */
+struct queues {
+    struct recipient *recipient;
     struct entries window;
     struct entry *undelivered; /* first in window without a DELIVER */
     struct entry *unstored;    /* first in window that isn't stored or being stored; all behind are so */
     uint32_t window_count;
     uint32_t window_bytes;
     uint32_t delivered_bytes;
+    uint32_t ephemeral_count;
+    struct link deliver; /* in home.deliver[worker] */
+    struct entries ephemeral;
+    struct entry *ephemeral_unsent;
+    struct entry *unshown;
+    struct entries show; /* receipts for the session */
+    uint32_t show_count;
     uint32_t held_count;
     uint32_t held_bytes;
     uint32_t store_count;
-    uint32_t ephemeral_count;
-    uint32_t owed; /* of the entries, acknowledged ones that the mailbox has until their receipts are given */
-    struct entry *ephemeral_unsent;
-    struct entry *unshown;
-    struct timer timer;
-    uint64_t progress_us;    /* last ACK */
-    uint64_t handed;         /* a message up to here may have been delivered before */
-    uint64_t acked_position; /* every message up to here has been acknowledged */
-    struct link deliver;     /* in home.deliver[worker] */
-    struct link idle;        /* in home.idle */
-    struct entries ephemeral;
-    struct entries show; /* receipts for the session */
-
-    struct link control;    /* in home.control */
     struct link store;      /* queue of entries for the mailbox, in order */
     struct link *unoffered; /* where offering goes on; NULL: nothing to offer */
-    uint32_t under_way;     /* of the queue, offered and not confirmed */
-    uint32_t show_count;
-    uint32_t shown;  /* number of the last one */
-    uint32_t credit; /* items that the drain may still send */
     struct entries held;
     struct entries retire;
+    uint64_t progress_us; /* last ACK */
+    uint64_t pause_us;    /* nothing is offered to the store before */
+    uint32_t under_way;   /* of the queue for the mailbox, offered and not confirmed */
+};
+
+/* Everything else is kept for each session, and for each recipient that is known. */
+struct recipient {
+    struct name name;
+    uint8_t state;
+    uint8_t worker; /* of the session's connection */
+    uint8_t due;
+    bool used : 1;    /* not on the free list */
+    bool resting : 1; /* its place is in home.idle, else in home.control */
+    bool send_only : 1;
+    bool attached_due : 1; /* ATTACHED has still to be sent */
+    bool direct : 1;       /* of what waits behind the window nothing has been offered yet */
+    bool closing : 1;      /* CLOSE has been said */
+    bool idle_seen : 1;    /* DRAIN_IDLE of this drain */
+    bool refused : 1;      /* an offer that can't be given up was refused: it comes first */
+    bool tls : 1;
+    uint32_t hash_next;
+    uint32_t channel;    /* number of the attachment that all this is about */
+    uint64_t generation; /* of the session, 0 = none */
+    struct queues *queues;
+    uint32_t conn;
+    uint32_t conn_generation;
+    uint32_t seq_last;
+    uint32_t entries; /* that count here */
+    struct timer timer;
+    uint64_t handed;         /* a message up to here may have been delivered before */
+    uint64_t acked_position; /* every message up to here has been acknowledged */
+    struct link place;       /* in home.control or home.idle */
+    uint32_t owed; /* of the entries, acknowledged ones that the mailbox has until their receipts are given */
+    uint32_t shown;  /* number of the last receipt shown */
+    uint32_t credit; /* items that the drain may still send */
+    uint16_t peer_port;
     uint64_t drain;        /* generation of the drain, 0 = none */
     uint64_t stop;         /* of the one to be stopped */
     uint64_t streamed;     /* the drain has been taken up to here */
@@ -171,16 +183,14 @@ struct recipient {
     uint64_t unsure_from;  /* from here on a RETIRE may have been lost, 0 = nowhere */
     uint64_t high_stored;  /* highest position stored since the drain began */
     uint64_t idle_upto;    /* of the last DRAIN_IDLE */
-    uint64_t pause_us;     /* nothing is offered to the store before */
     uint64_t redrain_us;   /* no drain before */
     uint64_t closed_generation;
     uint64_t since_ms;
-    uint16_t peer_port;
-    bool tls;
     uint8_t peer[16];
 } __attribute__((aligned(WAX_CACHE_LINE_BYTES)));
 
-_Static_assert(offsetof(struct recipient, control) <= 4 * WAX_CACHE_LINE_BYTES, "the hot part is four lines");
+_Static_assert(sizeof(struct recipient) == 4 * WAX_CACHE_LINE_BYTES, "a million sessions are affordable");
+_Static_assert(offsetof(struct recipient, owed) <= 2 * WAX_CACHE_LINE_BYTES, "the hot part is two lines");
 
 /* A store that is not confirmed. */
 struct store_slot {
@@ -206,6 +216,8 @@ struct home {
     uint64_t position;   /* last one given */
     uint64_t generation; /* last one given, of sessions and drains */
     struct pool entries;
+    struct pool queues;
+    struct queues nothing; /* of everyone who has none */
     uint32_t reserved;
     struct recipient *recipients;
     uint32_t recipients_free; /* head of the free list */
@@ -259,14 +271,21 @@ static inline struct entry *entries_pop(struct entries *list)
 void recipients_init(struct home *home);
 /* Bring the memory of whoever these items are about near. */
 void recipients_prefetch(struct home *home, const struct item *const items[], uint32_t count);
-/* The recipient of that name, or NULL. */
+/* The recipient of that name, or NULL; perhaps asleep. */
 struct recipient *recipient_find(struct home *home, const struct name *name);
-/* Likewise, made when it isn't known; NULL when there is no room. It is no longer idle. */
+/* Likewise, made when it isn't known, and awake; NULL when there is no room. It is no longer idle. */
 struct recipient *recipient_make(struct home *home, const struct name *name);
 /* The recipient whose session a report is about; NULL (and counted) when that session isn't its present one.
  */
 struct recipient *recipient_of_report(struct home *home, const struct item *item);
-/* Let it be forgotten if nothing holds it. Call after whatever may have been the last thing. */
+/* See to it that something can be put into its queues; false when there is no memory for more of them. */
+bool recipient_wake(struct home *home, struct recipient *recipient);
+/* Whether nothing is in them. */
+bool queues_empty(const struct queues *queues);
+/*
+ * Let it sleep if nothing is under way, and be forgotten if nothing holds it. Call after whatever may have
+ * been the last thing.
+ */
 void recipient_rest(struct home *home, struct recipient *recipient);
 /* Notice a new attachment of the control plane. */
 void recipient_sync(struct home *home, struct recipient *recipient);

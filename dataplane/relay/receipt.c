@@ -6,10 +6,10 @@ void receipt_show(struct home *home, struct recipient *recipient, struct entry *
 {
     entry->places |= PLACE_SHOW;
     entry->seq = 0;
-    entries_append(&recipient->show, entry);
-    recipient->show_count++;
-    if (recipient->unshown == NULL)
-        recipient->unshown = entry;
+    entries_append(&recipient->queues->show, entry);
+    recipient->queues->show_count++;
+    if (recipient->queues->unshown == NULL)
+        recipient->queues->unshown = entry;
     recipient_queue_deliver(home, recipient);
 }
 
@@ -53,8 +53,8 @@ void receipts_adopt(struct home *home)
 
 bool receipts_send(struct home *home, struct recipient *recipient)
 {
-    while (recipient->unshown != NULL) {
-        struct entry *entry = recipient->unshown;
+    while (recipient->queues->unshown != NULL) {
+        struct entry *entry = recipient->queues->unshown;
         struct item item = {.kind = ITEM_SHOW};
         item.u.show.id = entry->id;
         item.u.show.conn = recipient->conn;
@@ -67,19 +67,19 @@ bool receipts_send(struct home *home, struct recipient *recipient)
             return false;
         recipient->shown = item.u.show.number;
         entry->seq = recipient->shown;
-        recipient->unshown = entry->next;
+        recipient->queues->unshown = entry->next;
     }
     return true;
 }
 
 void receipts_given(struct home *home, struct recipient *recipient, uint32_t number)
 {
-    while (recipient->show.head != NULL) {
-        struct entry *entry = recipient->show.head;
+    while (recipient->queues->show.head != NULL) {
+        struct entry *entry = recipient->queues->show.head;
         if (entry->seq == 0 || sequence_after(entry->seq, number))
             break;
-        entries_pop(&recipient->show);
-        recipient->show_count--;
+        entries_pop(&recipient->queues->show);
+        recipient->queues->show_count--;
         entry->places &= (uint8_t)~PLACE_SHOW;
         receipt_done(home, entry, false);
     }
@@ -89,8 +89,8 @@ void receipts_given(struct home *home, struct recipient *recipient, uint32_t num
 
 void receipts_session_over(struct home *home, struct recipient *recipient)
 {
-    while (recipient->show.head != NULL) {
-        struct entry *entry = entries_pop(&recipient->show);
+    while (recipient->queues->show.head != NULL) {
+        struct entry *entry = entries_pop(&recipient->queues->show);
         entry->places &= (uint8_t)~PLACE_SHOW;
         if (entry->role == ROLE_LENT) {
             store_append(home, recipient, entry);
@@ -101,6 +101,6 @@ void receipts_session_over(struct home *home, struct recipient *recipient)
             recipient->streamed = entry->position - 1;
         entry_settle(home, entry);
     }
-    recipient->unshown = NULL;
-    recipient->show_count = 0;
+    recipient->queues->unshown = NULL;
+    recipient->queues->show_count = 0;
 }

@@ -7,16 +7,16 @@ void recipients_init(struct home *home)
     for (uint32_t i = 0; i < count; i++) {
         struct recipient *recipient = &home->recipients[i];
         memset(recipient, 0, sizeof *recipient);
-        link_init(&recipient->store);
-        link_init(&recipient->control);
-        link_init(&recipient->deliver);
-        link_init(&recipient->idle);
+        link_init(&recipient->place);
+        recipient->queues = &home->nothing;
         recipient->hash_next = i + 1 < count ? i + 1 : NONE;
     }
     home->recipients_free = 0;
     for (uint32_t i = 0; i <= home->bucket_mask; i++)
         home->buckets[i] = NONE;
     link_init(&home->idle);
+    link_init(&home->nothing.store);
+    link_init(&home->nothing.deliver);
     wheel_init(&home->wheel, &home->recipients[0].timer, sizeof home->recipients[0], TIMER_GRANULE_US, 0);
 }
 
@@ -35,7 +35,6 @@ static inline __attribute__((always_inline)) void fetch(const void *at)
 static inline __attribute__((always_inline)) void fetch_recipient(const struct recipient *recipient)
 {
     fetch(recipient);
-    fetch((const uint8_t *)recipient + 2 * WAX_CACHE_LINE_BYTES);
 }
 
 /* In stages over the burst: messages, then buckets, then recipients, so that the waits overlap. */
@@ -59,9 +58,13 @@ void recipients_prefetch(struct home *home, const struct item *const items[], ui
             fetch_recipient(&home->recipients[*bucket[i]]);
     }
     for (uint32_t i = 0; i < count; i++) {
+        if (items[i]->kind == ITEM_ACK && items[i]->u.report.recipient < home->config.recipients)
+            fetch(home->recipients[items[i]->u.report.recipient].queues);
+    }
+    for (uint32_t i = 0; i < count; i++) {
         if (items[i]->kind == ITEM_ACK && items[i]->u.report.recipient < home->config.recipients &&
-            home->recipients[items[i]->u.report.recipient].window.head != NULL)
-            fetch(home->recipients[items[i]->u.report.recipient].window.head);
+            home->recipients[items[i]->u.report.recipient].queues->window.head != NULL)
+            fetch(home->recipients[items[i]->u.report.recipient].queues->window.head);
     }
 }
 
@@ -81,13 +84,48 @@ struct recipient *recipient_find(struct home *home, const struct name *name)
     return NULL;
 }
 
+static void leave_place(struct recipient *recipient)
+{
+    list_remove(&recipient->place);
+    recipient->resting = false;
+}
+
+bool recipient_wake(struct home *home, struct recipient *recipient)
+{
+    if (recipient->queues != &home->nothing)
+        return true;
+    struct queues *queues = pool_take(&home->queues);
+    if (queues == NULL)
+        return false;
+    *queues = (struct queues){.recipient = recipient};
+    link_init(&queues->store);
+    link_init(&queues->deliver);
+    recipient->queues = queues;
+    return true;
+}
+
+bool queues_empty(const struct queues *queues)
+{
+    return queues->window.head == NULL && queues->ephemeral.head == NULL && queues->show.head == NULL &&
+           queues->held.head == NULL && queues->retire.head == NULL && list_empty(&queues->store) &&
+           list_empty(&queues->deliver);
+}
+
+static void sleep_if_idle(struct home *home, struct recipient *recipient)
+{
+    if (recipient->queues == &home->nothing || recipient->entries != 0 || !queues_empty(recipient->queues))
+        return;
+    pool_give(&home->queues, recipient->queues);
+    recipient->queues = &home->nothing;
+}
+
 static void forget(struct home *home, struct recipient *recipient)
 {
     uint32_t *link = bucket_of(home, &recipient->name);
     while (*link != index_of(home, recipient))
         link = &home->recipients[*link].hash_next;
     *link = recipient->hash_next;
-    list_remove(&recipient->idle);
+    leave_place(recipient);
     wheel_cancel(&home->wheel, &recipient->timer);
     recipient->used = false;
     recipient->generation = 0;
@@ -100,24 +138,29 @@ struct recipient *recipient_make(struct home *home, const struct name *name)
 {
     struct recipient *recipient = recipient_find(home, name);
     if (recipient != NULL) {
-        list_remove(&recipient->idle);
+        if (!recipient_wake(home, recipient))
+            return NULL;
+        if (recipient->resting)
+            leave_place(recipient);
         return recipient;
     }
+    if (home->queues.free_count == 0)
+        return NULL;
     if (home->recipients_free == NONE) {
         struct link *oldest = list_first(&home->idle);
         if (oldest == NULL)
             return NULL;
-        forget(home, list_entry(oldest, struct recipient, idle));
+        forget(home, list_entry(oldest, struct recipient, place));
     }
     recipient = &home->recipients[home->recipients_free];
     home->recipients_free = recipient->hash_next;
     home->recipients_used++;
     home->metrics->recipients_now = home->recipients_used;
     memset(recipient, 0, sizeof *recipient);
-    link_init(&recipient->store);
-    link_init(&recipient->control);
-    link_init(&recipient->deliver);
-    link_init(&recipient->idle);
+    link_init(&recipient->place);
+    recipient->queues = &home->nothing;
+    bool awake = recipient_wake(home, recipient);
+    assert(awake);
     recipient->used = true;
     recipient->name = *name;
     recipient->channel = home->channel;
@@ -145,13 +188,14 @@ struct recipient *recipient_of_report(struct home *home, const struct item *item
 void recipient_rest(struct home *home, struct recipient *recipient)
 {
     /* While control is away, nothing that only it cares about keeps anyone from being forgotten. */
-    if (!home->up && recipient->generation == 0 && recipient->unoffered == NULL &&
-        recipient->retire.head == NULL)
-        list_remove(&recipient->control);
-    if (recipient->generation != 0 || recipient->entries != 0 || !list_empty(&recipient->store) ||
-        recipient->show.head != NULL || !list_empty(&recipient->control) || !list_empty(&recipient->idle))
+    if (!home->up && recipient->generation == 0 && !recipient->resting &&
+        recipient->queues->unoffered == NULL && recipient->queues->retire.head == NULL)
+        list_remove(&recipient->place);
+    sleep_if_idle(home, recipient);
+    if (recipient->generation != 0 || recipient->queues != &home->nothing || !list_empty(&recipient->place))
         return;
-    list_append(&home->idle, &recipient->idle);
+    recipient->resting = true;
+    list_append(&home->idle, &recipient->place);
 }
 
 void recipient_sync(struct home *home, struct recipient *recipient)
@@ -163,7 +207,7 @@ void recipient_sync(struct home *home, struct recipient *recipient)
     recipient->drain = 0;
     recipient->idle_seen = false;
     recipient->due &= (uint8_t) ~(DUE_STOP | DUE_CLOSE);
-    recipient->unoffered = list_first(&recipient->store);
+    recipient->queues->unoffered = list_first(&recipient->queues->store);
     if (recipient->retired_from != 0 &&
         (recipient->unsure_from == 0 || recipient->retired_from < recipient->unsure_from))
         recipient->unsure_from = recipient->retired_from;
@@ -173,21 +217,23 @@ void recipient_sync(struct home *home, struct recipient *recipient)
         if (recipient->state != RECIPIENT_ONLINE)
             recipient->due |= DUE_DRAIN;
     }
-    if (recipient->generation != 0 || recipient->unoffered != NULL || recipient->retire.head != NULL)
+    if (recipient->generation != 0 || recipient->queues->unoffered != NULL ||
+        recipient->queues->retire.head != NULL)
         recipient_queue_control(home, recipient);
 }
 
 void recipient_queue_control(struct home *home, struct recipient *recipient)
 {
-    list_remove(&recipient->idle);
-    if (list_empty(&recipient->control))
-        list_append(&home->control, &recipient->control);
+    if (recipient->resting)
+        leave_place(recipient);
+    if (list_empty(&recipient->place))
+        list_append(&home->control, &recipient->place);
 }
 
 void recipient_queue_deliver(struct home *home, struct recipient *recipient)
 {
-    if (list_empty(&recipient->deliver))
-        list_append(&home->deliver[recipient->worker], &recipient->deliver);
+    if (list_empty(&recipient->queues->deliver))
+        list_append(&home->deliver[recipient->worker], &recipient->queues->deliver);
 }
 
 void recipient_want_timer(struct home *home, struct recipient *recipient, uint64_t at_us)

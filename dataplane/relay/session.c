@@ -29,12 +29,14 @@ enum wax_status session_init(struct session *session, struct session_env *env, u
                              uint64_t now_us)
 {
     struct session_opening *opening = pool_take(env->openings);
-    memset(session, 0, sizeof *session);
     if (opening == NULL) {
+        memset(session, 0, sizeof *session);
         metrics_count(env->metrics, WAX_SESSION_NO_ROOM);
         return WAX_NO_MEMORY;
     }
     memset(opening, 0, sizeof *opening);
+    opening->binding_known = env->binding(env->ctx, conn, opening->binding);
+    memset(session, 0, sizeof *session);
     memcpy(opening->peer, peer, sizeof opening->peer);
     opening->peer_port = peer_port;
     opening->waiting = WIRE_WAITING_UNKNOWN;
@@ -43,8 +45,8 @@ enum wax_status session_init(struct session *session, struct session_env *env, u
     session->conn = conn;
     session->conn_generation = conn_generation;
     session->tls = tls;
-    session->heard_us = now_us;
-    session->deadline_us = now_us + WAX_HELLO_TIMEOUT_MS * 1000ull;
+    session_heard(session, now_us);
+    opening->deadline_us = now_us + WAX_HELLO_TIMEOUT_MS * 1000ull;
     link_init(&session->work);
     link_init(&session->park);
     return WAX_OK;
@@ -242,8 +244,9 @@ uint64_t session_deadline_us(const struct session *session, const struct session
     if (session->state == SESSION_NONE || session->state == SESSION_CLOSED)
         return UINT64_MAX;
     if (session->state != SESSION_OPEN)
-        return session->deadline_us;
-    return session->heard_us + env->heartbeat_s * (session->pinged ? 2000000ull : 1000000ull);
+        return session->opening->deadline_us;
+    uint64_t heard_us = (uint64_t)session->heard * SESSION_HEARD_US;
+    return heard_us + env->heartbeat_s * (session->pinged ? 2000000ull : 1000000ull);
 }
 
 void session_tick(struct session *session, struct session_env *env, uint64_t now_us)

@@ -46,55 +46,59 @@ struct session_opening {
     uint8_t peer[16];
     uint16_t peer_port;
     uint8_t welcome_flags;
-    bool binding_used;
+    bool binding_known; /* the connection has one */
+    bool binding_used;  /* the PROOF is over it */
+    uint64_t deadline_us;
     uint32_t hello_flags;
     uint32_t waiting; /* stored messages */
     uint16_t invite_bytes;
     uint8_t invite[WAX_INVITE_BYTES_MAX];
 };
 
-/* Receipts up to number `upto` end at byte `offset` of the connection's TCP stream. */
+/*
+ * Receipts up to number `upto` end at byte `offset` (modulo 2^32: what is not acknowledged is far less) of
+ * the connection's TCP stream. Nothing is marked where `upto` has been given.
+ */
 struct session_mark {
-    uint64_t offset;
+    uint32_t offset;
     uint32_t upto;
-    bool set;
 };
 
 struct session {
-    uint8_t state;   /* enum session_state */
-    uint8_t pending; /* what is to be handed over when there is room; private */
-    uint8_t home;    /* worker */
-    bool send_only;
-    bool tls;
-    bool pinged;
-    bool attaching;   /* home has been asked and has not answered */
-    bool attached;    /* home has taken it and has not been told of its end */
-    bool ended;       /* session_end has been called */
-    bool seq_wrapped; /* delivery sequences have begun anew at 1 */
-    bool by_window;   /* what it is parked for is room in its window, not a credit */
-    uint32_t conn;
-    uint32_t conn_generation;
-    uint32_t recipient;  /* home's handle */
     uint64_t generation; /* given by home */
-    struct name name;
-    uint8_t parked_for; /* worker whose credit is waited for */
-    uint32_t unanswered;
-    uint32_t seq_delivered; /* last delivery sequence written */
-    uint32_t seq_acked;     /* by the client */
-    uint64_t heard_us;
-    uint64_t deadline_us; /* while opening */
     struct session_opening *opening;
     struct status_chunk *statuses;
-    uint32_t shown;  /* number of the last receipt taken from home */
-    uint32_t framed; /* of the last receipt that is in a frame */
-    uint32_t given;  /* of the last one whose bytes TCP has acknowledged */
-    uint32_t given_told;
+    struct link work; /* among those with something pending */
+    struct link park; /* among those that wait for resume */
+    uint32_t conn;
+    uint32_t conn_generation;
+    uint32_t recipient; /* home's handle */
+    uint32_t unanswered;
+    uint32_t seq_delivered;       /* last delivery sequence written */
+    uint32_t seq_acked;           /* by the client */
+    uint32_t shown;               /* number of the last receipt taken from home */
+    uint32_t framed;              /* of the last receipt that is in a frame */
+    uint32_t given;               /* of the last one whose bytes TCP has acknowledged */
     struct session_mark marks[2]; /* of earlier, later bytes */
-    struct link work;             /* among those with something pending */
-    struct link park;             /* among those that wait for resume */
+    uint32_t heard;               /* when something was heard last, in units of SESSION_HEARD_US */
+    struct name name;
+    uint8_t state;      /* enum session_state */
+    uint8_t pending;    /* what is to be handed over when there is room; private */
+    uint8_t home;       /* worker */
+    uint8_t parked_for; /* worker whose credit is waited for */
+    bool send_only : 1;
+    bool tls : 1;
+    bool pinged : 1;
+    bool attaching : 1;   /* home has been asked and has not answered */
+    bool attached : 1;    /* home has taken it and has not been told of its end */
+    bool ended : 1;       /* session_end has been called */
+    bool seq_wrapped : 1; /* delivery sequences have begun anew at 1 */
+    bool by_window : 1;   /* what it is parked for is room in its window, not a credit */
 };
 
-_Static_assert(sizeof(struct session) <= 192, "a million idle sessions are affordable");
+#define SESSION_HEARD_US 65536u /* the last moment of a silence is known so exactly */
+
+_Static_assert(sizeof(struct session) <= 136, "a million idle sessions are affordable");
 
 /*
  * A check of a PROOF, to be made off the worker: `ok` = the signature over `message` under
@@ -152,7 +156,10 @@ struct session_env {
     void (*resume)(void *ctx, uint32_t conn);
     /* The session's memory is free (only after session_end returned false). */
     void (*released)(void *ctx, struct session *session);
-    /* The channel binding (TLS exporter) of a connection; false when it has none. */
+    /*
+     * The channel binding (TLS exporter) of a connection; false when it has none. Asked by session_init
+     * alone, before it writes to the session's memory.
+     */
     bool (*binding)(void *ctx, uint32_t conn, uint8_t out[WAX_BINDING_BYTES]);
     /* Queue a check (copied); session_verified brings the result. False when the queue is full. */
     bool (*verify)(void *ctx, const struct verify_job *job);
@@ -197,7 +204,7 @@ enum wax_status session_frame(struct session *session, struct session_env *env, 
 /* Something was heard from the client, or we have not been reading: the heartbeat starts anew. */
 static inline void session_heard(struct session *session, uint64_t now_us)
 {
-    session->heard_us = now_us;
+    session->heard = (uint32_t)((now_us + SESSION_HEARD_US - 1u) / SESSION_HEARD_US);
     session->pinged = false;
 }
 

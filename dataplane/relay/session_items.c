@@ -248,16 +248,20 @@ void session_mark(struct session *session, uint64_t offset)
 {
     if (!session_wants_mark(session))
         return;
-    struct session_mark *mark = session->marks[0].set ? &session->marks[1] : &session->marks[0];
-    *mark = (struct session_mark){offset, session->framed, true};
+    struct session_mark *mark =
+        session->marks[0].upto != session->given ? &session->marks[1] : &session->marks[0];
+    *mark = (struct session_mark){(uint32_t)offset, session->framed};
 }
 
 void session_acked(struct session *session, struct session_env *env, uint64_t offset)
 {
-    while (session->marks[0].set && offset >= session->marks[0].offset) {
-        session->given = session->marks[0].upto;
-        session->marks[0] = session->marks[1];
-        session->marks[1].set = false;
+    struct session_mark *marks = session->marks;
+    while (marks[0].upto != session->given && (int32_t)((uint32_t)offset - marks[0].offset) >= 0) {
+        bool more = marks[1].upto != session->given;
+        session->given = marks[0].upto;
+        if (more)
+            marks[0] = marks[1];
+        marks[1].upto = session->given;
         if (session->state == SESSION_OPEN)
             session_pend(session, env, PENDING_GIVEN);
     }

@@ -9,7 +9,7 @@ static void challenge(struct session *session, struct session_env *env, uint64_t
     struct frame_challenge frame = {opening->relay_nonce, env->relay_id, env->wall_ms(env->ctx)};
     size_t len = frame_write_challenge(span_of(out, sizeof out), &frame);
     session->state = SESSION_WAIT_PROOF;
-    session->deadline_us = now_us + WAX_PROOF_TIMEOUT_MS * 1000ull;
+    opening->deadline_us = now_us + WAX_PROOF_TIMEOUT_MS * 1000ull;
     session_write(session, env, view_of(out, len));
 }
 
@@ -34,7 +34,7 @@ enum wax_status session_hello(struct session *session, struct session_env *env, 
         challenge(session, env, now_us);
     } else {
         session->state = SESSION_WAIT_RELAY_ID;
-        session->deadline_us = now_us + WAX_LOGIN_TIMEOUT_MS * 1000ull;
+        opening->deadline_us = now_us + WAX_LOGIN_TIMEOUT_MS * 1000ull;
     }
     return WAX_OK;
 }
@@ -48,11 +48,11 @@ enum wax_status session_proof(struct session *session, struct session_env *env, 
         return status;
     struct session_opening *opening = session->opening;
     opening->binding_used = (proof.flags & WIRE_PROOF_BINDING) != 0;
-    if (opening->binding_used && !env->binding(env->ctx, session->conn, opening->binding))
+    if (opening->binding_used && !opening->binding_known)
         return WAX_SESSION_BAD_PROOF;
     memcpy(opening->signature, proof.signature, sizeof opening->signature);
     session->state = SESSION_VERIFYING;
-    session->deadline_us = now_us + WAX_LOGIN_TIMEOUT_MS * 1000ull;
+    opening->deadline_us = now_us + WAX_LOGIN_TIMEOUT_MS * 1000ull;
     session_pend(session, env, PENDING_VERIFY);
     return WAX_OK;
 }

@@ -5,22 +5,22 @@ void store_append(struct home *home, struct recipient *mailbox, struct entry *en
 {
     entry->places |= PLACE_STORE;
     entry->mailbox = mailbox;
-    list_append(&mailbox->store, &entry->store);
-    mailbox->store_count++;
-    if (mailbox->unoffered == NULL)
-        mailbox->unoffered = &entry->store;
+    list_append(&mailbox->queues->store, &entry->store);
+    mailbox->queues->store_count++;
+    if (mailbox->queues->unoffered == NULL)
+        mailbox->queues->unoffered = &entry->store;
     recipient_queue_control(home, mailbox);
 }
 
 void store_remove(struct home *home, struct entry *entry)
 {
     struct recipient *mailbox = entry->mailbox;
-    assert(entry->slot == NONE && mailbox->store_count > 0);
+    assert(entry->slot == NONE && mailbox->queues->store_count > 0);
     (void)home;
-    if (mailbox->unoffered == &entry->store)
-        mailbox->unoffered = entry->store.next == &mailbox->store ? NULL : entry->store.next;
+    if (mailbox->queues->unoffered == &entry->store)
+        mailbox->queues->unoffered = entry->store.next == &mailbox->queues->store ? NULL : entry->store.next;
     list_remove(&entry->store);
-    mailbox->store_count--;
+    mailbox->queues->store_count--;
     entry->places &= (uint8_t)~PLACE_STORE;
 }
 
@@ -33,7 +33,7 @@ static uint64_t slot_take(struct home *home, struct entry *entry)
     slot->entry = entry;
     slot->serial++;
     entry->slot = index;
-    entry->mailbox->under_way++;
+    entry->mailbox->queues->under_way++;
     return (uint64_t)slot->serial << 32 | index;
 }
 
@@ -45,7 +45,7 @@ static void slot_give(struct home *home, struct entry *entry)
     home->stores_free = entry->slot;
     home->stores_used--;
     entry->slot = NONE;
-    entry->mailbox->under_way--;
+    entry->mailbox->queues->under_way--;
 }
 
 static uint64_t position_of(struct home *home, uint64_t *position)
@@ -120,15 +120,15 @@ static bool offer(struct home *home, struct recipient *mailbox, struct entry *en
 
 static bool offer_all(struct home *home, struct recipient *mailbox, uint64_t now_us)
 {
-    if (mailbox->pause_us > now_us || (mailbox->refused && mailbox->under_way != 0))
+    if (mailbox->queues->pause_us > now_us || (mailbox->refused && mailbox->queues->under_way != 0))
         return true;
     mailbox->refused = false;
-    while (mailbox->unoffered != NULL) {
-        struct entry *entry = list_entry(mailbox->unoffered, struct entry, store);
+    while (mailbox->queues->unoffered != NULL) {
+        struct entry *entry = list_entry(mailbox->queues->unoffered, struct entry, store);
         if (entry->slot == NONE && !offer(home, mailbox, entry))
             return false;
         struct link *next = entry->store.next;
-        mailbox->unoffered = next == &mailbox->store ? NULL : next;
+        mailbox->queues->unoffered = next == &mailbox->queues->store ? NULL : next;
     }
     return true;
 }
@@ -148,8 +148,8 @@ static bool must_be_stored(const struct entry *entry, uint8_t reason)
 static void offer_again(struct home *home, struct recipient *mailbox, uint64_t now_us)
 {
     mailbox->refused = true;
-    mailbox->pause_us = now_us + STORE_PAUSE_US;
-    recipient_want_timer(home, mailbox, mailbox->pause_us);
+    mailbox->queues->pause_us = now_us + STORE_PAUSE_US;
+    recipient_want_timer(home, mailbox, mailbox->queues->pause_us);
 }
 
 static void message_confirmed(struct home *home, struct recipient *mailbox, struct entry *entry,
@@ -199,8 +199,8 @@ void store_confirmed(struct home *home, const struct channel_stored *stored, uin
         else
             receipt_confirmed(home, mailbox, entry, stored->reason);
     }
-    if (mailbox->refused && mailbox->under_way == 0) {
-        mailbox->unoffered = list_first(&mailbox->store);
+    if (mailbox->refused && mailbox->queues->under_way == 0) {
+        mailbox->queues->unoffered = list_first(&mailbox->queues->store);
         recipient_queue_control(home, mailbox);
     }
     drain_check(home, mailbox, now_us);
@@ -263,9 +263,10 @@ static bool say_end(struct home *home, struct recipient *recipient, enum channel
 
 static bool say_retired(struct home *home, struct recipient *recipient)
 {
-    while (recipient->retire.head != NULL) {
+    while (recipient->queues->retire.head != NULL) {
         uint32_t count = 0;
-        for (struct entry *at = recipient->retire.head; at != NULL && count < RETIRE_BATCH; at = at->next)
+        for (struct entry *at = recipient->queues->retire.head; at != NULL && count < RETIRE_BATCH;
+             at = at->next)
             count++;
         uint32_t bytes = (uint32_t)(sizeof(struct channel_retire) + count * sizeof(uint64_t));
         struct channel_record *record = home->port->control_reserve(home->port->ctx, bytes);
@@ -277,7 +278,7 @@ static bool say_retired(struct home *home, struct recipient *recipient)
         retire->count = count;
         retire->reserved = 0;
         for (uint32_t i = 0; i < count; i++) {
-            struct entry *entry = entries_pop(&recipient->retire);
+            struct entry *entry = entries_pop(&recipient->queues->retire);
             retire->position[i] = entry->position;
             if (recipient->retired_from == 0 || entry->position < recipient->retired_from)
                 recipient->retired_from = entry->position;
@@ -317,13 +318,14 @@ bool control_send(struct home *home, uint64_t now_us)
     link_init(&later);
     bool said = true;
     for (struct link *at = list_first(&home->control); at != NULL && said; at = list_first(&home->control)) {
-        struct recipient *recipient = list_entry(at, struct recipient, control);
+        struct recipient *recipient = list_entry(at, struct recipient, place);
         list_remove(at);
         said = say_all(home, recipient, now_us);
         if (said) {
             recipient_rest(home, recipient);
         } else {
             list_remove(at);
+            recipient->resting = false;
             list_append(&later, at);
         }
     }

@@ -4,8 +4,9 @@
 
 bool window_has_room(const struct home *home, const struct recipient *recipient, uint32_t bytes)
 {
-    uint32_t count = recipient->window_count + recipient->held_count + recipient->ephemeral_count;
-    uint32_t used = recipient->window_bytes + recipient->held_bytes;
+    uint32_t count =
+        recipient->queues->window_count + recipient->queues->held_count + recipient->queues->ephemeral_count;
+    uint32_t used = recipient->queues->window_bytes + recipient->queues->held_bytes;
     return count == 0 ||
            (count < home->config.window_messages && used + (uint64_t)bytes <= home->config.window_bytes);
 }
@@ -15,14 +16,14 @@ void window_append(struct home *home, struct recipient *recipient, struct entry 
     entry->places |= PLACE_WINDOW;
     entry->time_us = now_us;
     entry->seq = 0;
-    entries_append(&recipient->window, entry);
-    recipient->window_count++;
-    recipient->window_bytes += entry->payload_bytes;
-    if (recipient->undelivered == NULL)
-        recipient->undelivered = entry;
-    if (recipient->unstored == NULL && !entry->stored && (entry->places & PLACE_STORE) == 0)
-        recipient->unstored = entry;
-    if (recipient->unstored != NULL)
+    entries_append(&recipient->queues->window, entry);
+    recipient->queues->window_count++;
+    recipient->queues->window_bytes += entry->payload_bytes;
+    if (recipient->queues->undelivered == NULL)
+        recipient->queues->undelivered = entry;
+    if (recipient->queues->unstored == NULL && !entry->stored && (entry->places & PLACE_STORE) == 0)
+        recipient->queues->unstored = entry;
+    if (recipient->queues->unstored != NULL)
         recipient_want_timer(home, recipient, now_us + WAX_ACK_STORE_MS * 1000ull);
     recipient_want_timer(home, recipient, now_us + WAX_ACK_TIMEOUT_MS * 1000ull);
     recipient_queue_deliver(home, recipient);
@@ -60,27 +61,28 @@ static bool acked_by(const struct entry *entry, uint32_t seq)
 
 void window_acked(struct home *home, struct recipient *recipient, uint32_t seq, uint64_t now_us)
 {
-    recipient->progress_us = now_us;
-    while (acked_by(recipient->window.head, seq)) {
-        struct entry *entry = entries_pop(&recipient->window);
-        if (recipient->unstored == entry)
-            recipient->unstored = recipient->window.head;
-        recipient->window_count--;
-        recipient->window_bytes -= entry->payload_bytes;
-        recipient->delivered_bytes -= entry->payload_bytes;
+    if (recipient->queues->window.head != NULL)
+        recipient->queues->progress_us = now_us;
+    while (acked_by(recipient->queues->window.head, seq)) {
+        struct entry *entry = entries_pop(&recipient->queues->window);
+        if (recipient->queues->unstored == entry)
+            recipient->queues->unstored = recipient->queues->window.head;
+        recipient->queues->window_count--;
+        recipient->queues->window_bytes -= entry->payload_bytes;
+        recipient->queues->delivered_bytes -= entry->payload_bytes;
         entry->places &= (uint8_t)~PLACE_WINDOW;
         entry_acked(home, recipient, entry);
     }
-    while (acked_by(recipient->ephemeral.head, seq)) {
-        struct entry *entry = entries_pop(&recipient->ephemeral);
-        recipient->ephemeral_count--;
+    while (acked_by(recipient->queues->ephemeral.head, seq)) {
+        struct entry *entry = entries_pop(&recipient->queues->ephemeral);
+        recipient->queues->ephemeral_count--;
         entry->places &= (uint8_t)~PLACE_EPHEMERAL;
         entry->acked = true;
         entry->answer = WIRE_DELIVERED;
         entry_settle(home, entry);
     }
     window_refill(home, recipient, now_us);
-    if (recipient->undelivered != NULL)
+    if (recipient->queues->undelivered != NULL)
         recipient_queue_deliver(home, recipient);
     if (recipient->state != RECIPIENT_ONLINE)
         recipient_queue_control(home, recipient);
@@ -90,7 +92,7 @@ void window_refill(struct home *home, struct recipient *recipient, uint64_t now_
 {
     if (!recipient->direct || recipient->state != RECIPIENT_DRAINING)
         return;
-    for (struct link *at = recipient->store.next; at != &recipient->store;) {
+    for (struct link *at = recipient->queues->store.next; at != &recipient->queues->store;) {
         struct entry *entry = list_entry(at, struct entry, store);
         at = at->next;
         if ((entry->places & PLACE_WINDOW) != 0 || entry->acked)
@@ -105,29 +107,29 @@ void window_refill(struct home *home, struct recipient *recipient, uint64_t now_
 
 void window_spill(struct home *home, struct recipient *recipient)
 {
-    for (struct entry *entry = recipient->unstored; entry != NULL; entry = entry->next)
+    for (struct entry *entry = recipient->queues->unstored; entry != NULL; entry = entry->next)
         store_append(home, recipient, entry);
-    recipient->unstored = NULL;
+    recipient->queues->unstored = NULL;
 }
 
 void hold_append(struct recipient *recipient, struct entry *entry, uint64_t now_us)
 {
     entry->places |= PLACE_HELD;
     entry->time_us = now_us;
-    entries_append(&recipient->held, entry);
-    recipient->held_count++;
-    recipient->held_bytes += entry->payload_bytes;
+    entries_append(&recipient->queues->held, entry);
+    recipient->queues->held_count++;
+    recipient->queues->held_bytes += entry->payload_bytes;
 }
 
 void hold_spill(struct home *home, struct recipient *recipient)
 {
-    while (recipient->held.head != NULL) {
-        struct entry *entry = entries_pop(&recipient->held);
+    while (recipient->queues->held.head != NULL) {
+        struct entry *entry = entries_pop(&recipient->queues->held);
         entry->places &= (uint8_t)~PLACE_HELD;
         store_append(home, recipient, entry);
     }
-    recipient->held_count = 0;
-    recipient->held_bytes = 0;
+    recipient->queues->held_count = 0;
+    recipient->queues->held_bytes = 0;
     if (recipient->state == RECIPIENT_HOLD)
         recipient->state = RECIPIENT_DRAINING;
 }
@@ -170,24 +172,24 @@ void ephemeral_take(struct home *home, struct recipient *recipient, struct msg *
     }
     entry->places |= PLACE_EPHEMERAL;
     entry->time_us = now_us;
-    entries_append(&recipient->ephemeral, entry);
-    recipient->ephemeral_count++;
-    if (recipient->ephemeral_unsent == NULL)
-        recipient->ephemeral_unsent = entry;
+    entries_append(&recipient->queues->ephemeral, entry);
+    recipient->queues->ephemeral_count++;
+    if (recipient->queues->ephemeral_unsent == NULL)
+        recipient->queues->ephemeral_unsent = entry;
     recipient_want_timer(home, recipient, now_us + WAX_EPHEMERAL_TIMEOUT_MS * 1000ull);
     recipient_queue_deliver(home, recipient);
 }
 
 void ephemeral_expire(struct home *home, struct recipient *recipient, uint64_t now_us)
 {
-    while (recipient->ephemeral.head != NULL) {
-        struct entry *entry = recipient->ephemeral.head;
+    while (recipient->queues->ephemeral.head != NULL) {
+        struct entry *entry = recipient->queues->ephemeral.head;
         if (now_us < entry->time_us + WAX_EPHEMERAL_TIMEOUT_MS * 1000ull)
             return;
-        entries_pop(&recipient->ephemeral);
-        recipient->ephemeral_count--;
-        if (recipient->ephemeral_unsent == entry)
-            recipient->ephemeral_unsent = recipient->ephemeral.head;
+        entries_pop(&recipient->queues->ephemeral);
+        recipient->queues->ephemeral_count--;
+        if (recipient->queues->ephemeral_unsent == entry)
+            recipient->queues->ephemeral_unsent = recipient->queues->ephemeral.head;
         entry->places &= (uint8_t)~PLACE_EPHEMERAL;
         entry->acked = true;
         entry->answer = WIRE_REJECTED;
@@ -255,26 +257,26 @@ bool window_send(struct home *home, struct recipient *recipient, uint64_t now_us
     recipient->attached_due = false;
     if (!receipts_send(home, recipient))
         return false;
-    while (recipient->ephemeral_unsent != NULL) {
-        struct entry *entry = recipient->ephemeral_unsent;
+    while (recipient->queues->ephemeral_unsent != NULL) {
+        struct entry *entry = recipient->queues->ephemeral_unsent;
         if (!deliver(home, recipient, entry, sequence_next(recipient->seq_last)))
             return false;
-        recipient->ephemeral_unsent = entry->next;
+        recipient->queues->ephemeral_unsent = entry->next;
     }
-    while (recipient->undelivered != NULL) {
-        struct entry *entry = recipient->undelivered;
+    while (recipient->queues->undelivered != NULL) {
+        struct entry *entry = recipient->queues->undelivered;
         /* The rest follows when this much has been acknowledged. */
-        if (recipient->delivered_bytes != 0 &&
-            recipient->delivered_bytes + (uint64_t)entry->payload_bytes > home->config.window_bytes)
+        if (recipient->queues->delivered_bytes != 0 &&
+            recipient->queues->delivered_bytes + (uint64_t)entry->payload_bytes > home->config.window_bytes)
             break;
-        if (recipient->delivered_bytes == 0)
-            recipient->progress_us = now_us;
+        if (recipient->queues->delivered_bytes == 0)
+            recipient->queues->progress_us = now_us;
         if (!deliver(home, recipient, entry, sequence_next(recipient->seq_last)))
             return false;
         if (entry->position > recipient->handed)
             recipient->handed = entry->position;
-        recipient->delivered_bytes += entry->payload_bytes;
-        recipient->undelivered = entry->next;
+        recipient->queues->delivered_bytes += entry->payload_bytes;
+        recipient->queues->undelivered = entry->next;
         if (entry->stored)
             entry_settle(home, entry);
     }

@@ -26,25 +26,27 @@ struct tls_dir {
     uint64_t seq; /* of the next record under this key; counts the records under it */
     uint8_t key[TLS_KEY_BYTES_MAX];
     uint8_t iv[TLS_IV_BYTES];
-    uint8_t reserved[4];
+    uint32_t refill_ms; /* receiving: when the allowance of key updates was last refilled, modulo 2^32 */
 };
 
 struct tls_state {
     struct tls_dir rx, tx;
     uint8_t rx_secret[TLS_SECRET_BYTES_MAX]; /* kept for KeyUpdate */
     uint8_t tx_secret[TLS_SECRET_BYTES_MAX];
-    uint64_t refill_us;  /* when the allowance of key updates was last refilled */
-    uint32_t skip_bytes; /* of a handshake message that is ignored (a ticket at a client) */
-    uint16_t status;     /* the error that ended the receiving side, or WAX_OK */
-    uint8_t flags;       /* TLS_F_… in state.c */
-    uint8_t updates;     /* key updates that the peer may still make now */
-    uint8_t message[5];  /* a handshake message that was split over records */
-    uint8_t message_len;
-    uint8_t reserved[10];
+    union {
+        uint8_t message[4];  /* message_len > 0: the head of a handshake message that is not whole */
+        uint32_t skip_bytes; /* else what is left of one that is ignored (a ticket at a client) */
+    };
+    uint16_t status;         /* the error that ended the receiving side, or WAX_OK */
+    uint8_t updates;         /* key updates that the peer may still make now */
+    uint8_t message_len : 3; /* 0 to 4 */
+    bool client : 1;
+    bool answer : 1;    /* the peer has asked for a KeyUpdate of ours */
+    bool tx_closed : 1; /* our close_notify or alert is out */
 };
 
 _Static_assert(sizeof(struct tls_dir) == WAX_CACHE_LINE_BYTES, "a direction is one cache line");
-_Static_assert(sizeof(struct tls_state) <= 256, "TLS keeps at most 256 bytes for an idle connection");
+_Static_assert(sizeof(struct tls_state) <= 232, "what TLS keeps for an idle connection");
 
 /* What a record brought. */
 struct tls_event {
@@ -127,7 +129,7 @@ __attribute__((always_inline)) static inline void tls_prefetch(const struct tls_
 {
     __builtin_prefetch(&s->rx);
     __builtin_prefetch(&s->tx);
-    __builtin_prefetch(&s->refill_us);
+    __builtin_prefetch(&s->status);
 }
 
 #endif

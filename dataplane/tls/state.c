@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Both directions of a connection after its handshake: what each record asks for. */
-#include <assert.h>
-
 #include "tls/record_private.h"
-
-/* Flags of a state. */
-#define TLS_F_CLIENT    0x01u
-#define TLS_F_ANSWER    0x02u /* the peer has asked for a KeyUpdate of ours */
-#define TLS_F_TX_CLOSED 0x04u /* our close_notify or alert is out */
 
 #define MESSAGE_NEW_SESSION_TICKET 4u
 #define MESSAGE_KEY_UPDATE         24u
 #define MESSAGE_HEADER_BYTES       4u
 #define TICKET_BYTES_MAX           (128u << 10)
+#define KEY_UPDATE_MS              (WAX_TLS_KEY_UPDATE_US / 1000u)
 
 #define ALERT_LEVEL_WARNING 1u
 #define ALERT_LEVEL_FATAL   2u
@@ -34,7 +28,7 @@ enum wax_status tls_state_init(struct tls_state *s, const struct tls_shake_resul
     s->rx.seq = shake->rx_seq;
     s->tx.seq = shake->tx_seq;
     s->updates = WAX_TLS_KEY_UPDATES_MAX;
-    s->flags = shake->client ? TLS_F_CLIENT : 0;
+    s->client = shake->client != 0;
     return WAX_OK;
 }
 
@@ -42,23 +36,23 @@ enum wax_status tls_update(struct tls_state *s, bool request, struct span out, s
 {
     const uint8_t message[] = {MESSAGE_KEY_UPDATE, 0, 0, 1, request ? 1 : 0};
     *len = 0;
-    if ((s->flags & TLS_F_TX_CLOSED) != 0)
+    if (s->tx_closed)
         return WAX_TLS_KEYS_EXHAUSTED;
     enum wax_status status = dir_seal(&s->tx, TLS_HANDSHAKE, view_of(message, sizeof message), out, len);
     if (status != WAX_OK)
         return status;
     tls_next_secret(s->tx.aead, s->tx_secret);
     dir_rekey(&s->tx, s->tx_secret);
-    s->flags &= (uint8_t)~TLS_F_ANSWER;
+    s->answer = false;
     return WAX_OK;
 }
 
 bool tls_answer_due(const struct tls_state *s)
 {
-    if ((s->flags & TLS_F_TX_CLOSED) != 0)
+    if (s->tx_closed)
         return false;
     /* A sixteenth of a key's use is left for what is sealed before the answer finds room. */
-    return (s->flags & TLS_F_ANSWER) != 0 || s->tx.seq >= s->tx.aead->records_max / 16 * 15;
+    return s->answer || s->tx.seq >= s->tx.aead->records_max / 16 * 15;
 }
 
 enum wax_status tls_answer(struct tls_state *s, struct span out, size_t *len)
@@ -72,12 +66,12 @@ enum wax_status tls_close(struct tls_state *s, enum wax_status why, struct span 
     uint8_t number = tls_alert_number(why);
     const uint8_t alert[] = {number == ALERT_CLOSE_NOTIFY ? ALERT_LEVEL_WARNING : ALERT_LEVEL_FATAL, number};
     *len = 0;
-    if ((s->flags & TLS_F_TX_CLOSED) != 0)
+    if (s->tx_closed)
         return WAX_OK;
     enum wax_status status = dir_seal(&s->tx, TLS_ALERT, view_of(alert, sizeof alert), out, len);
     if (status != WAX_OK)
         return status;
-    s->flags |= TLS_F_TX_CLOSED;
+    s->tx_closed = true;
     s->tx.seq = UINT64_MAX;
     return WAX_OK;
 }
@@ -85,14 +79,14 @@ enum wax_status tls_close(struct tls_state *s, enum wax_status why, struct span 
 /* Takes one key update from the peer's allowance, which grows by one in each interval. */
 static bool update_allowed(struct tls_state *s, uint64_t now_us)
 {
-    uint64_t grown = (now_us - s->refill_us) / WAX_TLS_KEY_UPDATE_US;
-    if (s->refill_us == 0 || grown >= WAX_TLS_KEY_UPDATES_MAX) {
+    uint32_t now_ms = (uint32_t)(now_us / 1000u);
+    uint32_t grown = (now_ms - s->rx.refill_ms) / KEY_UPDATE_MS;
+    if (s->updates + grown >= WAX_TLS_KEY_UPDATES_MAX) {
         s->updates = WAX_TLS_KEY_UPDATES_MAX;
-        s->refill_us = now_us;
-    } else if (grown > 0) {
-        uint64_t updates = s->updates + grown;
-        s->updates = (uint8_t)(updates < WAX_TLS_KEY_UPDATES_MAX ? updates : WAX_TLS_KEY_UPDATES_MAX);
-        s->refill_us += grown * WAX_TLS_KEY_UPDATE_US;
+        s->rx.refill_ms = now_ms;
+    } else {
+        s->updates = (uint8_t)(s->updates + grown);
+        s->rx.refill_ms += grown * KEY_UPDATE_MS;
     }
     if (s->updates == 0)
         return false;
@@ -101,10 +95,10 @@ static bool update_allowed(struct tls_state *s, uint64_t now_us)
 }
 
 /* A whole KeyUpdate has come, with `left` bytes behind it in its record (RFC 8446 4.6.3, 5.1). */
-static enum wax_status key_update_take(struct tls_state *s, size_t left, uint64_t now_us)
+static enum wax_status key_update_take(struct tls_state *s, uint8_t request, size_t left, uint64_t now_us)
 {
-    uint8_t request = s->message[4];
     s->message_len = 0;
+    s->skip_bytes = 0;
     if (request > 1)
         return WAX_TLS_KEY_UPDATE_VALUE;
     if (left != 0)
@@ -114,7 +108,7 @@ static enum wax_status key_update_take(struct tls_state *s, size_t left, uint64_
     tls_next_secret(s->rx.aead, s->rx_secret);
     dir_rekey(&s->rx, s->rx_secret);
     if (request == 1)
-        s->flags |= TLS_F_ANSWER;
+        s->answer = true;
     return WAX_OK;
 }
 
@@ -122,11 +116,11 @@ static enum wax_status key_update_take(struct tls_state *s, size_t left, uint64_
 static enum wax_status message_begin(struct tls_state *s)
 {
     uint32_t len = load_be32(s->message) & 0xFFFFFF;
-    if (s->message[0] == MESSAGE_NEW_SESSION_TICKET && (s->flags & TLS_F_CLIENT) != 0) {
+    if (s->message[0] == MESSAGE_NEW_SESSION_TICKET && s->client) {
         if (len == 0 || len > TICKET_BYTES_MAX)
             return WAX_TLS_MESSAGE_LENGTH;
-        s->skip_bytes = len;
         s->message_len = 0;
+        s->skip_bytes = len;
         return WAX_OK;
     }
     if (s->message[0] != MESSAGE_KEY_UPDATE)
@@ -139,18 +133,20 @@ static enum wax_status handshake_take(struct tls_state *s, struct view plain, ui
     enum wax_status status = plain.len == 0 ? WAX_TLS_RECORD_EMPTY : WAX_OK;
     size_t at = 0;
     while (status == WAX_OK && at < plain.len) {
-        if (s->skip_bytes > 0) {
+        if (s->message_len == 0 && s->skip_bytes > 0) {
             size_t n = plain.len - at < s->skip_bytes ? plain.len - at : s->skip_bytes;
             s->skip_bytes -= (uint32_t)n;
             at += n;
             continue;
         }
-        assert(s->message_len < sizeof s->message);
-        s->message[s->message_len++] = plain.data[at++];
+        uint8_t byte = plain.data[at++];
+        if (s->message_len == MESSAGE_HEADER_BYTES) {
+            status = key_update_take(s, byte, plain.len - at, now_us);
+            continue;
+        }
+        s->message[s->message_len++] = byte;
         if (s->message_len == MESSAGE_HEADER_BYTES)
             status = message_begin(s);
-        else if (s->message_len == sizeof s->message)
-            status = key_update_take(s, plain.len - at, now_us);
     }
     return status;
 }
@@ -166,7 +162,7 @@ static enum wax_status alert_take(struct tls_state *s, struct view plain)
         return WAX_TLS_CLOSE_NOTIFY;
     if (plain.data[1] == ALERT_USER_CANCELED)
         return WAX_OK;
-    s->flags |= TLS_F_TX_CLOSED;
+    s->tx_closed = true;
     s->tx.seq = UINT64_MAX;
     return WAX_TLS_ALERT;
 }
@@ -211,7 +207,7 @@ enum wax_status tls_input(struct tls_state *s, struct span in, struct span out, 
         ev->consumed = len;
     }
     if (status == WAX_OK) {
-        if ((s->flags & TLS_F_ANSWER) != 0 && out.len >= 5 + TLS_OVERHEAD_BYTES)
+        if (s->answer && out.len >= 5 + TLS_OVERHEAD_BYTES)
             return tls_answer(s, out, &ev->out_len);
         return WAX_OK;
     }

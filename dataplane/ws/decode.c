@@ -86,9 +86,6 @@ static enum wax_status frame_begin(struct ws_decoder *d, const uint8_t *h)
         if (len <= UINT16_MAX || len >> 63 != 0)
             return WAX_WS_LENGTH;
     }
-    if ((h[1] & 0x80) != 0)
-        memcpy(d->mask, p, 4);
-
     if (!is_control(h[0])) {
         if ((h[0] & 0x0F) == WS_BINARY) {
             d->message_bytes = 0;
@@ -97,8 +94,10 @@ static enum wax_status frame_begin(struct ws_decoder *d, const uint8_t *h)
         if (len > d->message_max - d->message_bytes)
             return WAX_WS_TOO_BIG;
     }
+    if ((h[1] & 0x80) != 0)
+        memcpy(d->mask, p, 4);
     d->first_byte = h[0];
-    d->frame_left = len;
+    d->frame_left = (uint32_t)len;
     d->flags |= WS_F_FRAME;
     return WAX_OK;
 }
@@ -128,8 +127,10 @@ static enum wax_status header_take(struct ws_decoder *d, struct span in, size_t 
                 return status;
         }
         if (d->header_len == header_bytes(d->header)) {
+            uint8_t whole[WAX_WS_HEADER_BYTES_MAX]; /* the frame's fields lie where it was gathered */
+            memcpy(whole, d->header, sizeof whole);
             d->header_len = 0;
-            return frame_begin(d, d->header);
+            return frame_begin(d, whole);
         }
     }
     return WAX_MORE;
@@ -166,7 +167,7 @@ static enum wax_status control_event(struct ws_decoder *d, struct span payload, 
 static enum wax_status control_take(struct ws_decoder *d, struct span in, size_t *pos, struct ws_event *ev)
 {
     size_t have = in.len - *pos;
-    size_t n = have < d->frame_left ? have : (size_t)d->frame_left;
+    size_t n = have < d->frame_left ? have : d->frame_left;
     struct span piece = span_of(in.data + *pos, n);
     if (d->control_len == 0 && n == d->frame_left) {
         payload_unmask(d, piece);
@@ -180,7 +181,7 @@ static enum wax_status control_take(struct ws_decoder *d, struct span in, size_t
     payload_unmask(d, piece);
     memcpy(d->control + d->control_len, piece.data, n);
     d->control_len = (uint8_t)(d->control_len + n);
-    d->frame_left -= n;
+    d->frame_left -= (uint32_t)n;
     *pos += n;
     if (d->frame_left > 0)
         return WAX_MORE;
@@ -193,13 +194,13 @@ static enum wax_status control_take(struct ws_decoder *d, struct span in, size_t
 static enum wax_status data_take(struct ws_decoder *d, struct span in, size_t *pos, struct ws_event *ev)
 {
     size_t have = in.len - *pos;
-    size_t n = have < d->frame_left ? have : (size_t)d->frame_left;
+    size_t n = have < d->frame_left ? have : d->frame_left;
     if (n == 0 && d->frame_left > 0)
         return WAX_MORE;
     struct span piece = span_of(in.data + *pos, n);
     payload_unmask(d, piece);
     *pos += n;
-    d->frame_left -= n;
+    d->frame_left -= (uint32_t)n;
     bool ended = d->frame_left == 0;
     bool last = ended && (d->first_byte & WS_FIN) != 0;
     if (ended)
@@ -211,7 +212,7 @@ static enum wax_status data_take(struct ws_decoder *d, struct span in, size_t *p
     ev->first = (d->flags & WS_F_FIRST) != 0;
     ev->last = last;
     ev->offset = d->message_bytes;
-    ev->frame_left = (uint32_t)d->frame_left;
+    ev->frame_left = d->frame_left;
     ev->data = piece;
     d->message_bytes += (uint32_t)n;
     d->flags &= (uint8_t)~WS_F_FIRST;

@@ -26,12 +26,16 @@ enum ws_opcode {
 enum ws_role { WS_SERVER, WS_CLIENT };
 
 struct ws_decoder {
-    uint64_t frame_left; /* payload bytes of the present frame still to come */
-    uint8_t *control;    /* 125 bytes lent by the caller while a split control frame is gathered, or NULL */
+    uint8_t *control; /* 125 bytes lent by the caller while a split control frame is gathered, or NULL */
+    union {
+        struct {
+            uint32_t frame_left; /* payload bytes of the present frame still to come */
+            uint8_t mask[4];     /* turned so that the next payload byte meets mask[0] */
+        };
+        uint8_t header[WAX_WS_HEADER_BYTES_MAX]; /* between frames: a header that was split over inputs */
+    };
     uint32_t message_bytes; /* payload of the present message so far, without the piece to come */
     uint32_t message_max;   /* larger messages are refused */
-    uint8_t mask[4];        /* turned so that the next payload byte meets mask[0] */
-    uint8_t header[WAX_WS_HEADER_BYTES_MAX]; /* a header that was split over inputs */
     uint8_t header_len;
     uint8_t control_len;
     uint8_t first_byte; /* of the present frame: FIN and opcode */
@@ -40,7 +44,7 @@ struct ws_decoder {
     uint8_t status; /* the error that ended the stream, or WAX_OK */
 };
 
-_Static_assert(sizeof(struct ws_decoder) <= 64, "a decoder is one cache line");
+_Static_assert(sizeof(struct ws_decoder) <= 40, "a decoder is small: every idle session has one");
 
 struct ws_event {
     uint8_t opcode; /* WS_BINARY (a piece of a message), WS_PING, WS_PONG, WS_CLOSE; WS_CONTINUATION: none */

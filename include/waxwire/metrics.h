@@ -51,7 +51,8 @@
     X(recipients_now,       "recipients", "recipients known at home now")                         \
     X(mesh_sends,           "items",    "items entered into rings to other workers")              \
     X(mesh_returns,         "items",    "returns entered into rings to other workers")            \
-    X(blocks_free_now,      "blocks",   "free blocks of the worker's pool")
+    X(blocks_free_now,      "blocks",   "free blocks of the worker's pool")                           \
+    X(session_bytes,        "bytes",    "memory of an idle session over TLS, with its share of tables")
 /* clang-format on */
 
 #define WAX_METRIC_FIELD(name, unit, help) uint64_t name;

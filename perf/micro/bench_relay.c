@@ -102,6 +102,14 @@ static void env_close(void *ctx, uint32_t conn, uint16_t code, enum wax_status w
     exit(1);
 }
 
+static bool env_binding(void *ctx, uint32_t conn, uint8_t out[WAX_BINDING_BYTES])
+{
+    (void)ctx;
+    (void)conn;
+    (void)out;
+    return false;
+}
+
 static uint64_t env_wall_ms(void *ctx)
 {
     (void)ctx;
@@ -238,6 +246,7 @@ static void start(void)
                                .ping = env_event,
                                .close = env_close,
                                .resume = env_event,
+                               .binding = env_binding,
                                .wall_ms = env_wall_ms};
     bytes = session_env_bytes(256);
     must(session_env_init(&env, span_of(memory_get(bytes), bytes), 256));

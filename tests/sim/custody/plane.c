@@ -333,6 +333,7 @@ void plane_check_empty(void)
         struct home_counts counts = home_counts(worker->home);
         CHECK(counts.entries == 0, "worker %u: home still holds %u entries", i, counts.entries);
         CHECK(counts.stores == 0, "worker %u: %u stores unconfirmed", i, counts.stores);
+        CHECK(counts.awake == 0, "worker %u: %u recipients keep queues for nothing", i, counts.awake);
         CHECK(counts.notices == 0, "worker %u: %u notices", i, counts.notices);
         CHECK(worker->messages.slots.free_count == worker->message_slots,
               "worker %u: %u messages not given back", i,

@@ -102,7 +102,9 @@ Test(opening, binding_is_signed_when_proof_says_so_and_refused_on_a_plain_listen
     flush();
     cr_assert_eq(job.message[83], 0xBB);
     start();
+    cr_assert(session_end(&session, &env));
     no_binding = true;
+    begin();
     say_hello();
     next_frame();
     cr_assert_eq(say_proof(WIRE_PROOF_BINDING), WAX_SESSION_BAD_PROOF);
@@ -145,16 +147,22 @@ Test(opening, no_hello_or_proof_in_time_is_error_7, .init = start)
 Test(opening, the_relay_pings_after_a_heartbeat_and_closes_after_two, .init = start)
 {
     open_session();
-    toy.now_us += 10000000;
+    toy.now_us += 9999999;
+    session_tick(&session, &env, toy.now_us);
+    cr_assert_eq(pings, 0);
+    toy.now_us += 1 + SESSION_HEARD_US;
     session_tick(&session, &env, toy.now_us);
     cr_assert_eq(pings, 1);
     session_tick(&session, &env, toy.now_us);
     cr_assert_eq(pings, 1);
     session_heard(&session, toy.now_us);
-    toy.now_us += 10000000;
-    session_tick(&session, &env, toy.now_us);
+    uint64_t due = session_deadline_us(&session, &env);
+    cr_assert(due >= toy.now_us + 10000000 && due < toy.now_us + 10000000 + SESSION_HEARD_US);
+    session_tick(&session, &env, due - 1);
+    cr_assert_eq(pings, 1);
+    session_tick(&session, &env, due);
     cr_assert_eq(pings, 2);
-    toy.now_us += 9999999;
+    toy.now_us = due + 9999999;
     session_tick(&session, &env, toy.now_us);
     cr_assert_eq(closes, 0);
     toy.now_us += 1;

@@ -96,6 +96,12 @@ static inline uint64_t wall_ms(void *ctx)
     return 1700000000000;
 }
 
+static inline void begin(void)
+{
+    uint8_t peer[16] = {0};
+    cr_assert_eq(session_init(&session, &env, 3, 4, peer, 99, true, toy.now_us), WAX_OK);
+}
+
 static inline void start(void)
 {
     toy_start();
@@ -126,8 +132,7 @@ static inline void start(void)
                                .random = random_bytes,
                                .wall_ms = wall_ms};
     cr_assert_eq(session_env_init(&env, span_of(chunk_memory, sizeof chunk_memory), 4), WAX_OK);
-    uint8_t peer[16] = {0};
-    cr_assert_eq(session_init(&session, &env, 3, 4, peer, 99, true, toy.now_us), WAX_OK);
+    begin();
 }
 
 static inline struct view next_frame(void)
