@@ -202,12 +202,18 @@ void attachment_publish(struct attachment *a, uint32_t worker)
     channel_publish(&a->memory->worker[worker].to_worker);
 }
 
+bool attachment_all_read(const struct attachment *a, uint32_t worker)
+{
+    const struct channel_worker *shared = &a->memory->worker[worker];
+    uint64_t read = atomic_load_explicit(&shared->to_worker.head, memory_order_acquire);
+    return a->worker[worker].count == 0 && read == shared->to_worker.producer_tail;
+}
+
 static void look_settled(struct attachment *a, uint32_t worker)
 {
     struct worker *w = &a->worker[worker];
     struct channel_worker *shared = &a->memory->worker[worker];
-    uint64_t read = atomic_load_explicit(&shared->to_worker.head, memory_order_acquire);
-    if (!w->settling && w->count == 0 && read == shared->to_worker.producer_tail) {
+    if (!w->settling && attachment_all_read(a, worker)) {
         w->settling = true;
         w->settle_tail = atomic_load_explicit(&shared->to_control.tail, memory_order_acquire);
     }

@@ -46,6 +46,9 @@ void attachment_publish(struct attachment *attachment, uint32_t worker);
  */
 bool attachment_turn(struct attachment *attachment, uint32_t worker);
 
+/* Whether the worker has read all that was sent to it. */
+bool attachment_all_read(const struct attachment *attachment, uint32_t worker);
+
 /* How often the worker has read all its answers, and all it had sent until then was taken. */
 uint64_t attachment_settled(const struct attachment *attachment, uint32_t worker);
 

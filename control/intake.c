@@ -115,6 +115,37 @@ static void take_login(struct intake *intake, uint32_t worker, const struct chan
     directory_login(intake->directory, &login->login);
 }
 
+static void rejected_add(struct rejected *rejected, const struct device_name *name)
+{
+    if (rejected->count < REJECTED_NAMES_MAX)
+        rejected->name[rejected->count++] = *name;
+    else
+        rejected->more = true;
+}
+
+/*
+ * Whether home may not have heard yet of a rejection in this mailbox. Nothing later is stored there until
+ * it has: were control killed between the two, home would offer again what was rejected, at a position
+ * that has been passed by, where it would be taken for stored.
+ */
+static bool rejected_unread(struct intake *intake, uint32_t worker, const struct device_name *name)
+{
+    struct rejected *rejected = &intake->rejected[worker];
+    if (rejected->count == 0)
+        return false;
+    if (attachment_all_read(intake->attachment, worker)) {
+        rejected->count = 0;
+        rejected->more = false;
+        return false;
+    }
+    for (uint32_t i = 0; i < rejected->count; i++) {
+        if (rejected->name[i].device == name->device &&
+            memcmp(rejected->name[i].user, name->user, sizeof name->user) == 0)
+            return true;
+    }
+    return rejected->more;
+}
+
 /* Only who has an account has a mailbox; one that holds something needs no look-up. */
 static enum wax_status take_store(struct intake *intake, uint32_t worker, const struct channel_store *request)
 {
@@ -122,7 +153,10 @@ static enum wax_status take_store(struct intake *intake, uint32_t worker, const 
     if (mailbox_waiting(intake->mailboxes, &request->name) == 0)
         reason = directory_refuses(intake->directory, &request->name);
     if (reason == 0)
-        return mailbox_store(intake->mailboxes, worker, request);
+        return rejected_unread(intake, worker, &request->name)
+                   ? WAX_FULL
+                   : mailbox_store(intake->mailboxes, worker, request);
+    rejected_add(&intake->rejected[worker], &request->name);
     port_stored(intake, worker, request->tag, reason);
     return WAX_OK;
 }
@@ -209,8 +243,10 @@ bool intake_sleep(struct intake *intake, bool *short_sleep)
         enum wax_status status;
         if (attachment_turn(intake->attachment, worker))
             *short_sleep = true;
-        if ((intake->blocked >> worker & 1) != 0)
+        if ((intake->blocked >> worker & 1) != 0) {
+            *short_sleep = *short_sleep || intake->rejected[worker].count != 0;
             continue;
+        }
         if (attachment_peek(intake->attachment, worker, &status) != NULL || status != WAX_OK)
             return false;
     }

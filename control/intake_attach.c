@@ -48,6 +48,7 @@ void intake_detach(struct intake *intake, const char *why)
     }
     intake->serial++;
     intake->blocked = 0;
+    memset(intake->rejected, 0, sizeof intake->rejected);
     intake->caller = NULL;
     if (caller != NULL && !caller->closing) {
         caller->closing = true;

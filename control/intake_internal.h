@@ -14,6 +14,15 @@ struct caller {
     bool closing; /* it is freed when its poll has ended */
 };
 
+#define REJECTED_NAMES_MAX 16u
+
+/* Mailboxes into which a store was rejected for good, while the worker has not read that. */
+struct rejected {
+    uint32_t count;
+    bool more; /* than are here: any */
+    struct device_name name[REJECTED_NAMES_MAX];
+};
+
 struct intake {
     struct loop *loop;
     struct journal *journal;
@@ -37,6 +46,7 @@ struct intake {
     uint64_t blocked; /* workers whose oldest record finds no room in the store now */
     uint64_t now_ms;
     struct intake_view view;
+    struct rejected rejected[WAX_WORKERS_MAX];
 };
 
 /* Let the data plane go, whether it is attached or only offers; `why` is for the journal. */

@@ -200,6 +200,7 @@ void control_plane_gone(void)
         struct mailbox *mailbox = &world->control.mailbox[i];
         mailbox->streaming = false;
         mailbox->refusing = false;
+        mailbox->rejected_unread = false;
         mailbox->generation = 0;
         if (world->control.up) {
             while (mailbox->committed < mailbox->count)
@@ -222,6 +223,7 @@ void control_kill(void)
             free(mailbox->items[at].payload);
         mailbox->count = mailbox->committed;
         mailbox->refusing = false;
+        mailbox->rejected_unread = false;
         mailbox->streaming = false;
         mailbox->generation = 0;
     }

@@ -60,6 +60,8 @@ static bool admit(struct mailbox *mailbox, uint32_t worker, uint64_t tag, uint64
                   bool again)
 {
     CHECK(position >> 48 == world->plane_epoch, "position of another epoch");
+    trace("control: is offered %llu for %u at %llx%s", (unsigned long long)id, client_of(&mailbox->name),
+          (unsigned long long)position, again ? " again" : "");
     uint64_t last = mailbox->count == 0 ? 0 : mailbox->items[mailbox->count - 1].position;
     if (position > last)
         return true;
@@ -82,8 +84,9 @@ static bool refuses(struct mailbox *mailbox, uint32_t worker)
     struct worker *from = &world->worker[worker];
     if (mailbox->refusing && mailbox->refusal_read && from->to_control.taken > mailbox->settled_at)
         mailbox->refusing = false;
-    if (world->now_us < world->control.disk_full_us) {
+    if (world->now_us < world->control.disk_full_us)
         mailbox->refusing = true;
+    if (mailbox->refusing) { /* this refusal has to be read, too: what follows it must not overtake it */
         mailbox->worker_refused = worker;
         mailbox->refusal_read = false;
     }
@@ -105,6 +108,16 @@ void mailboxes_settle_refusals(void)
         world->control.disk_full_us = world->now_us + below(3000000);
 }
 
+/* A rejection that dies with the plane is one all the same: its client sends the id again, behind later ones.
+ */
+static void message_refused(const struct channel_store *store)
+{
+    struct name from = name_from_channel(&store->sender);
+    struct message *message = message_by_id(client_of(&from), store->id);
+    if (message != NULL && store->exempt == 0)
+        message->refused = true;
+}
+
 void mailbox_store(uint32_t worker, const struct channel_store *store)
 {
     struct mailbox *mailbox = mailbox_of(&store->name);
@@ -112,10 +125,16 @@ void mailbox_store(uint32_t worker, const struct channel_store *store)
     if (!admit(mailbox, worker, store->tag, store->position, store->id, store->again != 0))
         return;
     if (refuses(mailbox, worker)) {
+        trace("control: refuses %llu for %u at %llx", (unsigned long long)store->id,
+              client_of(&mailbox->name), (unsigned long long)store->position);
+        message_refused(store);
         answer(worker, store->tag, WIRE_REASON_BUSY);
         return;
     }
     if (store->exempt == 0 && store->again == 0 && chance(world->options.refuse_ppm)) {
+        mailbox->rejected_unread = true;
+        mailbox->worker_rejected = worker;
+        message_refused(store);
         answer(worker, store->tag, WIRE_REASON_MAILBOX_FULL);
         return;
     }
@@ -143,6 +162,8 @@ void mailbox_store_receipt(uint32_t worker, const struct channel_store_receipt *
     if (!admit(mailbox, worker, store->tag, store->position, store->id, store->again != 0))
         return;
     if (refuses(mailbox, worker)) {
+        trace("control: refuses %llu for %u at %llx", (unsigned long long)store->id,
+              client_of(&mailbox->name), (unsigned long long)store->position);
         answer(worker, store->tag, WIRE_REASON_BUSY);
         return;
     }
@@ -209,8 +230,20 @@ void mailbox_retire(struct mailbox *mailbox, struct stored_item *item)
     item->payload = NULL;
 }
 
+/* True when a rejection may not have been read yet: were it lost, its position must not be passed by. */
+static bool rejected_unread(struct mailbox *mailbox)
+{
+    const struct worker *from = &world->worker[mailbox->worker_rejected];
+    if (mailbox->rejected_unread && answer_head == answer_tail &&
+        from->to_worker.head == from->to_worker.tail)
+        mailbox->rejected_unread = false;
+    return mailbox->rejected_unread;
+}
+
 void mailbox_commit(struct mailbox *mailbox)
 {
+    if (rejected_unread(mailbox))
+        return;
     while (mailbox->committed < mailbox->count && chance(world->options.commit_ppm)) {
         struct stored_item *item = &mailbox->items[mailbox->committed++];
         item->committed = true;

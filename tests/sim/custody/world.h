@@ -145,6 +145,8 @@ struct mailbox {
     bool idle_due;
     /* what was refused has not been seen to be refused: everything behind it is refused too */
     bool refusing;
+    bool rejected_unread; /* nor was a rejection for good: nothing later is committed until it was read */
+    uint32_t worker_rejected;
     uint32_t worker_refused;
     bool refusal_read;
     uint64_t settled_at;

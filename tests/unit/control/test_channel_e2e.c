@@ -580,6 +580,82 @@ Test(channel, who_is_unknown_has_no_mailbox)
     stop_control(SIGTERM);
 }
 
+static void store_for_device_2(struct plane *plane, uint64_t position, bool again)
+{
+    struct channel_store *request = reserve(plane, 1, CHANNEL_STORE, sizeof *request);
+    request->tag = position;
+    request->name = name_of(1, 2);
+    request->sender.device = 7;
+    request->position = position;
+    request->id = position * 3;
+    request->again = again;
+    request->taken_ms = wall_ms();
+    request->ttl_s = 100;
+    publish(plane, 1);
+}
+
+/* The position of what was rejected must not be passed by while home can still offer it again. */
+Test(channel, nothing_is_stored_behind_a_rejection_that_was_not_read)
+{
+    struct plane plane;
+    uint8_t key[32] = {'k', 1};
+    attach(&plane, 0);
+    come_in(&plane);
+    uint64_t base = plane.grant.epoch << 48;
+    store_for_device_2(&plane, base + 1, false);
+    const struct channel_record *record = next(&plane, 1, 5000);
+    cr_assert_not_null(record);
+    cr_assert_eq(((const struct channel_stored *)(const void *)record)->reason, WIRE_REASON_UNKNOWN_DEVICE);
+    cr_assert_eq(login(&plane, key, 2, true).error, 0);
+    store_for_device_2(&plane, base + 2, false);
+    for (int i = 0; i < 100; i++) /* as long as a commit can take: what must not happen */
+        nap();
+    stop_control(SIGKILL);
+    start_control();
+    detach(&plane);
+    attach(&plane, plane.grant.epoch);
+    store_for_device_2(&plane, base + 1, true);
+    store_for_device_2(&plane, base + 2, true);
+    for (uint64_t i = 1; i <= 2; i++) {
+        record = next(&plane, 1, 5000);
+        cr_assert_not_null(record);
+        cr_assert_eq(((const struct channel_stored *)(const void *)record)->tag, base + i);
+        cr_assert_eq(((const struct channel_stored *)(const void *)record)->reason, 0);
+        release(&plane, 1, record);
+    }
+    struct channel_drain *request = reserve(&plane, 1, CHANNEL_DRAIN, sizeof *request);
+    request->name = name_of(1, 2);
+    request->generation = 1;
+    request->messages = 10;
+    publish(&plane, 1);
+    expect_drained(&plane, 1, 1, base + 1, 2, 1, base + 2);
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
+/* Once it is read, what comes behind it is stored. */
+Test(channel, a_rejection_that_was_read_holds_nothing_up)
+{
+    struct plane plane;
+    uint8_t key[32] = {'k', 1};
+    attach(&plane, 0);
+    come_in(&plane);
+    uint64_t base = plane.grant.epoch << 48;
+    store_for_device_2(&plane, base + 1, false);
+    const struct channel_record *record = next(&plane, 1, 5000);
+    cr_assert_not_null(record);
+    cr_assert_eq(login(&plane, key, 2, true).error, 0);
+    store_for_device_2(&plane, base + 2, false);
+    nap();
+    release(&plane, 1, record);
+    record = next(&plane, 1, 5000);
+    cr_assert_not_null(record);
+    cr_assert_eq(((const struct channel_stored *)(const void *)record)->tag, base + 2);
+    cr_assert_eq(((const struct channel_stored *)(const void *)record)->reason, 0);
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
 Test(channel, a_malformed_record_ends_the_attachment)
 {
     struct plane plane;
