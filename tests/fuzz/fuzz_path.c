@@ -55,7 +55,8 @@ static struct {
     size_t room; /* behind each frame, for replies that are longer */
     bool hold;
     bool users[CONNS];
-    uint32_t read_seq[CONNS]; /* sequence number of the next byte that the user reads */
+    struct tcp_segment offers[PEERS]; /* the last SYN-ACK to each peer that was a reply: a cookie */
+    uint32_t read_seq[CONNS];         /* sequence number of the next byte that the user reads */
 } f;
 
 #define MUST(condition, what)                                                                                \
@@ -246,6 +247,18 @@ static void neighbours(void)
 
 /* What comes in. */
 
+/* A cookie is kept, for the peer to answer. */
+static void note_offer(struct view reply, const struct tcp_tuple *tuple)
+{
+    uint32_t peer = tuple->peer_port - 1000u;
+    struct tcp_segment s;
+    if (peer < PEERS && tcp_parse(reply, &tuple->local, &tuple->peer, true, &s) == WAX_OK &&
+        (s.flags & TCP_SYN) != 0) {
+        s.payload = s.sack = view_of(NULL, 0);
+        f.offers[peer] = s;
+    }
+}
+
 static void segment_in(struct tcp_segment *s)
 {
     struct tcp_result r;
@@ -259,6 +272,7 @@ static void segment_in(struct tcp_segment *s)
         uint8_t reply[NET_HEADER_BYTES_MAX + TCP_HEADER_BYTES_MAX];
         memcpy(reply + NET_HEADER_BYTES_MAX, r.reply, r.reply_len);
         check_sent(reply + NET_HEADER_BYTES_MAX, r.reply_len, &s->tuple.local, &s->tuple.peer);
+        note_offer(view_of(r.reply, r.reply_len), &s->tuple);
     }
     if (r.id == TCP_NONE) {
         return;
@@ -340,6 +354,9 @@ static struct draft draft_of(uint32_t peer, const uint8_t *op)
     if (id != TCP_NONE) {
         d.seq = f.e->conns[id].rcv_nxt;
         d.ack = f.e->conns[id].snd_max;
+    } else if (f.offers[peer].flags != 0) {
+        d.seq = f.offers[peer].ack;
+        d.ack = f.offers[peer].seq + 1;
     }
     d.seq += signed16(op + 2);
     d.ack += signed16(op + 4);
@@ -356,7 +373,7 @@ static void option_timestamps(struct draft *d, uint8_t ahead, uint8_t behind)
     p[0] = 8;
     p[1] = 10;
     store_be32(p + 2, c != NULL ? c->ts_recent + ahead : ahead);
-    store_be32(p + 6, c != NULL ? conn_ts_now(f.e, c) - behind : 0);
+    store_be32(p + 6, c != NULL ? conn_ts_now(f.e, c) - behind : f.offers[d->peer].tsval);
     d->options_len += 10;
 }
 
@@ -382,6 +399,9 @@ static void options_syn(struct draft *d, const uint8_t *op)
     d->options_len = n;
     if ((op[1] & 4) != 0) {
         option_timestamps(d, op[6] & 1, op[7]);
+    }
+    if ((op[1] & 1) != 0 && conn_of(d->peer) == TCP_NONE) {
+        d->seq = 0xffffff00u + (d->peer << 28) + signed16(op + 2);
     }
     d->seq -= conn_of(d->peer) != TCP_NONE && (op[1] & 1) == 0;
     d->flags =
@@ -593,7 +613,8 @@ static void instruction(const uint8_t *op, struct view input, size_t *at)
     }
 }
 
-static void start(uint8_t config)
+/* What the first two bytes of an input say. */
+static void start(uint8_t config, uint8_t more)
 {
     static uint8_t memory[1u << 20];
     memset(&f, 0, sizeof f);
@@ -612,9 +633,14 @@ static void start(uint8_t config)
         .keepalive_ms = (config & 8) != 0 ? 5000 : 0,
         .no_timestamps = (config & 16) != 0,
         .no_window_scale = (config & 32) != 0,
-        .mss = MTU - 60,
+        .cookies_always = (more & 1) != 0,
+        .no_cookies = (more & 2) != 0,
     };
-    struct tcp_env env = {.blocks = &f.blocks, .isn_key = {1, 2}, .flow_key = {3, 4}, .counters = f.counters};
+    struct tcp_env env = {.blocks = &f.blocks,
+                          .isn_key = {1, 2},
+                          .flow_key = {3, 4},
+                          .cookie_key = {5, 6},
+                          .counters = f.counters};
     size_t pool = pool_bytes(BLOCKS, WAX_BLOCK_BYTES);
     /* With 64 the clock of milliseconds passes 2^32 soon. */
     f.now_us = (config & 64) != 0 ? ((UINT64_C(1) << 32) - 5000) * 1000 : 1000000;
@@ -645,11 +671,11 @@ static void finish(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < 1) {
+    if (size < 2) {
         return 0;
     }
-    start(data[0]);
-    for (size_t at = 1; at + 8 <= size;) {
+    start(data[0], data[1]);
+    for (size_t at = 2; at + 8 <= size;) {
         const uint8_t *op = data + at;
         at += 8;
         f.now_us += 10;

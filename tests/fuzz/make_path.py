@@ -155,12 +155,15 @@ def main():
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     for name, body in more().items():
-        (out / name).write_bytes(bytes([128 if name.startswith("frame") else 0]) + body)
+        (out / name).write_bytes(bytes([128 * name.startswith("frame"), name == "cookies"]) + body)
     for family, peer in ((4, 0), (6, FIRST_IP6)):
         for name, body in cases(peer).items():
+            if name.startswith(("open", "time-wait", "release", "blind", "timestamps", "ecn")):
+                (out / f"ip{family}-{name}-cookie").write_bytes(bytes([0, 1]) + body)
             configs = {"reorder": (0, 5), "hold": (0, 1, 4), "keepalive": (8,), "time-out": (0, 64)}.get(name, (0,))
             for config in configs:
-                (out / (f"ip{family}-{name}" + (f"-{config}" if len(configs) > 1 else ""))).write_bytes(bytes([config]) + body)
+                (out / (f"ip{family}-{name}" + (f"-{config}" if len(configs) > 1 else ""))).write_bytes(
+                    bytes([config, 0]) + body)
 
 
 main()

@@ -38,6 +38,7 @@ void host_open(struct host *h, const struct host_config *config)
     struct tcp_config tcp = {.conns_max = 2 * config->conns + 16,
                              .receive_bytes_max = config->receive_bytes,
                              .send_bytes_max = config->send_bytes,
+                             .cookies_always = config->cookies,
                              .mss = MTU - 40u};
     /* What a worker has for many connections together, here for the few there are. */
     uint32_t each = 2 * (config->send_bytes + 2 * config->receive_bytes) / FIFO_BLOCK_DATA_BYTES;
@@ -45,6 +46,7 @@ void host_open(struct host *h, const struct host_config *config)
     struct tcp_env env = {.blocks = &h->blocks, .counters = h->counters};
     rng_fill(&rng, span_of(env.isn_key, sizeof env.isn_key));
     rng_fill(&rng, span_of(env.flow_key, sizeof env.flow_key));
+    rng_fill(&rng, span_of(env.cookie_key, sizeof env.cookie_key));
     size_t pool = pool_bytes(blocks, WAX_BLOCK_BYTES), engine = tcp_engine_bytes(&tcp);
     uint8_t *memory = malloc(pool + engine);
     must(memory != NULL, "no memory");
@@ -190,10 +192,11 @@ void host_report(const struct host *h, char *text, size_t room)
     (void)fprintf(out,
                   "{\"segments_in\": %" PRIu64 ", \"segments_out\": %" PRIu64 ", \"retransmits\": %" PRIu64
                   ", \"timeouts\": %" PRIu64 ", \"fast_recoveries\": %" PRIu64 ", \"probes\": %" PRIu64
-                  ", \"out_of_order\": %" PRIu64 ", \"fast_path_in\": %" PRIu64
+                  ", \"out_of_order\": %" PRIu64 ", \"fast_path_in\": %" PRIu64 ", \"cookies\": %" PRIu64
                   ", \"blocks_low\": %u, \"port_refused\": %" PRIu64,
                   s->segments_in, s->segments_out, s->retransmits, s->timeouts, s->fast_recoveries, s->probes,
-                  s->out_of_order, s->fast_path_in, h->blocks.low_water, h->port.refused);
+                  s->out_of_order, s->fast_path_in, s->cookies_accepted, h->blocks.low_water,
+                  h->port.refused);
     for (uint32_t i = 0; i < WAX_STATUS_COUNT; i++) {
         if (h->counters[i] != 0) {
             (void)fprintf(out, ", \"%s\": %" PRIu64, wax_status_text((enum wax_status)i), h->counters[i]);

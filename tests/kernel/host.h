@@ -28,6 +28,7 @@ struct host_config {
     uint32_t conns;
     uint32_t receive_bytes, send_bytes; /* of each connection */
     uint64_t key;
+    bool cookies; /* every SYN is answered by one */
     bool ecn;
 };
 

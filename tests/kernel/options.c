@@ -79,6 +79,8 @@ void options_read(struct options *o, int argc, char **argv)
             o->client = true;
         } else if (strcmp(argv[i], "--server") == 0) {
             server = true;
+        } else if (strcmp(argv[i], "--cookies") == 0) {
+            o->cookies = true;
         } else if (strcmp(argv[i], "--ecn") == 0) {
             o->ecn = true;
         } else if (i + 1 < argc) {

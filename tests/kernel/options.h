@@ -22,6 +22,7 @@ struct options {
     uint32_t window_bytes; /* receive window of each connection */
     uint32_t buffer_bytes; /* send queue of each */
     uint32_t seconds;      /* ends without success after so long */
+    bool cookies;          /* of waxwire: every SYN is answered by a cookie */
     bool ecn;
 };
 

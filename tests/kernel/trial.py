@@ -12,14 +12,14 @@ class Trial:
     """Which stack connects to which, what is sent, and over what path."""
 
     def __init__(self, name, stacks, send, receive=0, connections=1, there=None, back=None, seed=1, seconds=60,
-                 window=256 << 10, buffer=512 << 10, ecn=False):
+                 window=256 << 10, buffer=512 << 10, cookies=False, ecn=False):
         self.name = name
         self.stacks = stacks  # of the client and of the server: "WL", "LW", "LL"
         self.send, self.receive, self.connections = send, receive, connections
         self.there, self.back = dict(there or {}), dict(back or there or {})
         self.seed, self.seconds = seed, seconds
         self.window, self.buffer = window, buffer
-        self.ecn = ecn
+        self.cookies, self.ecn = cookies, ecn
 
     def peer(self, network, programs, index):
         """The command of the client (0) or server (1)."""
@@ -27,7 +27,7 @@ class Trial:
         command = [programs / STACKS[self.stacks[index]], "--server" if index else "--client", "--local", host.address,
                    "--peer", network.hosts[1 - index].address, "--interface", "eth", "--connections", self.connections,
                    "--seed", self.seed, "--window", self.window, "--buffer", self.buffer,
-                   "--seconds", self.seconds + 3 * index, *(["--ecn"] if self.ecn else [])]
+                   "--seconds", self.seconds + 3 * index, *(["--cookies"] if self.cookies else []), *(["--ecn"] if self.ecn else [])]
         if index == 0:
             command += ["--send", self.send, "--receive", self.receive]
         return host.enter(*command)
@@ -80,6 +80,8 @@ class Trial:
                                ("corrupt", "corrupted")):
                 if wanted.get(key, 0) * box[way]["in"] > 5000 and box[way][count] == 0:
                     found.append(f"the middle box did nothing: {way} {count}")
+        if self.cookies and server["stack"]["cookies"] < self.connections:
+            found.append(f"{server['stack']['cookies']} connections were opened by a cookie")
         if box["refused"]:
             found.append(f"the middle box could not send {box['refused']} packets")
         return found

@@ -117,6 +117,7 @@ int main(int argc, char **argv)
                                  .receive_bytes = options.window_bytes,
                                  .send_bytes = options.buffer_bytes,
                                  .key = options.seed,
+                                 .cookies = options.cookies,
                                  .ecn = options.ecn};
     if (config.interface == NULL) {
         (void)fprintf(stderr, "--interface is needed\n");
