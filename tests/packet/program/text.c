@@ -144,11 +144,14 @@ bool text_match(struct text *t, struct match *m)
         m->op = MATCH_ANY;
         return true;
     }
+    if (word[0] == '=' && word[1] != '\0') {
+        m->absolute = true;
+        word++;
+    }
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         size_t len = strlen(ops[i].sign);
         if (strncmp(word, ops[i].sign, len) == 0) {
             m->op = ops[i].op;
-            m->absolute = ops[i].op == MATCH_EQ;
             word = word[len] != '\0' ? word + len : text_next(t);
             break;
         }

@@ -13,7 +13,7 @@ struct text {
     char word[TEXT_WORD_BYTES]; /* the last one taken */
 };
 
-/* A comparison: `5`, `=5` (absolute), `>=5`, `<=5`, `>5`, `<5`, `!=5`, `*`. */
+/* A comparison: `5`, `>=5`, `<=5`, `>5`, `<5`, `!=5`, `*`; with `=` in front absolute: `=5`, `=!=5`. */
 enum match_op { MATCH_ANY, MATCH_EQ, MATCH_NE, MATCH_GE, MATCH_LE, MATCH_GT, MATCH_LT };
 
 struct match {
