@@ -162,6 +162,7 @@ static bool input_checks(struct tcp_engine *e, struct tcp_conn *c, const struct 
     if (c->state == TCP_STATE_SYN_RECEIVED && (s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
         s->seq == c->rcv_nxt - 1) {
         c->flags |= F_SYN_NOW | F_SYN_AGAIN; /* our SYN-ACK was lost */
+        ts_update(c, s);
         conn_ready(e, c);
         return false;
     }
