@@ -57,7 +57,9 @@ void ack_advance(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segm
     uint32_t acked = s->ack - c->snd_una;
     uint32_t bytes = acked < c->send.len ? acked : c->send.len;
     ack_rtt(e, c, s);
-    congestion_acked(e, c, s->ack, acked);
+    if ((c->flags & F_BOARD) == 0) {
+        congestion_acked(e, c, s, acked);
+    }
     if (bytes > 0) {
         fifo_consume(e->env.blocks, &c->send, bytes);
         c->acked += bytes;
@@ -76,9 +78,9 @@ void ack_advance(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segm
         c->flags &= ~(F_RTX | F_PERSIST | F_RESEND); /* RFC 6298 5.2 */
     } else if ((c->flags & F_PARTIAL) == 0) {
         c->flags &= ~F_PERSIST;
-        timer_rtx(e, c, conn_rto_ms(e, c)); /* RFC 6298 5.3; in recovery for the first partial ACK alone */
+        rack_timer(e, c); /* RFC 6298 5.3; in recovery for the first partial ACK alone */
     }
-    if ((c->flags & F_RECOVERY) != 0) {
+    if ((c->flags & (F_RECOVERY | F_BOARD)) == F_RECOVERY) {
         c->flags |= F_PARTIAL;
     }
 }
@@ -88,10 +90,13 @@ void ack_take(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment
     uint32_t wnd = (uint32_t)s->window << c->snd_scale;
     uint32_t before = c->snd_wnd;
     ack_window(e, c, s, wnd);
-    if (seq_lt(c->snd_una, s->ack)) {
+    bool board = ((c->flags & F_BOARD) != 0 || s->sack.len > 0) && recovery_ack(e, c, s, r);
+    if (board) {
+        /* done */
+    } else if (seq_lt(c->snd_una, s->ack)) {
         ack_advance(e, c, s, r);
     } else if (s->ack == c->snd_una && segment_space(s) == 0 && wnd == before && c->snd_max != c->snd_una &&
-               (c->flags & F_PERSIST) == 0) {
+               (c->flags & F_PERSIST) == 0 && ((c->flags & F_SACK_OK) == 0 || s->sack.len > 0)) {
         congestion_duplicate(e, c); /* RFC 5681 2 */
     }
     if (wnd == 0 && (c->flags & F_USER) != 0) {

@@ -7,6 +7,8 @@
 
 #define DUPACKS_LOSS 3u
 #define CWND_MAX     (1u << 30)
+#define IDLE_LONG_MS (1u << 20)
+#define RTT_SANE_MS  (1u << 18)
 
 uint32_t congestion_initial_window(const struct tcp_conn *c)
 {
@@ -23,13 +25,27 @@ void congestion_start(struct tcp_engine *e, struct tcp_conn *c)
     e->congestion->start(c, congestion_initial_window(c));
 }
 
-/* RFC 5681 4.1: after a pause of an RTO the path is no longer known. */
+/*
+ * RFC 5681 4.1: after a pause of an RTO the path is no longer known. The threshold remembers where the window
+ * was (RFC 2861 3.1), so it is regained in few round trips.
+ */
 void congestion_idle(const struct tcp_engine *e, struct tcp_conn *c)
 {
-    if (c->snd_una != c->snd_max || e->now_ms - c->sent_ms <= conn_rto_ms(e, c)) {
+    uint32_t quiet_ms = ((uint32_t)e->now_us - c->sent_us) / 1000;
+    uint32_t empty_ms = e->now_ms - c->stall_ms; /* since the last of it was acknowledged */
+    if (c->snd_una != c->snd_max ||
+        (quiet_ms <= conn_rto_ms(e, c) && empty_ms < IDLE_LONG_MS)) { /* sent_us comes round in 71 minutes */
         return;
     }
     uint32_t restart = congestion_initial_window(c);
+    if (c->cwnd <= restart) {
+        return;
+    }
+    uint32_t near = c->cwnd / 4 * 3;
+    c->ssthresh = c->ssthresh > near ? c->ssthresh : near;
+    if (e->congestion->idle != NULL) {
+        e->congestion->idle(c);
+    }
     c->cwnd = c->cwnd < restart ? c->cwnd : restart;
 }
 
@@ -62,13 +78,24 @@ void congestion_duplicate(struct tcp_engine *e, struct tcp_conn *c)
     conn_ready(e, c);
 }
 
-void congestion_acked(struct tcp_engine *e, struct tcp_conn *c, uint32_t ack, uint32_t acked)
+void congestion_grow(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s, uint32_t acked)
 {
+    c->flags &= ~F_LIMITED;
+    if (e->congestion->rtt != NULL && c->ssthresh == CWND_MAX && (c->flags & F_TS) != 0 &&
+        s->has_timestamps) {
+        uint32_t rtt_ms = conn_ts_now(e, c) - s->tsecr;
+        e->congestion->rtt(c, (rtt_ms < RTT_SANE_MS ? rtt_ms : RTT_SANE_MS) * 1000);
+    }
+    e->congestion->acked(c, acked, e->now_us);
+}
+
+void congestion_acked(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s, uint32_t acked)
+{
+    uint32_t ack = s->ack;
     c->dupacks = 0;
     if ((c->flags & F_RECOVERY) == 0) {
         if ((c->flags & F_LIMITED) != 0) {
-            c->flags &= ~F_LIMITED;
-            e->congestion->acked(c, acked, e->now_us);
+            congestion_grow(e, c, s, acked);
         }
         return;
     }
@@ -88,6 +115,11 @@ void congestion_acked(struct tcp_engine *e, struct tcp_conn *c, uint32_t ack, ui
 
 void congestion_timeout(struct tcp_engine *e, struct tcp_conn *c)
 {
+    struct board *b = board_take(e, c);
+    if (b != NULL) {
+        recovery_timeout(e, c, b);
+        return;
+    }
     if ((c->flags & F_TIMEOUT) == 0) {
         c->ssthresh =
             e->congestion->ssthresh(c, c->snd_max - c->snd_una); /* once for a loss (RFC 5681 3.1, (4)) */

@@ -137,6 +137,7 @@ void conn_close(struct tcp_engine *e, struct tcp_conn *c, enum wax_status status
     time_wait_unlist(e, c);
     fifo_clear(e->env.blocks, &c->send);
     reassembly_clear(e, c);
+    board_give(e, c);
     if (c->state == TCP_STATE_TIME_WAIT) {
         e->stats.time_wait--;
         c->status = WAX_OK;

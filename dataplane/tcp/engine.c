@@ -96,7 +96,7 @@ enum wax_status tcp_engine_init(struct tcp_engine **engine, struct span memory,
     e->env = *env;
     e->cfg = cfg;
     engine_clock(e, now_us);
-    e->congestion = &tcp_newreno;
+    e->congestion = cfg.newreno ? &tcp_newreno : &tcp_cubic;
     while (cfg.receive_bytes_max >> e->rcv_scale > UINT16_MAX) {
         e->rcv_scale++;
     }

@@ -8,6 +8,7 @@
 #include "base/fifo.h"
 #include "base/flow.h"
 #include "base/wheel.h"
+#include "tcp/scoreboard.h"
 #include "tcp/segment.h"
 #include "tcp/trace.h"
 
@@ -42,10 +43,14 @@
 #define F_HALF_OPEN   0x08000000u /* counted as half-open */
 #define F_WSCALE      0x10000000u /* both sides scale their windows */
 #define F_FIN_ACKED   0x20000000u /* our FIN has been acknowledged (F_FIN_QUEUED is cleared then) */
+#define F_TRACE       0x40000000u /* somebody may want to know what happens to it (trace.c) */
+#define F_BOARD       0x80000000u /* there is a scoreboard (scoreboard.h) */
 
 /* More of them (flags2), none of which header prediction has to know. */
-#define F2_DSACK 0x01u       /* a duplicate to report lies in the engine's table (RFC 2883) */
-#define F_TRACE  0x40000000u /* somebody may want to know what happens to it (trace.c) */
+#define F2_DSACK   0x01u /* a duplicate to report lies in the engine's table (RFC 2883) */
+#define F2_PTO     0x02u /* rtx_at is that of a tail loss probe (RFC 8985 7.2) */
+#define F2_TLP_NOW 0x04u /* with F_PROBE: send that probe */
+#define F2_REORDER 0x08u /* the path has been seen to reorder (RFC 8985 6.2) */
 
 /*
  * A connection. Lines 0 and 1 are all that header prediction needs, together with the send queue's handle.
@@ -63,7 +68,7 @@ struct tcp_conn {
     uint32_t rcv_nxt;
     uint32_t rcv_edge; /* right edge of the window offered; never moves back */
     uint32_t snd_una;
-    uint32_t snd_nxt; /* next to send; behind snd_max after a time-out */
+    uint32_t snd_nxt; /* next to send; behind snd_max after a time-out without a board */
     uint32_t snd_wnd;
     /* line 1 */
     uint32_t snd_max; /* the highest sent, plus one */
@@ -98,7 +103,7 @@ struct tcp_conn {
     uint32_t rcv_fin; /* with F_FIN_SEEN: sequence of the peer's FIN */
     uint32_t ts_offset;
     uint32_t stall_ms; /* since when the peer has not made progress */
-    uint32_t sent_ms;  /* when data was last sent */
+    uint32_t sent_us;  /* when data was last sent, modulo 2^32 */
     uint32_t life_at;
     uint32_t challenge_ms; /* when the last throttled ACK was sent */
     uint32_t tag;
@@ -110,8 +115,11 @@ struct tcp_conn {
         uint8_t probes; /* keepalive probes unanswered */
         uint8_t status; /* once CLOSED */
     };
-    uint8_t spare[4];
-    uint32_t cc[4]; /* the congestion control's own state */
+    uint8_t reo_steps : 3, reo_persist : 5; /* RFC 8985 6.2: the reordering window, and for how long */
+    uint8_t spare;
+    uint16_t min_rtt; /* the shortest round trip, in units of 64 us; 0: none yet */
+    uint32_t board;   /* with F_BOARD: the scoreboard's block */
+    uint32_t cc[3];   /* the congestion control's own state */
 };
 
 _Static_assert(sizeof(struct tcp_conn) == 256, "an idle connection is four cache lines");
@@ -121,12 +129,14 @@ _Static_assert(offsetof(struct tcp_conn, snd_max) == 64 && offsetof(struct tcp_c
 _Static_assert(WAX_CONN_SEND_BYTES_MAX < 1u << 30 && WAX_CONN_RECEIVE_BYTES_MAX < 1u << 30,
                "windows are far smaller than sequence space (RFC 7323 2.2)");
 
-/* Congestion control; windows in bytes. The successor adds CUBIC (RFC 9438) as another table. */
+/* Congestion control; windows in bytes. */
 struct tcp_congestion {
     const char *name;
     void (*start)(struct tcp_conn *c, uint32_t initial_window);
     void (*acked)(struct tcp_conn *c, uint32_t bytes, uint64_t now_us); /* new data, outside recovery */
-    uint32_t (*ssthresh)(struct tcp_conn *c, uint32_t flight);          /* after a loss */
+    uint32_t (*ssthresh)(struct tcp_conn *c, uint32_t flight); /* after a loss; cwnd is as before it */
+    void (*rtt)(struct tcp_conn *c, uint32_t rtt_us);          /* a sample; or NULL */
+    void (*idle)(struct tcp_conn *c);                          /* nothing was sent for a while; or NULL */
 };
 
 /* A duplicate that the next ACK of connection `id` reports. Direct-mapped by id: what is pushed out goes
@@ -181,7 +191,7 @@ struct tcp_engine {
     struct wheel wheel;
 };
 
-extern const struct tcp_congestion tcp_newreno;
+extern const struct tcp_congestion tcp_newreno, tcp_cubic;
 
 /* The connection of an id, and back (conn_id); it must be of this engine. */
 static inline struct tcp_conn *conn_at(const struct tcp_engine *e, uint32_t id)
@@ -367,13 +377,40 @@ void timer_life(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms);
 uint32_t conn_receive_cap(const struct tcp_engine *e, const struct tcp_conn *c);
 uint32_t output_window_edge(const struct tcp_engine *e, const struct tcp_conn *c);
 
+/* rack.c (RFC 8985) */
+uint32_t rack_min_rtt_us(const struct tcp_conn *c);
+void rack_rtt(struct tcp_conn *c, uint32_t rtt_us); /* a sample */
+void rack_delivered(struct tcp_engine *e, struct tcp_conn *c, struct board *b, const struct range *r,
+                    uint32_t end, const struct tcp_segment *s);
+void rack_dsack(struct tcp_engine *e, struct tcp_conn *c, struct board *b, const struct delivery *d);
+void rack_recovered(struct tcp_conn *c);
+uint32_t rack_detect(struct tcp_engine *e, struct tcp_conn *c, struct board *b);
+void rack_timeout(struct tcp_engine *e, struct tcp_conn *c, struct board *b);
+void rack_timer(struct tcp_engine *e, struct tcp_conn *c);
+bool rack_probe_expired(struct tcp_engine *e, struct tcp_conn *c);
+void rack_probe_sent(struct tcp_engine *e, struct tcp_conn *c, struct board *b, uint32_t end, bool again);
+bool rack_probe_acked(struct tcp_engine *e, struct tcp_conn *c, struct board *b, const struct tcp_segment *s,
+                      const struct delivery *d);
+
+/* recovery.c (RFC 9937, 6675, 3522, 4015, 5682) */
+bool recovery_ack(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
+                  struct tcp_result *r);
+void recovery_timeout(struct tcp_engine *e, struct tcp_conn *c, struct board *b);
+void recovery_reorder_expired(struct tcp_engine *e, struct tcp_conn *c, struct board *b);
+void recovery_sent(struct tcp_engine *e, struct tcp_conn *c, struct board *b, uint32_t start, uint32_t end);
+
+/* cubic.c: the cube root of x, rounded down; x is below 2^63 (RFC 9438 4.2) */
+uint32_t cubic_root(uint64_t x);
+
 /* congestion.c (RFC 5681, 6582, 6928) */
 uint32_t congestion_initial_window(const struct tcp_conn *c);
 void congestion_start(struct tcp_engine *e, struct tcp_conn *c);
 void congestion_idle(const struct tcp_engine *e, struct tcp_conn *c); /* before data after a pause */
 void congestion_duplicate(struct tcp_engine *e, struct tcp_conn *c);  /* a duplicate ACK */
 void congestion_timeout(struct tcp_engine *e, struct tcp_conn *c);    /* the timer expired */
-void congestion_acked(struct tcp_engine *e, struct tcp_conn *c, uint32_t ack,
+void congestion_acked(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
                       uint32_t acked); /* before snd_una moves */
+void congestion_grow(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
+                     uint32_t acked); /* the window was full and more of it was delivered */
 
 #endif

@@ -55,7 +55,7 @@ static void input_orphan(struct tcp_engine *e, struct tcp_conn *c, struct tcp_re
 static bool input_fast(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
                        struct tcp_result *r)
 {
-    const uint32_t unusual = F_RECOVERY | F_TIMEOUT | F_PERSIST | F_FIN_SEEN | F_FIN_QUEUED;
+    const uint32_t unusual = F_RECOVERY | F_TIMEOUT | F_PERSIST | F_FIN_SEEN | F_FIN_QUEUED | F_BOARD;
     if (c->state != TCP_STATE_ESTABLISHED || s->seq != c->rcv_nxt || (c->flags & unusual) != 0 ||
         (s->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_URG | TCP_ACK)) != TCP_ACK ||
         ((c->flags & F_TS) != 0 && (!s->has_timestamps || seq_lt(s->tsval, c->ts_recent)))) {
@@ -64,6 +64,7 @@ static bool input_fast(struct tcp_engine *e, struct tcp_conn *c, const struct tc
     bool acks = seq_lt(c->snd_una, s->ack);
     size_t len = s->payload.len;
     if (seq_lt(c->snd_max, s->ack) || seq_lt(s->ack, c->snd_una) || (!acks && len == 0) || c->dupacks != 0 ||
+        s->sack.len != 0 ||
         (len != 0 && (len > conn_rcv_wnd(c) || c->ooo_head != 0 || c->receive.len != 0))) {
         return false;
     }

@@ -180,6 +180,60 @@ static void choose_again(struct tcp_conn *c, struct piece *p)
 }
 
 /*
+ * The first bytes that are lost, if the window has room for them (RFC 6675 5, (C)) or they are to go whatever
+ * it says. The peer may have shrunk its window: one byte at snd_una goes all the same.
+ */
+static bool choose_lost(const struct tcp_engine *e, struct tcp_conn *c, const struct board *b,
+                        struct piece *p)
+{
+    uint32_t i = 0;
+    while (i < b->count && (b->ranges[i].state & RANGE_LOST) == 0) {
+        i++;
+    }
+    uint32_t start = board_start(c, b, i), offset = start - c->snd_una;
+    uint32_t space = b->ranges[i].end - start;
+    uint32_t wnd = c->snd_wnd > offset ? c->snd_wnd - offset : offset == 0;
+    uint32_t left = c->send.len > offset ? c->send.len - offset : 0;
+    bool held = b->frto == 2 || conn_pipe(e, c) + (space < c->mss ? space : c->mss) > c->cwnd;
+    if (held && !b->force) {
+        return false;
+    }
+    p->seq = start;
+    p->len = min3(space < left ? space : left, c->mss, wnd);
+    if (p->len == left && space > left && p->len < wnd) {
+        p->flags |= TCP_FIN;
+    }
+    return p->len > 0 || (p->flags & TCP_FIN) != 0;
+}
+
+/* A tail loss probe: new data, else the last segment once more (RFC 8985 7.3). False: it has become needless.
+ */
+static bool choose_tail(struct tcp_engine *e, struct tcp_conn *c, struct board *b, struct piece *p)
+{
+    c->flags &= ~F_PROBE;
+    c->flags2 &= (uint8_t)~F2_TLP_NOW;
+    uint32_t flight = c->snd_max - c->snd_una;
+    if (flight == 0 || flight > c->snd_wnd || b->sacked > 0 || b->lost > 0) {
+        return false;
+    }
+    uint32_t avail = c->send.len > flight ? c->send.len - flight : 0;
+    uint32_t len = avail < c->mss ? avail : c->mss;
+    bool again = len == 0 || len > c->snd_wnd - flight;
+    if (again) {
+        bool fin = flight > c->send.len;
+        uint32_t bytes = fin ? c->send.len : flight;
+        p->len = bytes < c->mss ? bytes : c->mss;
+        p->seq = c->snd_una + bytes - p->len;
+        p->flags |= fin ? TCP_FIN : 0;
+    } else {
+        p->seq = c->snd_max;
+        p->len = len;
+    }
+    rack_probe_sent(e, c, b, p->seq + p->len + ((p->flags & TCP_FIN) != 0), again);
+    return true;
+}
+
+/*
  * The next segment, if the windows let one out that is worth sending: a full one, or all there is (there is
  * no Nagle delay), or half of the largest window seen (RFC 1122 4.2.3.4).
  */
@@ -192,12 +246,12 @@ static bool choose_next(struct tcp_engine *e, struct tcp_conn *c, struct piece *
         return false;
     }
     congestion_idle(e, c);
-    uint32_t cwnd = c->cwnd;
+    uint32_t cwnd = c->cwnd, pipe = (c->flags & F_BOARD) != 0 ? conn_pipe(e, c) : offset;
     if ((c->flags & F_RECOVERY) == 0 && c->dupacks > 0) {
         cwnd += (c->dupacks < 2u ? c->dupacks : 2u) * c->mss; /* limited transmit (RFC 3042) */
     }
     uint32_t avail = c->send.len - offset;
-    uint32_t by_cwnd = cwnd > offset ? cwnd - offset : 0;
+    uint32_t by_cwnd = cwnd > pipe ? cwnd - pipe : 0;
     uint32_t by_wnd = c->snd_wnd > offset ? c->snd_wnd - offset : 0;
     if (avail > by_cwnd) {
         c->flags |= F_LIMITED;
@@ -242,14 +296,20 @@ static void output_account(struct tcp_engine *e, struct tcp_conn *c, const struc
     if (c->snd_una == c->snd_max && !probe) {
         c->stall_ms = e->now_ms;
     }
+    uint32_t flight = c->snd_max - c->snd_una;
+    if ((c->flags & F_BOARD) != 0) {
+        recovery_sent(e, c, board_of(e, c), p->seq, end);
+    }
     c->snd_max = seq_max(c->snd_max, end);
     if (!probe) {
         c->snd_nxt = seq_max(c->snd_nxt, end);
         c->flags &= ~F_PERSIST;
     }
-    c->sent_ms = e->now_ms;
-    if ((c->flags & F_RTX) == 0) {
-        timer_rtx(e, c, conn_rto_ms(e, c));
+    c->sent_us = (uint32_t)e->now_us;
+    /* A probe's timer is shorter from the second segment on. */
+    bool sooner = (c->flags2 & F2_PTO) != 0 && flight <= c->mss && c->snd_max - c->snd_una > c->mss;
+    if ((c->flags & F_RTX) == 0 || sooner) {
+        rack_timer(e, c);
     }
 }
 
@@ -258,7 +318,16 @@ static bool output_data(struct tcp_engine *e, struct tcp_conn *c, struct span ou
     struct piece p = {.flags = TCP_ACK};
     /* A probe leaves snd_nxt where it is: its byte is sent again with the rest when the window opens. */
     bool probe = (c->flags & (F_PROBE | F_PERSIST)) == (F_PROBE | F_PERSIST);
-    if ((c->flags & F_RESEND) != 0) {
+    struct board *b = board_of(e, c);
+    if (b != NULL) {
+        bool tail = (c->flags2 & F2_TLP_NOW) != 0 && choose_tail(e, c, b, &p);
+        bool lost = !tail && (c->flags & F_RESEND) != 0 && choose_lost(e, c, b, &p);
+        bool next = !tail && !lost && (b->lost == 0 || b->frto == 2);
+        if (!tail && !lost && (!next || !choose_next(e, c, &p))) {
+            return false;
+        }
+        probe = false;
+    } else if ((c->flags & F_RESEND) != 0) {
         choose_again(c, &p);
         probe = false;
         if (p.len == 0 && (p.flags & TCP_FIN) == 0) {

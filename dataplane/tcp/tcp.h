@@ -92,6 +92,7 @@ struct tcp_config {
     uint16_t mss;                /* MTU - 40 for IPv4, announced in SYN, RFC 6691 [1460] */
     bool no_timestamps;          /* neither offered nor accepted (RFC 7323) */
     bool no_window_scale;        /* neither offered nor accepted */
+    bool newreno;                /* congestion control: NewReno (RFC 5681) instead of CUBIC */
     bool no_sack;                /* neither offered nor accepted (RFC 2018) */
     bool no_cookies;             /* beyond half_open_max a SYN is dropped instead of answered by a cookie */
     bool cookies_always;         /* every SYN is answered by a cookie: for tests */
@@ -155,10 +156,19 @@ struct tcp_stats {
     uint64_t retransmits;         /* segments sent again */
     uint64_t timeouts;            /* retransmission timers that expired */
     uint64_t fast_recoveries;
-    uint64_t probes;       /* zero-window and keepalive probes sent */
-    uint64_t out_of_order; /* segments kept for later */
-    uint64_t sacks_sent;   /* segments that carried SACK blocks */
-    uint64_t dsacks_sent;  /* of them with a duplicate in the first block (RFC 2883) */
+    uint64_t probes;                     /* zero-window and keepalive probes sent */
+    uint64_t out_of_order;               /* segments kept for later */
+    uint64_t boards_taken, boards_short; /* scoreboards; and where blocks were too few for one */
+    uint64_t sack_rounds;                /* ACKs that reported something new */
+    uint64_t sacks_bad, sacks_forgotten; /* blocks that made no sense; that found no room */
+    uint64_t sack_reneges;               /* time-outs at which a peer had let go of what it reported */
+    uint64_t rack_losses;                /* stretches that RACK found lost */
+    uint64_t reorders;                   /* connections on which reordering was seen */
+    uint64_t tlp_probes, tlp_losses;     /* tail loss probes; and that repaired a loss */
+    uint64_t dsacks;                     /* duplicates reported by peers */
+    uint64_t undone;                     /* reductions taken back */
+    uint64_t sacks_sent;                 /* segments that carried SACK blocks */
+    uint64_t dsacks_sent;                /* of them with a duplicate in the first block (RFC 2883) */
     uint64_t challenge_acks;
     uint64_t fast_path_in; /* segments taken by header prediction */
     uint64_t opened_passive, opened_active;

@@ -39,6 +39,7 @@ void timer_rtt(struct tcp_engine *e, struct tcp_conn *c, uint32_t rtt_us)
         c->srtt_us += c->srtt_us == 0;
     }
     c->backoff = 0;
+    rack_rtt(c, rtt_us);
 }
 
 static void timer_need(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms)
@@ -52,6 +53,7 @@ static void timer_need(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_
 void timer_rtx(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms)
 {
     c->flags |= F_RTX;
+    c->flags2 &= (uint8_t)~F2_PTO;
     c->rtx_at = e->now_ms + after_ms;
     timer_need(e, c, after_ms);
 }
@@ -90,6 +92,14 @@ static void rtx_expired(struct tcp_engine *e, struct tcp_conn *c)
     }
     if (e->now_ms - c->stall_ms >= limit) {
         give_up(e, c);
+        return;
+    }
+    struct board *b = board_of(e, c);
+    if (b != NULL && b->reorder_timer) {
+        recovery_reorder_expired(e, c, b);
+        return;
+    }
+    if ((c->flags2 & F2_PTO) != 0 && rack_probe_expired(e, c)) {
         return;
     }
     c->backoff = (uint8_t)(c->backoff < BACKOFF_MAX ? c->backoff + 1u : BACKOFF_MAX);

@@ -284,6 +284,12 @@ static void check_empty(uint32_t host)
     sums.timeouts += s->timeouts;
     sums.probes += s->probes;
     sums.out_of_order += s->out_of_order;
+    sums.boards += s->boards_taken;
+    sums.rack_losses += s->rack_losses;
+    sums.tlp_probes += s->tlp_probes;
+    sums.tlp_losses += s->tlp_losses;
+    sums.dsacks += s->dsacks;
+    sums.undone += s->undone;
     sums.challenges += s->challenge_acks;
     sums.fast += s->fast_path_in;
     sums.paws += h->counters[WAX_TCP_PAWS];
@@ -374,6 +380,12 @@ static void print_sums(uint64_t runs, uint64_t hash)
         {sums.recoveries, "recoveries"},
         {sums.timeouts, "time-outs"},
         {sums.probes, "probes"},
+        {sums.boards, "scoreboards"},
+        {sums.rack_losses, "RACK losses"},
+        {sums.tlp_probes, "tail probes"},
+        {sums.tlp_losses, "tails repaired"},
+        {sums.dsacks, "D-SACKs"},
+        {sums.undone, "undone"},
         {sums.out_of_order, "out of order"},
         {sums.challenges, "challenges"},
         {sums.paws, "PAWS"},

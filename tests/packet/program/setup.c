@@ -25,6 +25,7 @@
     X(keepalive_probes)                                                                                      \
     X(challenge_ms)                                                                                          \
     X(mss)                                                                                                   \
+    X(newreno)                                                                                               \
     X(no_sack)                                                                                               \
     X(no_timestamps)                                                                                         \
     X(no_window_scale)

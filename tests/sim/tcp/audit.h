@@ -36,7 +36,8 @@ static inline struct tcp_audit tcp_audit_take(const struct tcp_engine *e)
         a.time_wait += c->state == TCP_STATE_TIME_WAIT;
         a.flows += (c->flags & F_FLOW) != 0;
         a.timers += timer_armed(&c->timer);
-        a.blocks += tcp_audit_fifo(e, &c->send) + tcp_audit_fifo(e, &c->receive) + reassembly_count(e, c);
+        a.blocks += tcp_audit_fifo(e, &c->send) + tcp_audit_fifo(e, &c->receive) + reassembly_count(e, c) +
+                    ((c->flags & F_BOARD) != 0);
     }
     for (uint32_t id = e->free_head; id != TCP_NONE && a.free <= e->cfg.conns_max; a.free++) {
         id = e->conns[id].ready_next;
@@ -48,7 +49,8 @@ static inline struct tcp_audit tcp_audit_take(const struct tcp_engine *e)
 }
 
 /*
- * NULL, or what is wrong. The pool of blocks must serve this engine alone, with nothing but queues.
+ * NULL, or what is wrong. The pool of blocks must serve this engine alone, with nothing but queues and
+ * scoreboards.
  */
 static inline const char *tcp_engine_fault(const struct tcp_engine *e)
 {

@@ -118,8 +118,9 @@ void setup_host(uint32_t host)
     h->config.no_timestamps = chance(30);
     h->config.no_window_scale = chance(30);
     h->config.no_sack = chance(20);
+    h->config.newreno = chance(20);
     h->config.blocks_reserve = chance(20) ? 1 : 0;
-    uint32_t blocks = sim.tight ? (uint32_t)draw(24, 100) : BLOCKS_MAX; /* large enough for all */
+    uint32_t blocks = sim.tight ? (uint32_t)draw(16, 64) : BLOCKS_MAX; /* large enough for all */
     size_t pool = pool_bytes(blocks, WAX_BLOCK_BYTES), engine = tcp_engine_bytes(&h->config);
     h->memory = (uint8_t *)malloc(pool + engine);
     struct tcp_env env = {.blocks = &h->blocks, .counters = h->counters};

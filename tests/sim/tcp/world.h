@@ -74,7 +74,8 @@ struct sums {
     struct sim_link_counts link;
     uint64_t kinds[KINDS];
     uint64_t retransmits, recoveries, timeouts, probes, out_of_order, challenges, paws, fast, bytes, aborted,
-        given_up, half_open_full, cookies, blocks_empty, stalled, longest_us;
+        given_up, half_open_full, cookies, blocks_empty, stalled, longest_us, boards, boards_short,
+        rack_losses, tlp_probes, tlp_losses, dsacks, undone;
 };
 
 extern struct sim sim;

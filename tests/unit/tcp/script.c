@@ -18,7 +18,7 @@ uint8_t script_byte(uint64_t position)
 
 void script_start(const struct tcp_config *config)
 {
-    struct tcp_config none = {.conns_max = 16};
+    struct tcp_config none = {.conns_max = 16, .newreno = true};
     config = config != NULL ? config : &none;
     memset(&S, 0, sizeof S);
     size_t blocks = pool_bytes(SCRIPT_BLOCKS, WAX_BLOCK_BYTES);
