@@ -80,6 +80,11 @@ bool audit_check(struct play *p)
                              play_ms(p, p->now_us), wrong);
         }
     }
+    if (e->stats.segments_in != p->injected || e->stats.segments_out != p->built) {
+        return play_fail(p, "the engine counts %llu segments in and %llu out; there were %llu and %llu",
+                         (unsigned long long)e->stats.segments_in, (unsigned long long)e->stats.segments_out,
+                         (unsigned long long)p->injected, (unsigned long long)p->built);
+    }
     if (conns != e->stats.conns || half_open != e->stats.half_open || time_wait != e->stats.time_wait) {
         return play_fail(
             p, "the engine miscounts: %u connections, %u half-open, %u in TIME-WAIT; there are %u, %u, %u",

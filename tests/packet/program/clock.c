@@ -68,6 +68,7 @@ bool play_take(struct play *p, struct sent *sent)
 static bool take_output(struct play *p, const struct tcp_out *o, const uint8_t *bytes)
 {
     struct sent *sent = (struct sent *)malloc(sizeof *sent + o->len);
+    p->built++;
     *sent = (struct sent){.at_us = p->now_us, .len = o->len};
     memcpy(sent->bytes, bytes, o->len);
     enum wax_status status =

@@ -220,6 +220,20 @@ bool play_inject(struct play *p, struct text *t)
     return true;
 }
 
+/* What is dropped is counted, once, under the reason that is told. */
+static bool hand_in(struct play *p, const struct tcp_segment *s, struct tcp_result *r)
+{
+    uint64_t before[WAX_STATUS_COUNT];
+    memcpy(before, p->counters, sizeof before);
+    p->injected++;
+    tcp_input(p->engine, tcp_lookup(p->engine, tcp_hash(p->engine, s), s), s, p->now_us, r);
+    if (r->status != WAX_OK && p->counters[r->status] != before[r->status] + 1) {
+        return play_fail(p, "the engine tells %s and has counted it %d times", wax_status_name(r->status),
+                         (int)(p->counters[r->status] - before[r->status]));
+    }
+    return true;
+}
+
 /* One packet through the parser and the look-up, as a worker does it. */
 bool play_deliver(struct play *p, struct flow *f, const uint8_t *bytes, size_t len, uint8_t ecn)
 {
@@ -239,7 +253,9 @@ bool play_deliver(struct play *p, struct flow *f, const uint8_t *bytes, size_t l
     }
     sound_learn(f, &s);
     struct tcp_result r;
-    tcp_input(p->engine, tcp_lookup(p->engine, tcp_hash(p->engine, &s), &s), &s, p->now_us, &r);
+    if (!hand_in(p, &s, &r)) {
+        return false;
+    }
     bool stale = f->id == TCP_NONE || tcp_generation(p->engine, f->id) != f->generation;
     if (r.id != TCP_NONE && (stale || r.events != 0)) {
         f->id = r.id;

@@ -76,6 +76,7 @@ struct play {
     void *taken; /* chain of blocks that the script holds back */
     uint32_t taken_count;
     uint64_t counters[WAX_STATUS_COUNT];
+    uint64_t injected, built; /* segments given to the engine, and taken from it */
     struct flow flows[PLAY_FLOWS_MAX];
     unsigned flow_count;
     struct flow *flow; /* the current one */
