@@ -44,6 +44,8 @@ static void option(struct options *o, const char *name, const char *value)
         o->local = address(value);
     } else if (strcmp(name, "--peer") == 0) {
         o->peer = address(value);
+    } else if (strcmp(name, "--congestion") == 0) {
+        o->congestion = value;
     } else if (strcmp(name, "--port") == 0) {
         o->port = (uint16_t)number(value, UINT16_MAX);
     } else if (strcmp(name, "--connections") == 0) {
@@ -69,6 +71,7 @@ void options_read(struct options *o, int argc, char **argv)
 {
     *o = (struct options){.port = 5001,
                           .connections = 1,
+                          .congestion = "cubic",
                           .seed = 1,
                           .window_bytes = 256u << 10,
                           .buffer_bytes = 512u << 10,

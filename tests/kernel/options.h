@@ -4,6 +4,7 @@
  *
  *     PEER --server|--client --local ADDRESS --peer ADDRESS [--interface NAME] [--connections N] [--port N]
  *          [--send BYTES] [--receive BYTES] [--seed N] [--window BYTES] [--seconds N]
+ *          [--congestion NAME]
  */
 #ifndef TESTS_KERNEL_OPTIONS_H
 #define TESTS_KERNEL_OPTIONS_H
@@ -19,10 +20,11 @@ struct options {
     uint32_t connections;
     uint64_t send_bytes, receive_bytes; /* of each connection, as the client sees it */
     uint64_t seed;
-    uint32_t window_bytes; /* receive window of each connection */
-    uint32_t buffer_bytes; /* send queue of each */
-    uint32_t seconds;      /* ends without success after so long */
-    bool cookies;          /* of waxwire: every SYN is answered by a cookie */
+    uint32_t window_bytes;  /* receive window of each connection */
+    uint32_t buffer_bytes;  /* send queue of each */
+    uint32_t seconds;       /* ends without success after so long */
+    const char *congestion; /* of the kernel */
+    bool cookies;           /* of waxwire: every SYN is answered by a cookie */
     bool ecn;
 };
 

@@ -151,7 +151,9 @@ static void host_input(uint32_t host, const struct sim_packet *p)
     near_wrap(h, r.id);
     struct end *end = h->users[r.id];
     if (end == NULL && (r.events & TCP_EV_OPENED) != 0) {
-        end = user_accept(h, r.id);
+        const struct tcp_conn *c = &h->e->conns[r.id];
+        end = user_accept(
+            h, r.id, c->rcv_nxt - ((c->flags & F_FIN_TAKEN) != 0) - (uint32_t)r.data.len - c->receive.len);
         if (end == NULL) {
             tcp_abort(h->e, r.id); /* an old duplicate SYN opened it */
             tcp_release(h->e, r.id);

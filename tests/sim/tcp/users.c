@@ -108,14 +108,18 @@ void user_events(struct host *h, struct end *end, uint32_t events)
     }
 }
 
-/* A passive open: which plan is it? */
-struct end *user_accept(struct host *h, uint32_t id)
+/*
+ * A passive open: which plan is it? `first` is the first sequence number of its stream: a delayed segment can
+ * bring back what has ended, by a cookie that is still good, while the next plan opens the same port.
+ */
+struct end *user_accept(struct host *h, uint32_t id, uint32_t first)
 {
     const struct tcp_tuple *t = tcp_peer(h->e, id);
     for (uint32_t i = 0; i < sim.plans_count; i++) {
         struct plan *plan = &sim.plans[i];
         struct end *end = &plan->ends[1];
-        if (plan->port == t->peer_port && plan->started && !plan->ends[0].done && !end->live && !end->done) {
+        if (plan->port == t->peer_port && plan->first == first && plan->started && !plan->ends[0].done &&
+            !end->live && !end->done) {
             end->live = true;
             end->id = id;
             end->action_us = sim.now_us;
@@ -224,6 +228,7 @@ static void plan_start(struct plan *plan)
     }
     plan->started = end->live = true;
     near_wrap(h, end->id);
+    plan->first = h->e->conns[end->id].snd_una + 1;
     end->action_us = sim.now_us;
     h->users[end->id] = end;
 }

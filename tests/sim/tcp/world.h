@@ -44,6 +44,7 @@ struct end {
 struct plan {
     uint64_t start_us;
     uint16_t port;
+    uint32_t first; /* sequence number of the first byte from ends[0] */
     bool started;
     struct end ends[2]; /* 0 opens */
 };
@@ -105,7 +106,7 @@ void setup_host(uint32_t host);
 void setup_plans(void);
 
 /* users.c */
-struct end *user_accept(struct host *h, uint32_t id); /* NULL: nobody waits for it */
+struct end *user_accept(struct host *h, uint32_t id, uint32_t first); /* NULL: nobody waits for it */
 void user_data(struct host *h, struct end *end, struct view data);
 void user_events(struct host *h, struct end *end, uint32_t events);
 uint64_t users_act(void); /* returns when one of them wants to act next */
