@@ -91,6 +91,9 @@ void core_message_commit(struct wax_client *client, size_t len);
  */
 enum wax_status frames_take(struct wax_client *client, struct view frame);
 
+/*
+ * Queue a frame of the client. WAX_OK, or why it could not be.
+ */
 enum wax_status frames_hello(struct wax_client *client);
 enum wax_status frames_ack(struct wax_client *client);
 enum wax_status frames_send(struct wax_client *client, const struct wax_client_message *m, uint64_t id);

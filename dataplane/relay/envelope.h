@@ -114,6 +114,9 @@ struct frame_error {
     struct view text; /* UTF-8, not checked */
 };
 
+/*
+ * Take a frame of the relay apart (clients and generators). WAX_OK, or what is wrong with it.
+ */
 enum wax_status frame_parse_challenge(struct view frame, struct frame_challenge *out);
 enum wax_status frame_parse_welcome(struct view frame, struct frame_welcome *out);
 enum wax_status frame_parse_deliver(struct view frame, struct frame_deliver *out);

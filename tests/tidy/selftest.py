@@ -34,6 +34,7 @@ CASES = [
     ("pure-calls", "dataplane/tcp/a.c", "#include <stdio.h>\nvoid f(void)\n{\n    printf(\"x\");\n}\n", 2),
     ("pure-calls", "dataplane/ws/a.c", "void f(void)\n{\n    t = time(NULL);\n}\n", 1),
     ("pure-calls", "dataplane/ws/a.c", "/* malloc( */ void f(void)\n{\n    a->free(x);\n    s = \"time(1)\";\n    pool_free(x);\n}\n", 0),
+    ("pure-calls", "dataplane/tls/a.c", "enum e f(void)\n{\n    p = malloc(3);\n}\n", 1),
     ("pure-calls", "dataplane/worker/a.c", "void f(void)\n{\n    p = malloc(3);\n}\n", 0),
     ("pure-globals", "dataplane/base/a.c", "static int count;\n", 1),
     ("pure-globals", "dataplane/base/a.c", "const char *name = \"x\";\n", 1),

@@ -56,7 +56,7 @@ def tokens(text):
 def is_function(head):
     """Whether tokens before a brace are those of a function's definition."""
     words = [token for token, _ in head]
-    if "(" not in words or "=" in words or words[0] in ("typedef", "enum"):
+    if "(" not in words or "=" in words or words[0] == "typedef":
         return False
     before = words[: words.index("(")]
     return len(before) >= 2 and before[-1].isidentifier() and before[0] not in ("_Static_assert", "static_assert")
