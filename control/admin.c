@@ -17,6 +17,8 @@ struct client {
     bool closing;
     char request[ADMIN_REQUEST_BYTES];
     size_t request_len;
+    struct intake_order order;
+    bool waiting; /* for the order to be done */
     char *reply;
     size_t reply_len, reply_sent;
 };
@@ -43,6 +45,8 @@ static void client_close(struct client *client)
     if (client->closing)
         return;
     client->closing = true;
+    if (client->waiting)
+        intake_forget(client->admin->sources.intake, &client->order);
     loop_cancel(client->admin->loop, &client->op);
 }
 
@@ -74,20 +78,46 @@ static void client_send(struct client *client)
     client->reply = NULL;
 }
 
+static void client_reply(struct client *client, char *reply)
+{
+    client->reply = reply;
+    client->reply_len = strlen(reply);
+    client->reply_sent = 0;
+    client_send(client);
+}
+
+/* Answer a request, or begin what will be answered later. */
+static void client_ask(struct client *client, const char *request, size_t len)
+{
+    struct admin_sources *sources = &client->admin->sources;
+    if (admin_is(request, len, "tls-reload")) {
+        client->waiting = true;
+        intake_reload(sources->intake, &client->order);
+    } else {
+        client_reply(client, admin_reply(sources, request, len, wall_ms()));
+    }
+}
+
 /* Answer the requests that are whole, one after the other. */
 static void client_answer(struct client *client)
 {
     char *end;
-    while (client->reply == NULL && !client->closing &&
+    while (client->reply == NULL && !client->waiting && !client->closing &&
            (end = memchr(client->request, '\n', client->request_len)) != NULL) {
+        char request[ADMIN_REQUEST_BYTES];
         size_t len = (size_t)(end - client->request);
-        client->reply = admin_reply(&client->admin->sources, client->request, len, wall_ms());
-        client->reply_len = strlen(client->reply);
-        client->reply_sent = 0;
+        memcpy(request, client->request, len);
         client->request_len -= len + 1;
         memmove(client->request, end + 1, client->request_len);
-        client_send(client);
+        client_ask(client, request, len);
     }
+}
+
+static void client_order_done(struct intake_order *order, enum wax_status status, const char *text)
+{
+    struct client *client = (struct client *)(void *)((char *)order - offsetof(struct client, order));
+    client->waiting = false;
+    client_reply(client, admin_order_reply(status, text, wall_ms()));
 }
 
 static void client_read(struct client *client)
@@ -95,7 +125,7 @@ static void client_read(struct client *client)
     for (;;) {
         size_t room = sizeof client->request - client->request_len;
         if (room == 0) {
-            if (client->reply == NULL) /* a line without an end */
+            if (client->reply == NULL && !client->waiting) /* a line without an end */
                 client_close(client);
             return;
         }
@@ -140,6 +170,7 @@ static void client_new(struct admin *admin, int fd)
         if (client == NULL)
             abort();
         client->op.done = client_event;
+        client->order.done = client_order_done;
         client->admin = admin;
         client->fd = fd;
         admin->client[i] = client;

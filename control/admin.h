@@ -2,6 +2,7 @@
 /*
  * The admin socket: a line of JSON is asked, a line of JSON is answered.
  *   {"command": "status" | "workers" | "sessions" | "counters", "limit": N}
+ *   {"command": "tls-reload"}: the data plane reads its certificates anew; answered when it has
  * An error is answered with {"error": "..."}.
  */
 #ifndef CONTROL_ADMIN_H
@@ -15,7 +16,7 @@
 
 /* What an answer can tell of. */
 struct admin_sources {
-    const struct intake *intake;
+    struct intake *intake;
     const struct mailboxes *mailboxes;
     const struct directory *directory;
     const struct session_table *sessions;
@@ -27,6 +28,12 @@ struct admin_sources {
  * the caller frees.
  */
 char *admin_reply(const struct admin_sources *sources, const char *request, size_t len, uint64_t now_ms);
+
+/* Is a request of that command? For those that admin_reply can't answer at once. */
+bool admin_is(const char *request, size_t len, const char *command);
+
+/* The answer when an order has been done, or not. As admin_reply. */
+char *admin_order_reply(enum wax_status status, const char *text, uint64_t now_ms);
 
 struct admin;
 

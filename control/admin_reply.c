@@ -235,25 +235,58 @@ static struct json_object *answer(const struct admin_sources *sources, struct js
         reply_counters(sources, reply);
     else
         add_text(reply, "error",
-                 "a request is {\"command\": \"status\" | \"workers\" | \"sessions\" | \"counters\"}");
+                 "a request is {\"command\": \"status\" | \"workers\" | \"sessions\" | \"counters\" | "
+                 "\"tls-reload\"}");
     return reply;
 }
 
-char *admin_reply(const struct admin_sources *sources, const char *request, size_t len, uint64_t now_ms)
+static char *text_of(struct json_object *reply)
+{
+    size_t len;
+    const char *text = json_object_to_json_string_length(reply, JSON_C_TO_STRING_PLAIN, &len);
+    char *out = malloc(len + 2);
+    if (out == NULL)
+        abort();
+    memcpy(out, text, len);
+    memcpy(out + len, "\n", 2);
+    json_object_put(reply);
+    return out;
+}
+
+static struct json_object *parse(const char *request, size_t len)
 {
     struct json_tokener *tokener = json_tokener_new_ex(8);
     struct json_object *parsed =
         len <= ADMIN_REQUEST_BYTES ? json_tokener_parse_ex(tokener, request, (int)len) : NULL;
-    struct json_object *reply = answer(sources, parsed, now_ms);
-    size_t text_len;
-    const char *text = json_object_to_json_string_length(reply, JSON_C_TO_STRING_PLAIN, &text_len);
-    char *out = malloc(text_len + 2);
-    if (out == NULL)
-        abort();
-    memcpy(out, text, text_len);
-    memcpy(out + text_len, "\n", 2);
-    json_object_put(reply);
-    json_object_put(parsed);
     json_tokener_free(tokener);
-    return out;
+    return parsed;
+}
+
+bool admin_is(const char *request, size_t len, const char *command)
+{
+    struct json_object *parsed = parse(request, len), *value;
+    bool is = json_object_is_type(parsed, json_type_object) &&
+              json_object_object_get_ex(parsed, "command", &value) &&
+              json_object_is_type(value, json_type_string) &&
+              strcmp(json_object_get_string(value), command) == 0;
+    json_object_put(parsed);
+    return is;
+}
+
+char *admin_order_reply(enum wax_status status, const char *text, uint64_t now_ms)
+{
+    struct json_object *reply = json_object_new_object();
+    add_u(reply, "now_ms", now_ms);
+    json_object_object_add(reply, "done", json_object_new_boolean(status == WAX_OK));
+    add_text(reply, "status", wax_status_name(status));
+    add_text(reply, "text", text);
+    return text_of(reply);
+}
+
+char *admin_reply(const struct admin_sources *sources, const char *request, size_t len, uint64_t now_ms)
+{
+    struct json_object *parsed = parse(request, len);
+    struct json_object *reply = answer(sources, parsed, now_ms);
+    json_object_put(parsed);
+    return text_of(reply);
 }

@@ -27,7 +27,11 @@ void config_defaults(struct wax_config *config)
     config->listener[0] = (struct config_listener){.port = 443, .tls = true};
     config->connections_max = 16384;
     config->half_open_max = 4096;
+    config->tls.tickets = 1;
+    config->tls.ticket_key_s = 28800;
     config->handshakes_max = 512;
+    config->handshakes_waiting_max = 4096;
+    config->handshakes_per_address_max = 128;
     config->blocks = 32768;
     config->messages = 32768;
     config->recipients = 65536;
@@ -219,6 +223,8 @@ static enum wax_status take_section_key(struct loading *l, const char *key, yaml
     const struct config_field *fields = config_fields(&count);
     if (strcmp(section, "dataplane") == 0 && strcmp(key, "cores") == 0)
         return entry_cores(l, value);
+    if (strcmp(section, "tls") == 0 && strcmp(key, "certificates") == 0)
+        return entry_certificates(l, value);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(fields[i].section, section) == 0 && strcmp(fields[i].key, key) == 0)
             return take_field(l, &fields[i], value);

@@ -49,8 +49,20 @@ static enum wax_status check_listeners(const struct wax_config *config, struct c
         }
         tls = tls || config->listener[i].tls;
     }
-    if (tls && (config->tls_certificate[0] == '\0' || config->tls_key[0] == '\0'))
+    if (tls && config->tls.certificate[0] == '\0' && config->tls.identity_count == 0)
         return refuse(error, "a TLS listener needs tls.certificate and tls.key");
+    return WAX_OK;
+}
+
+static enum wax_status check_tls(const struct config_tls *tls, struct config_error *error)
+{
+    if ((tls->certificate[0] == '\0') != (tls->key[0] == '\0'))
+        return refuse(error, "tls.certificate and tls.key need each other");
+    for (uint32_t i = 0; i < tls->identity_count; i++)
+        if (tls->identity[i].certificate[0] == '\0' || tls->identity[i].key[0] == '\0')
+            return refuse(error, "an entry of tls.certificates needs certificate and key");
+    if (tls->client_certificates != CONFIG_CLIENT_CERTIFICATES_OFF && tls->client_ca[0] == '\0')
+        return refuse(error, "tls.client_certificates needs tls.client_ca");
     return WAX_OK;
 }
 
@@ -100,5 +112,7 @@ enum wax_status config_check(const struct wax_config *config, struct config_erro
     if (config->half_open_max > config->connections_max)
         return refuse(error, "limits.half_open is above limits.connections");
     status = check_dpdk(config, error);
+    if (status == WAX_OK)
+        status = check_tls(&config->tls, error);
     return status == WAX_OK ? check_listeners(config, error) : status;
 }

@@ -65,6 +65,18 @@ static void put_cores(struct sink *sink, const struct wax_config *config)
     put(sink, "]\n");
 }
 
+static void put_certificates(struct sink *sink, const struct config_tls *tls)
+{
+    put(sink, tls->identity_count == 0 ? "  certificates: []\n" : "  certificates:\n");
+    for (uint32_t i = 0; i < tls->identity_count; i++) {
+        put(sink, "    - certificate: ");
+        put_text(sink, tls->identity[i].certificate);
+        put(sink, "\n      key: ");
+        put_text(sink, tls->identity[i].key);
+        put(sink, "\n");
+    }
+}
+
 static void put_port(struct sink *sink, const struct config_port *port)
 {
     static const uint8_t zero[16];
@@ -99,6 +111,8 @@ size_t config_dump(const struct wax_config *config, char *text, size_t room)
             put(&sink, "%s:\n", section);
             if (strcmp(section, "dataplane") == 0)
                 put_cores(&sink, config);
+            if (strcmp(section, "tls") == 0)
+                put_certificates(&sink, &config->tls);
         }
         put_field(&sink, config, &fields[i]);
     }

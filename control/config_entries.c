@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The lists of the configuration: cores, ports, listeners. */
+/* The lists of the configuration: cores, ports, listeners, certificates. */
 #include "config_load.h"
 
 #include <stdio.h>
@@ -96,4 +96,29 @@ enum wax_status entry_listener_key(struct loading *l, const char *key, yaml_node
     if (strcmp(key, "tls") == 0)
         return loading_bool(l, key, value, &listener->tls);
     return loading_refuse(l, value, WAX_CONFIG_KEY, "unknown key '%.60s' of a listener", key);
+}
+
+static enum wax_status certificate_key(struct loading *l, const char *key, yaml_node_t *value, void *entry)
+{
+    struct config_identity *identity = entry;
+    const char *reason = "";
+    struct view text;
+    bool certificate = strcmp(key, "certificate") == 0;
+    if (!certificate && strcmp(key, "key") != 0)
+        return loading_refuse(l, value, WAX_CONFIG_KEY, "unknown key '%.60s' of a certificate", key);
+    enum wax_status status = loading_scalar(l, key, value, &text);
+    if (status != WAX_OK)
+        return status;
+    char *out = certificate ? identity->certificate : identity->key;
+    return config_value_text(text, out, CONFIG_PATH_BYTES, &reason)
+               ? WAX_OK
+               : loading_bad_value(l, key, value, reason);
+}
+
+enum wax_status entry_certificates(struct loading *l, yaml_node_t *node)
+{
+    static const struct config_identity fresh;
+    struct config_tls *tls = &l->config->tls;
+    return loading_list(l, "certificates", node, certificate_key, tls->identity, &fresh, sizeof fresh,
+                        WAX_CERTIFICATES_MAX - 1u, &tls->identity_count);
 }

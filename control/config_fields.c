@@ -8,6 +8,7 @@ static const char *const idle_names[] = {"balanced", "performance", NULL};
 static const char *const hugepages_names[] = {"auto", "on", "off", NULL};
 static const char *const switch_names[] = {"off", "on", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
+static const char *const client_certificates_names[] = {"off", "optional", "required", NULL};
 static const char *const format_names[] = {"logfmt", "json", NULL};
 const char *const config_port_kinds[] = {"afxdp", "afpacket", "tap", "memif", "pci", NULL};
 
@@ -44,11 +45,17 @@ static const struct config_field fields[] = {
     SWITCH("dataplane", "telemetry", telemetry, switch_names),
     SWITCH("dataplane", "capture", capture, switch_names),
     NUMBER("dataplane", "burst", burst, 1, WAX_BURST_MAX),
-    TEXT("tls", "certificate", tls_certificate),
-    TEXT("tls", "key", tls_key),
+    TEXT("tls", "certificate", tls.certificate),
+    TEXT("tls", "key", tls.key),
+    CHOICE("tls", "client_certificates", tls.client_certificates, client_certificates_names),
+    TEXT("tls", "client_ca", tls.client_ca),
+    NUMBER("tls", "tickets", tls.tickets, 0, WAX_TICKETS_MAX),
+    NUMBER("tls", "ticket_key_s", tls.ticket_key_s, WAX_TICKET_KEY_S_MIN, WAX_TICKET_KEY_S_MAX),
     NUMBER("limits", "connections", connections_max, 1, 1u << 22),
     NUMBER("limits", "half_open", half_open_max, 1, 1u << 22),
     NUMBER("limits", "handshakes", handshakes_max, 1, 1u << 16),
+    NUMBER("limits", "handshakes_waiting", handshakes_waiting_max, 1, 1u << 20),
+    NUMBER("limits", "handshakes_per_address", handshakes_per_address_max, 1, 1u << 16),
     NUMBER("limits", "blocks", blocks, 64, 1u << 26),
     NUMBER("limits", "messages", messages, 64, 1u << 26),
     NUMBER("limits", "recipients", recipients, 16, 1u << 26),

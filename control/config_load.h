@@ -50,6 +50,9 @@ enum wax_status loading_list(struct loading *l, const char *name, yaml_node_t *n
 /* The list of cores. */
 enum wax_status entry_cores(struct loading *l, yaml_node_t *node);
 
+/* The list of certificates. */
+enum wax_status entry_certificates(struct loading *l, yaml_node_t *node);
+
 /* A key of a port (`entry` is a struct config_port) and of a listener (struct config_listener). */
 entry_take entry_port_key, entry_listener_key;
 

@@ -11,6 +11,7 @@
 #include "loop.h"
 #include "mailbox.h"
 #include "session_table.h"
+#include "ticket_keys.h"
 #include "waxwire/journal.h"
 
 struct intake;
@@ -59,6 +60,21 @@ bool intake_turn(struct intake *intake, uint64_t now_ms);
 bool intake_sleep(struct intake *intake, bool *short_sleep);
 /* The sleep is over: the data plane need not kick. */
 void intake_wake(struct intake *intake);
+
+/* The keys of session tickets, now and whenever they change: sent to each data plane. They stay the caller's.
+ */
+void intake_tickets(struct intake *intake, const struct ticket_keys *keys);
+
+/* An order that waits for its report. */
+struct intake_order {
+    /* Called once: what the data plane made of it, and words for the operator. */
+    void (*done)(struct intake_order *order, enum wax_status status, const char *text);
+};
+
+/* Let the data plane read its certificates anew. One that still waits is answered with EXISTS. */
+void intake_reload(struct intake *intake, struct intake_order *order);
+/* Nobody waits for it any more: `done` will not be called. */
+void intake_forget(struct intake *intake, struct intake_order *order);
 
 /* What there is to tell an operator; `view` is filled. */
 void intake_look(const struct intake *intake, struct intake_view *view);

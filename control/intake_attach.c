@@ -40,6 +40,7 @@ void intake_detach(struct intake *intake, const char *why)
         attachment_unmap(intake->attachment);
         intake->attachment = NULL;
         intake->view.attached = false;
+        intake_order_lost(intake);
     }
     if (intake->offered != NULL) {
         attachment_unmap(intake->offered);
@@ -96,6 +97,7 @@ static void epoch_granted(void *ctx, enum wax_status status, uint64_t epoch)
     intake->view.since_ms = intake->now_ms;
     intake->view.attachments++;
     grant(intake->caller->fd, WAX_OK, directory_relay(intake->directory), epoch);
+    intake_send_keys(intake);
     journal_say(intake->journal, CONFIG_LEVEL_INFO, "intake", "data plane attached",
                 J_I("pid", intake->offer.pid), J_U("epoch", epoch), J_U("workers", intake->view.workers));
 }
@@ -182,7 +184,10 @@ static void caller_event(struct loop_op *op, int32_t result, bool more)
     struct caller *caller = (struct caller *)(void *)op;
     struct intake *intake = caller->intake;
     if (!caller->closing) {
-        if (intake->caller == caller)
+        bool said = result > 0 && (result & POLLIN) != 0 && (result & (POLLHUP | POLLERR)) == 0;
+        if (intake->caller == caller && intake->attachment != NULL && said && intake_take_report(intake))
+            ; /* it lives on */
+        else if (intake->caller == caller)
             intake_detach(intake,
                           (result & (POLLHUP | POLLERR)) != 0 ? "it has gone" : "it spoke out of turn");
         else if (result > 0 && (result & POLLIN) != 0)

@@ -42,6 +42,9 @@ struct intake {
         int fd;
         struct loop *loop;
     } * kick_op;
+    const struct ticket_keys *ticket_keys;
+    struct intake_order *order; /* that waits for its report */
+    uint64_t order_tag;
     uint32_t serial;  /* of the attachment: old logins are not answered to a new one */
     uint64_t blocked; /* workers whose oldest record finds no room in the store now */
     uint64_t now_ms;
@@ -51,5 +54,14 @@ struct intake {
 
 /* Let the data plane go, whether it is attached or only offers; `why` is for the journal. */
 void intake_detach(struct intake *intake, const char *why);
+
+/* ---- intake_order.c ---- */
+
+/* Send the keys of session tickets to the one that has just attached. */
+void intake_send_keys(struct intake *intake);
+/* Take the reports that have come on the socket. False when one makes no sense, or no more will come. */
+bool intake_take_report(struct intake *intake);
+/* The data plane has gone: no report will come. */
+void intake_order_lost(struct intake *intake);
 
 #endif

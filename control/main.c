@@ -30,6 +30,7 @@ struct control {
     struct mailboxes *mailboxes;
     struct intake *intake;
     struct admin *admin;
+    struct ticket_keys ticket_keys;
     struct loop_op signal_op;
     int signals;
     uint64_t started_ms;
@@ -126,6 +127,7 @@ static void directory_ready(void *ctx, enum wax_status status)
         .socket = control->config.control_socket,
     };
     control->intake = intake_new(&intake);
+    intake_tickets(control->intake, &control->ticket_keys);
     struct mailbox_port port = intake_port(control->intake);
     port.ready = port_ready;
     port.failed = port_failed;
@@ -189,6 +191,8 @@ static void turn(struct control *control)
         return;
     }
     mailboxes_clock(control->mailboxes, now_ms);
+    if (ticket_keys_turn(&control->ticket_keys, now_ms))
+        intake_tickets(control->intake, &control->ticket_keys);
     bool more = intake_turn(control->intake, now_ms);
     bool waiting = mailboxes_pump(control->mailboxes);
     mailboxes_flush(control->mailboxes);
@@ -232,6 +236,7 @@ static void end(struct control *control)
         directory_free(control->directory);
     if (control->sessions != NULL)
         session_table_free(control->sessions);
+    ticket_keys_end(&control->ticket_keys);
     loop_free(control->loop);
     close(control->signals);
 }
@@ -322,6 +327,9 @@ int main(int argc, char **argv)
         return 1;
     the_control = &control;
     control.started_ms = wall_ms();
+    if (!ticket_keys_init(&control.ticket_keys, control.config.tls.ticket_key_s))
+        return 1;
+    ticket_keys_turn(&control.ticket_keys, control.started_ms);
     journal_init(&control.journal, STDERR_FILENO, "control", control.config.log_level,
                  control.config.log_json);
     if (!begin(&control))

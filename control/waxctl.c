@@ -16,11 +16,12 @@
 #include "waxwire/config.h"
 #include "waxwire/metrics.h"
 
-enum { EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
+enum { EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
 
 struct options {
     const char *socket;
     const char *command;
+    const char *what; /* of `tls` */
     bool json;
     uint32_t interval_ms;
     uint32_t limit;
@@ -294,6 +295,18 @@ static void show_counters(const struct options *options)
     json_object_put(reply);
 }
 
+/* Exits with 1 when the old certificates stay. */
+static void show_tls_reload(const struct options *options)
+{
+    struct json_object *reply = ask_object(options, "tls-reload");
+    bool done = get_bool(reply, "done");
+    fprintf(done ? stdout : stderr, "%s%s\n",
+            done ? "" : "waxctl: the certificates stay as they were: ", get_text(reply, "text"));
+    json_object_put(reply);
+    if (!done)
+        exit(EXIT_NOT_DONE);
+}
+
 static void usage(FILE *out)
 {
     fputs("usage: waxctl [options] COMMAND\n"
@@ -302,6 +315,8 @@ static void usage(FILE *out)
           "  workers    what each worker does, in rates over an interval\n"
           "  sessions   who is connected\n"
           "  counters   all counters, and everything that was refused or went wrong\n"
+          "  tls reload  read certificates and keys anew; sessions go on, and the old ones stay when\n"
+          "             anything is wrong with the new\n"
           "\n"
           "  --socket PATH    the admin socket (default: that of the configuration)\n"
           "  --config FILE    read the socket's path from a configuration file\n"
@@ -311,7 +326,7 @@ static void usage(FILE *out)
           "  --help           this text\n"
           "  --version        the version\n"
           "\n"
-          "Exit: 0, 2 usage, 3 the control plane does not answer.\n",
+          "Exit: 0, 1 not done, 2 usage, 3 the control plane does not answer.\n",
           out);
 }
 
@@ -352,6 +367,8 @@ static void arguments(int argc, char **argv, struct options *options, struct wax
             }
         } else if (argv[i][0] != '-' && options->command == NULL) {
             options->command = argv[i];
+        } else if (argv[i][0] != '-' && options->what == NULL && strcmp(options->command, "tls") == 0) {
+            options->what = argv[i];
         } else {
             fprintf(stderr, "waxctl: unknown argument '%s'\n", argv[i]);
             exit(EXIT_USAGE);
@@ -369,18 +386,25 @@ int main(int argc, char **argv)
     } commands[] = {{"status", show_status},
                     {"workers", show_workers},
                     {"sessions", show_sessions},
-                    {"counters", show_counters}};
+                    {"counters", show_counters},
+                    {"tls-reload", show_tls_reload}};
     static struct wax_config config;
     struct options options = {.interval_ms = 1000, .limit = 1000};
     config_defaults(&config);
     arguments(argc, argv, &options, &config);
+    if (options.command != NULL && strcmp(options.command, "tls") == 0)
+        options.command =
+            options.what != NULL && strcmp(options.what, "reload") == 0 ? "tls-reload" : "tls …";
     for (size_t i = 0; options.command != NULL && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(options.command, commands[i].name) != 0)
             continue;
         if (options.json) {
             char *text = ask(&options, options.command);
+            bool done = strstr(text, "\"done\":false") == NULL;
             fputs(text, stdout);
             free(text);
+            if (!done)
+                return EXIT_NOT_DONE;
         } else {
             commands[i].show(&options);
         }

@@ -30,6 +30,11 @@ const struct aead *aead_for_suite(uint16_t suite)
     return NULL;
 }
 
+bool crypto_has_aes(void)
+{
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+}
+
 enum wax_status crypto_init(void)
 {
     if (sodium_init() < 0)

@@ -53,6 +53,11 @@ struct aead {
 enum wax_status crypto_init(void);
 
 /*
+ * Whether the CPU has instructions for AES and its GCM: then AES-128-GCM is the cheapest suite.
+ */
+bool crypto_has_aes(void);
+
+/*
  * The fastest backend on this machine for a cipher suite, or NULL when there is none. Thread-safe.
  */
 const struct aead *aead_for_suite(uint16_t suite);

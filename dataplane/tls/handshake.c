@@ -19,6 +19,7 @@
 static const char binding_label[] = "EXPORTER-waxwire-v1";
 
 struct tls_shake {
+    struct tls_context *ctx;
     SSL *ssl;
     BIO *in, *out; /* owned by ssl */
     bool client;
@@ -51,6 +52,8 @@ static struct tls_shake *shake_new(struct tls_context *ctx)
         free(shake);
         return NULL;
     }
+    context_hold(ctx);
+    shake->ctx = ctx;
     BIO_set_mem_eof_return(shake->in, -1);
     SSL_set_bio(shake->ssl, shake->in, shake->out);
     return shake;
@@ -95,9 +98,16 @@ void tls_shake_free(struct tls_shake *shake)
 {
     if (shake == NULL)
         return;
+    struct tls_context *ctx = shake->ctx;
     SSL_free(shake->ssl);
     OPENSSL_cleanse(shake, sizeof *shake);
     free(shake);
+    tls_context_free(ctx);
+}
+
+const struct tls_context *shake_context(const struct tls_shake *shake)
+{
+    return shake->ctx;
 }
 
 const char *tls_shake_reason(const struct tls_shake *shake)

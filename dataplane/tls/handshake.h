@@ -9,7 +9,7 @@
 
 #include "tls/keys.h"
 
-struct tls_context; /* certificate and settings; shared by threads; immutable after creation */
+struct tls_context; /* certificates and settings (a server's: server.h); shared by threads; immutable */
 struct tls_shake;   /* one handshake under way; used by one thread at a time */
 
 /* Room in `out` that takes any answer in one call with usual certificates. */
@@ -19,27 +19,18 @@ struct tls_shake;   /* one handshake under way; used by one thread at a time */
 #define TLS_SHAKE_CLIENT_BYTES_MAX (128u << 10)
 
 /*
- * A server's context from PEM files (the certificate file holds the chain, leaf first).
- * WAX_OK, or WAX_TLS_CERTIFICATE (files missing, broken or not belonging together), WAX_TLS_SUITE,
- * WAX_NO_MEMORY.
- */
-enum wax_status tls_context_create(struct tls_context **out, const char *cert_file, const char *key_file);
-
-/*
  * A client's context. `ca_file` is a PEM file of trusted roots; NULL trusts any certificate (test rigs).
  */
 enum wax_status tls_context_create_client(struct tls_context **out, const char *ca_file);
 
 /*
- * How many session tickets a server sends after a full handshake (1 by default, 0 to 4).
+ * Gives a context of either role back; NULL is allowed. Handshakes under way keep theirs until they end, so a
+ * context can be replaced by another at any time.
  */
-void tls_context_set_tickets(struct tls_context *ctx, unsigned tickets);
-
-/* Frees a context of either role, after its last handshake; NULL is allowed. */
 void tls_context_free(struct tls_context *ctx);
 
 /*
- * Begins a handshake as the server; NULL without memory. The context must outlive it.
+ * Begins a handshake as the server; NULL without memory.
  */
 struct tls_shake *tls_shake_new(struct tls_context *ctx);
 

@@ -14,7 +14,7 @@
 static void tell(struct channel_link *link, enum channel_event event, enum wax_status status)
 {
     if (link->event != NULL)
-        link->event(link->event_ctx, event, link->epoch, status);
+        link->event(link->ctx, event, link->epoch, status);
 }
 
 static void attachment_free(struct attachment *a)
@@ -172,12 +172,40 @@ static void retire(struct channel_link *link, struct attachment *a)
     shutdown(a->socket, SHUT_RDWR); /* its end is how the other side learns of it */
 }
 
-/* The other side is gone when its socket has ended; nothing is ever said on it after the grant. */
-static bool socket_ended(int s)
+static bool order_sound(const struct channel_order *order, size_t bytes)
 {
-    uint8_t ignored[64];
-    ssize_t n = recv(s, ignored, sizeof ignored, MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    return bytes >= sizeof *order && order->magic == CHANNEL_MAGIC && order->keys <= WAX_TICKET_KEYS_MAX &&
+           bytes == sizeof *order + order->keys * sizeof order->key[0] &&
+           (order->kind == CHANNEL_ORDER_TLS_RELOAD ||
+            (order->kind == CHANNEL_ORDER_TICKET_KEYS && order->keys != 0));
+}
+
+static void order_do(struct channel_link *link, int s, const struct channel_order *order)
+{
+    struct channel_report report = {.magic = CHANNEL_MAGIC, .tag = order->tag};
+    if (link->order != NULL)
+        link->order(link->ctx, order, &report);
+    if (order->kind != CHANNEL_ORDER_TLS_RELOAD)
+        return;
+    ssize_t sent = send(s, &report, sizeof report, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent; /* who is gone is noticed by the socket's end */
+}
+
+/* Takes what the other side has said. False when it is gone (its socket has ended), or said nonsense. */
+static bool socket_take(struct channel_link *link, int s)
+{
+    union {
+        struct channel_order order;
+        uint8_t bytes[CHANNEL_ORDER_BYTES_MAX];
+    } said;
+    ssize_t n = recv(s, &said, sizeof said, MSG_DONTWAIT | MSG_TRUNC);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    bool sound = n > 0 && (size_t)n <= sizeof said && order_sound(&said.order, (size_t)n);
+    if (sound)
+        order_do(link, s, &said.order);
+    explicit_bzero(&said, sizeof said);
+    return sound;
 }
 
 static void wake_clear(struct channel_link *link)
@@ -191,7 +219,7 @@ static void wake_clear(struct channel_link *link)
 static void watch(struct channel_link *link, struct attachment *a)
 {
     while (!atomic_load(&link->stop) && atomic_load(&link->broken) != a) {
-        if (socket_wait(link, a->socket, 1000) && socket_ended(a->socket))
+        if (socket_wait(link, a->socket, 1000) && !socket_take(link, a->socket))
             break;
         wake_clear(link);
         retired_free(link, false);
@@ -239,10 +267,11 @@ static void *keep(void *arg)
     return NULL;
 }
 
-enum wax_status channel_start(struct channel_link *link, const char *path, uint32_t workers,
-                              void (*event)(void *ctx, enum channel_event event, uint64_t epoch,
-                                            enum wax_status status),
-                              void *ctx)
+enum wax_status
+channel_start(struct channel_link *link, const char *path, uint32_t workers,
+              void (*event)(void *ctx, enum channel_event event, uint64_t epoch, enum wax_status status),
+              void (*order)(void *ctx, const struct channel_order *order, struct channel_report *report),
+              void *ctx)
 {
     memset(link, 0, sizeof *link);
     size_t room = sizeof link->path < sizeof(((struct sockaddr_un *)0)->sun_path)
@@ -253,7 +282,8 @@ enum wax_status channel_start(struct channel_link *link, const char *path, uint3
     memcpy(link->path, path, strlen(path) + 1);
     link->workers = workers;
     link->event = event;
-    link->event_ctx = ctx;
+    link->order = order;
+    link->ctx = ctx;
     link->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (link->wake < 0)
         return WAX_NO_MEMORY;

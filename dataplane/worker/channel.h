@@ -52,7 +52,9 @@ struct channel_link {
     struct attachment *retired; /* waiting for workers to let go */
     /* Told of changes, on the thread of the link; may be NULL. */
     void (*event)(void *ctx, enum channel_event event, uint64_t epoch, enum wax_status status);
-    void *event_ctx;
+    /* An order of the control plane, sound and of a known kind; fills status and text of the report. */
+    void (*order)(void *ctx, const struct channel_order *order, struct channel_report *report);
+    void *ctx; /* of both */
 };
 
 /*
@@ -60,10 +62,11 @@ struct channel_link {
  * made before this returns, so that a refusal can be seen at once in channel_refused. WAX_OK, or
  * WAX_NO_MEMORY (no descriptor or thread to be had), WAX_BAD_ARGUMENT (path too long).
  */
-enum wax_status channel_start(struct channel_link *link, const char *path, uint32_t workers,
-                              void (*event)(void *ctx, enum channel_event event, uint64_t epoch,
-                                            enum wax_status status),
-                              void *ctx);
+enum wax_status
+channel_start(struct channel_link *link, const char *path, uint32_t workers,
+              void (*event)(void *ctx, enum channel_event event, uint64_t epoch, enum wax_status status),
+              void (*order)(void *ctx, const struct channel_order *order, struct channel_report *report),
+              void *ctx);
 
 /* WAX_OK, or why the control plane has refused this data plane for good (the thread has ended). */
 enum wax_status channel_refused(struct channel_link *link);

@@ -17,7 +17,8 @@ static size_t ring_room_bytes(uint32_t slots)
 }
 
 enum wax_status jobs_init(struct jobs *jobs, uint32_t workers, uint32_t threads, uint32_t slots,
-                          void (*run)(struct job *job, struct tls_context *context))
+                          void (*run)(struct job *job, struct tls_context *context),
+                          void (*discard)(struct tls_context *context))
 {
     memset(jobs, 0, sizeof *jobs);
     if (workers == 0 || workers > WAX_WORKERS_MAX || threads == 0 || threads > WAX_HANDSHAKE_THREADS_MAX)
@@ -25,6 +26,7 @@ enum wax_status jobs_init(struct jobs *jobs, uint32_t workers, uint32_t threads,
     jobs->workers = workers;
     jobs->threads = threads;
     jobs->run = run;
+    jobs->discard = discard;
     size_t each = ring_room_bytes(slots), count = (size_t)2 * workers * threads;
     jobs->memory = aligned_alloc(RING_APART, each * count);
     if (jobs->memory == NULL)
@@ -49,10 +51,26 @@ enum wax_status jobs_init(struct jobs *jobs, uint32_t workers, uint32_t threads,
     return WAX_OK;
 }
 
+static void context_discard(struct jobs *jobs, struct tls_context *context)
+{
+    if (context != NULL && jobs->discard != NULL)
+        jobs->discard(context);
+}
+
+static void context_take(struct jobs_thread *thread)
+{
+    if (atomic_load_explicit(&thread->fresh, memory_order_relaxed) == NULL)
+        return;
+    struct tls_context *old = thread->context;
+    thread->context = atomic_exchange(&thread->fresh, NULL);
+    context_discard(thread->jobs, old);
+}
+
 /* One job of each worker in turn, so that none waits behind another's storm. Returns how many were done. */
 static uint32_t serve(struct jobs_thread *thread)
 {
     uint32_t done = 0;
+    context_take(thread);
     for (uint32_t w = 0; w < thread->jobs->workers; w++) {
         struct job **in = ring_front(thread->in[w], 0), **out = ring_peek_slot(thread->out[w], 0);
         if (in == NULL || out == NULL)
@@ -72,7 +90,7 @@ static bool anything(struct jobs_thread *thread)
     for (uint32_t w = 0; w < thread->jobs->workers; w++)
         if (ring_front(thread->in[w], 0) != NULL)
             return true;
-    return atomic_load(&thread->jobs->stop);
+    return atomic_load(&thread->jobs->stop) || atomic_load(&thread->fresh) != NULL;
 }
 
 static void rest(struct jobs_thread *thread)
@@ -133,6 +151,12 @@ void jobs_kick(struct jobs *jobs, uint64_t threads)
     }
 }
 
+void jobs_switch(struct jobs *jobs, uint32_t thread, struct tls_context *fresh)
+{
+    context_discard(jobs, atomic_exchange(&jobs->thread[thread].fresh, fresh)); /* one that was never used */
+    jobs_kick(jobs, UINT64_C(1) << thread);
+}
+
 void jobs_stop(struct jobs *jobs)
 {
     atomic_store(&jobs->stop, true);
@@ -144,6 +168,9 @@ void jobs_stop(struct jobs *jobs)
         if (thread->started)
             pthread_join(thread->thread, NULL);
         close(thread->wake);
+        context_discard(jobs, thread->context);
+        context_discard(jobs, atomic_exchange(&thread->fresh, NULL));
+        thread->context = NULL;
     }
     free(jobs->memory);
     jobs->memory = NULL;

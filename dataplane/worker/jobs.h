@@ -23,7 +23,8 @@ struct jobs_thread {
     _Alignas(RING_APART) struct ring *in[WAX_WORKERS_MAX]; /* of struct job *, from each worker */
     struct ring *out[WAX_WORKERS_MAX];                     /* back to it */
     struct jobs *jobs;
-    struct tls_context *context; /* NULL: no listener uses TLS */
+    struct tls_context *context;         /* NULL: no listener uses TLS */
+    _Atomic(struct tls_context *) fresh; /* takes its place before the next job */
     uint32_t index;
     int wake; /* eventfd */
     pthread_t thread;
@@ -35,21 +36,31 @@ struct jobs {
     uint32_t workers, threads;
     _Atomic bool stop;
     void (*run)(struct job *job, struct tls_context *context);
+    void (*discard)(struct tls_context *context); /* one that no thread uses any more */
     void *memory;
     struct jobs_thread thread[WAX_HANDSHAKE_THREADS_MAX];
 };
 
 /*
  * Make the rings for `threads` threads that serve `workers`, each with room for `slots` jobs (a power of
- * two). `run` does one (job_run). WAX_OK, WAX_BAD_ARGUMENT, WAX_NO_MEMORY.
+ * two). `run` does one (job_run), `discard` gives a context back that is not used any more (tls_context_free;
+ * NULL: contexts are the caller's). WAX_OK, WAX_BAD_ARGUMENT, WAX_NO_MEMORY.
  */
 enum wax_status jobs_init(struct jobs *jobs, uint32_t workers, uint32_t threads, uint32_t slots,
-                          void (*run)(struct job *job, struct tls_context *context));
+                          void (*run)(struct job *job, struct tls_context *context),
+                          void (*discard)(struct tls_context *context));
 
 /*
- * Start the threads on `cores`, with contexts[i] for thread i (contexts NULL: none has any).
+ * Start the threads on `cores`, with contexts[i] for thread i, which it owns from here on (contexts NULL:
+ * none has any).
  */
 enum wax_status jobs_start(struct jobs *jobs, const cpu_set_t *cores, struct tls_context *const *contexts);
+
+/*
+ * Give a thread another context. Handshakes that begin after its next job use it; those under way go on with
+ * the old one. From any one thread at a time.
+ */
+void jobs_switch(struct jobs *jobs, uint32_t thread, struct tls_context *fresh);
 
 /* A worker hands a job over; false when that thread's ring is full. Seen at once; wakes nobody. */
 static inline bool jobs_submit(struct jobs *jobs, uint32_t worker, uint32_t thread, struct job *job)

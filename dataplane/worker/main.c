@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "worker/certificates.h"
 #include "worker/worker.h"
 
 enum { EXIT_USAGE = 2, LOOK_MS = 200, PATIENCE_US = 500000 };
@@ -26,17 +27,22 @@ static const char usage[] =
     "usage.\n";
 
 /* Lay one more file over the configuration, saying what is wrong with it. */
-static bool take(struct wax_config *config, const char *path)
+static bool take(struct plane *plane, const char *path)
 {
     struct config_error error;
-    if (config_load(config, path, &error) == WAX_OK)
+    if (plane->file_count == FILES_MAX) {
+        fputs("waxwire-dataplane: too many files of configuration\n", stderr);
+        return false;
+    }
+    plane->file[plane->file_count++] = path;
+    if (config_load(&plane->config, path, &error) == WAX_OK)
         return true;
     fprintf(stderr, "waxwire-dataplane: %s\n", error.text);
     return false;
 }
 
 /* Negative: go on; else exit with it. */
-static int options(int argc, char **argv, struct wax_config *config)
+static int options(int argc, char **argv, struct plane *plane)
 {
     static const struct option known[] = {{"config", required_argument, NULL, 'c'},
                                           {"check", no_argument, NULL, 'k'},
@@ -44,15 +50,13 @@ static int options(int argc, char **argv, struct wax_config *config)
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
     bool check = false;
-    unsigned files = 0;
     int option;
-    config_defaults(config);
+    config_defaults(&plane->config);
     while ((option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
         switch (option) {
         case 'c':
-            if (!take(config, optarg))
+            if (!take(plane, optarg))
                 return EXIT_FAILURE;
-            files++;
             break;
         case 'k':
             check = true;
@@ -67,14 +71,14 @@ static int options(int argc, char **argv, struct wax_config *config)
             return EXIT_USAGE;
         }
     }
-    if (files == 0 || optind != argc) {
-        fputs(files == 0 ? "waxwire-dataplane: --config is missing; --help tells more\n"
-                         : "waxwire-dataplane: arguments that mean nothing; --help tells more\n",
+    if (plane->file_count == 0 || optind != argc) {
+        fputs(plane->file_count == 0 ? "waxwire-dataplane: --config is missing; --help tells more\n"
+                                     : "waxwire-dataplane: arguments that mean nothing; --help tells more\n",
               stderr);
         return EXIT_USAGE;
     }
     struct config_error error;
-    if (config_check(config, &error) != WAX_OK) {
+    if (config_check(&plane->config, &error) != WAX_OK) {
         fprintf(stderr, "waxwire-dataplane: %s\n", error.text);
         return EXIT_FAILURE;
     }
@@ -101,6 +105,7 @@ static int wait_for_end(struct plane *plane, const sigset_t *signals)
         }
         if (channel_refused(&plane->link) != WAX_OK)
             return EXIT_FAILURE;
+        tickets_turn(plane);
     }
 }
 
@@ -117,7 +122,7 @@ int main(int argc, char **argv)
 {
     static struct plane plane;
     sigset_t signals;
-    int end = options(argc, argv, &plane.config);
+    int end = options(argc, argv, &plane);
     if (end >= 0)
         return end;
     journal_init(&plane.journal, STDERR_FILENO, "waxwire-dataplane", plane.config.log_level,

@@ -8,7 +8,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf_dyn.h>
 
-#include "tls/handshake.h"
+#include "worker/certificates.h"
 #include "worker/eal.h"
 #include "worker/telemetry.h"
 #include "worker/worker.h"
@@ -53,8 +53,8 @@ static bool place(struct plane *plane)
 
 static bool link_start(struct plane *plane)
 {
-    enum wax_status status =
-        channel_start(&plane->link, plane->config.control_socket, plane->config.workers, link_event, plane);
+    enum wax_status status = channel_start(&plane->link, plane->config.control_socket, plane->config.workers,
+                                           link_event, certificates_order, plane);
     plane->linked = status == WAX_OK;
     if (status != WAX_OK)
         journal_say(&plane->journal, CONFIG_LEVEL_ERROR, "channel", "the channel cannot be made",
@@ -117,24 +117,6 @@ static bool mesh_make(struct plane *plane)
     return true;
 }
 
-static bool contexts_make(struct plane *plane)
-{
-    bool tls = false;
-    for (uint32_t i = 0; i < plane->config.listener_count; i++)
-        tls |= plane->config.listener[i].tls;
-    for (uint32_t i = 0; tls && i < plane->config.handshake_threads; i++) {
-        enum wax_status status =
-            tls_context_create(&plane->contexts[i], plane->config.tls_certificate, plane->config.tls_key);
-        if (status != WAX_OK) {
-            journal_say(&plane->journal, CONFIG_LEVEL_ERROR, "tls", "certificate or key cannot be used",
-                        J_T("certificate", plane->config.tls_certificate), J_T("key", plane->config.tls_key),
-                        J_T("status", wax_status_text(status)));
-            return false;
-        }
-    }
-    return true;
-}
-
 /* A ring takes every job that a worker has: of all handshakes, and as many signature checks. */
 static uint32_t job_slots(const struct wax_config *config)
 {
@@ -146,13 +128,15 @@ static uint32_t job_slots(const struct wax_config *config)
 
 static bool jobs_make(struct plane *plane)
 {
-    if (!contexts_make(plane))
+    struct tls_context *contexts[WAX_HANDSHAKE_THREADS_MAX] = {NULL};
+    if (!certificates_start(plane, contexts))
         return false;
     enum wax_status status = jobs_init(&plane->jobs, plane->config.workers, plane->config.handshake_threads,
-                                       job_slots(&plane->config), job_run);
-    plane->jobs_running = true;
+                                       job_slots(&plane->config), job_run, tls_context_free);
+    plane->jobs_made = true;
     if (status == WAX_OK)
-        status = jobs_start(&plane->jobs, &plane->place.others, plane->contexts);
+        status = jobs_start(&plane->jobs, &plane->place.others, contexts);
+    atomic_store(&plane->jobs_running, status == WAX_OK);
     if (status != WAX_OK)
         journal_say(&plane->journal, CONFIG_LEVEL_ERROR, "jobs", "the handshake threads cannot be started",
                     J_T("status", wax_status_text(status)));
@@ -168,6 +152,8 @@ bool plane_start(struct plane *plane)
     if (!place(plane) || !eal_start(&plane->config, &plane->place, &plane->journal, &plane->hugepages))
         return false;
     plane->eal = true;
+    if (!tickets_start(plane))
+        return false;
     clock_init(&plane->clock, rte_rdtsc(), rte_get_tsc_hz());
     /* The channel before the ports: where another data plane is attached, its ports must be left alone. */
     return link_start(plane) && stamps_make(plane) && ports_open(plane) && mesh_make(plane) &&
@@ -177,16 +163,14 @@ bool plane_start(struct plane *plane)
 void plane_stop(struct plane *plane)
 {
     threads_stop(plane);
-    if (plane->jobs_running)
-        jobs_stop(&plane->jobs);
     if (plane->linked)
         channel_stop(&plane->link);
+    if (plane->jobs_made)
+        jobs_stop(&plane->jobs);
+    tls_tickets_free(plane->tickets);
     telemetry_stop(plane);
     for (uint32_t i = 0; i < plane->ports; i++)
         port_close(&plane->port[i]);
-    for (uint32_t i = 0; i < WAX_HANDSHAKE_THREADS_MAX; i++)
-        if (plane->contexts[i] != NULL)
-            tls_context_free(plane->contexts[i]);
     if (plane->eal)
         eal_stop();
 }

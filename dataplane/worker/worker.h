@@ -28,6 +28,7 @@
 #define SLEEP_US      50u
 #define DRAIN_MS      5000u  /* for closing sessions at the end */
 #define METRICS_US    20000u /* between two copies of the metrics */
+#define FILES_MAX     16u    /* of the configuration */
 #define PACKETS_SLOTS 1024u  /* of the rings for packets and frames */
 
 struct plane;
@@ -107,8 +108,12 @@ struct plane {
     uint32_t ports; /* open */
     struct mesh mesh;
     struct jobs jobs;
-    struct tls_context *contexts[WAX_HANDSHAKE_THREADS_MAX];
-    bool jobs_running;
+    bool jobs_made;
+    _Atomic bool jobs_running;
+    struct tls_tickets *tickets; /* keys of session tickets, shared by the handshake threads */
+    uint64_t tickets_ms;         /* when the keys were last looked after */
+    const char *file[FILES_MAX]; /* of the configuration, in order */
+    uint32_t file_count;
     struct channel_link link;
     bool linked;
     struct worker_thread thread[WAX_WORKERS_MAX];

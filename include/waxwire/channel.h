@@ -8,8 +8,8 @@
  *
  * Life: the data plane connects and sends `struct channel_offer` with the two descriptors;
  * the control plane maps the memory, checks it, and answers `struct channel_grant`. The
- * socket stays open: its end is the other side's death. A new attachment is always a new
- * memfd, so that no stale record can be read; what was not confirmed is offered again.
+ * socket stays open for orders of the control plane; its end is the other side's death. A new attachment is
+ * always a new memfd, so that no stale record can be read; what was not confirmed is offered again.
  *
  * Records are in native byte order: both processes run on one machine and the version is
  * checked at attachment. Each ring has one producer and one consumer.
@@ -25,6 +25,7 @@
 #include "waxwire/limits.h"
 #include "waxwire/metrics.h"
 #include "waxwire/status.h"
+#include "waxwire/ticket.h"
 
 #define CHANNEL_MAGIC   0x77617863u /* "waxc" */
 #define CHANNEL_VERSION 2u
@@ -49,6 +50,36 @@ struct channel_grant {
     uint32_t reserved;
     uint64_t epoch; /* of the data plane: high 16 bits of every position; kept over control restarts */
     uint8_t relay_id[WAX_RELAY_ID_BYTES];
+};
+
+/* ---- orders, over the socket, from the control plane once it has granted ---- */
+
+enum channel_order_kind {
+    CHANNEL_ORDER_TICKET_KEYS =
+        1, /* take these keys of session tickets, the current one first; not answered */
+    CHANNEL_ORDER_TLS_RELOAD = 2, /* read the certificates anew; answered by a report with the same tag */
+};
+
+struct channel_order {
+    uint32_t magic;
+    uint32_t kind;
+    uint64_t tag;
+    uint32_t keys; /* of TICKET_KEYS */
+    uint32_t reserved;
+    struct wax_ticket_key key[];
+};
+
+#define CHANNEL_ORDER_BYTES_MAX                                                                              \
+    (sizeof(struct channel_order) + WAX_TICKET_KEYS_MAX * sizeof(struct wax_ticket_key))
+
+#define CHANNEL_REPORT_TEXT_BYTES 480u
+
+/* What has become of an order. */
+struct channel_report {
+    uint32_t magic;
+    uint32_t status; /* enum wax_status */
+    uint64_t tag;
+    char text[CHANNEL_REPORT_TEXT_BYTES]; /* for the operator, terminated */
 };
 
 /* ---- memory ---- */

@@ -55,6 +55,30 @@ struct config_listener {
     bool tls;
 };
 
+enum config_client_certificates {
+    CONFIG_CLIENT_CERTIFICATES_OFF,
+    CONFIG_CLIENT_CERTIFICATES_OPTIONAL,
+    CONFIG_CLIENT_CERTIFICATES_REQUIRED,
+};
+
+/* Files of a certificate chain and its key. */
+struct config_identity {
+    char certificate[CONFIG_PATH_BYTES];
+    char key[CONFIG_PATH_BYTES];
+};
+
+/* What `waxctl tls reload` reads anew; the rest of a configuration stays as it was at the start. */
+struct config_tls {
+    char certificate[CONFIG_PATH_BYTES]; /* the first certificate; empty: the first of the list is */
+    char key[CONFIG_PATH_BYTES];
+    uint32_t identity_count;
+    struct config_identity identity[WAX_CERTIFICATES_MAX - 1u];
+    enum config_client_certificates client_certificates;
+    char client_ca[CONFIG_PATH_BYTES];
+    uint32_t tickets;
+    uint32_t ticket_key_s;
+};
+
 struct wax_config {
     /* runtime */
     char control_socket[CONFIG_PATH_BYTES];
@@ -78,13 +102,14 @@ struct wax_config {
     struct config_port port[WAX_PORTS_MAX];
     uint32_t listener_count;
     struct config_listener listener[WAX_LISTENERS_MAX];
-    char tls_certificate[CONFIG_PATH_BYTES];
-    char tls_key[CONFIG_PATH_BYTES];
+    struct config_tls tls;
 
     /* limits, per worker unless said */
     uint32_t connections_max;
     uint32_t half_open_max;
     uint32_t handshakes_max;
+    uint32_t handshakes_waiting_max;
+    uint32_t handshakes_per_address_max;
     uint32_t blocks;     /* of WAX_BLOCK_BYTES, shared by all connections of a worker */
     uint32_t messages;   /* in memory */
     uint32_t recipients; /* known at home at a time */

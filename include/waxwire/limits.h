@@ -67,6 +67,14 @@
 #define WAX_TLS_KEY_UPDATES_MAX 32u
 #define WAX_TLS_KEY_UPDATE_US   1000000u
 
+/* Session tickets: a key is honoured for a day after another has taken its place. */
+#define WAX_TICKET_KEYS_MAX  32u
+#define WAX_TICKETS_MAX      4u
+#define WAX_TICKET_MS        86400000u
+#define WAX_TICKET_KEY_S_MIN 3600u
+#define WAX_TICKET_KEY_S_MAX 86400u
+#define WAX_CERTIFICATES_MAX 16u
+
 /* Memory that every connection draws from. */
 #define WAX_BLOCK_BYTES            2048u
 #define WAX_CONN_SEND_BYTES_MAX    (2u << 20)
@@ -84,6 +92,8 @@
 
 _Static_assert(WAX_BURST_MAX <= 64u, "a burst's marks fit one 64-bit word");
 _Static_assert(WAX_TRACES_MAX <= 32u, "watches fit the bits of a word");
+_Static_assert(WAX_TICKET_KEYS_MAX >= WAX_TICKET_MS / 1000u / WAX_TICKET_KEY_S_MIN + 2u,
+               "all keys of a day have room, and the current one");
 _Static_assert(WAX_WORKERS_MAX <= 64u, "doorbells of all workers fit one 64-bit word");
 _Static_assert((WAX_MESH_RETURN_SLOTS & (WAX_MESH_RETURN_SLOTS - 1u)) == 0, "rings are powers of two");
 _Static_assert((WAX_MESH_SEND_SLOTS & (WAX_MESH_SEND_SLOTS - 1u)) == 0, "rings are powers of two");

@@ -25,8 +25,7 @@ static struct tls_context *context(bool client)
     if (client) {
         check(tls_context_create_client(&contexts[1], NULL) == WAX_OK);
     } else {
-        const struct test_certificate *c = certificate();
-        check(tls_context_create(&contexts[0], c->cert, c->key) == WAX_OK);
+        contexts[0] = certificate_context(1);
         certificate_remove();
     }
     return contexts[client];

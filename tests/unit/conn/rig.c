@@ -201,8 +201,7 @@ struct rig *rig_new(const struct rig_options *options)
     rig->to_control = aligned_alloc(64, sizeof(struct channel_ring));
     rig->to_worker = aligned_alloc(64, sizeof(struct channel_ring));
     rig->stored = calloc(RIG_STORED, sizeof *rig->stored);
-    const struct test_certificate *c = certificate();
-    cr_assert_eq(tls_context_create(&rig->server, c->cert, c->key), WAX_OK);
+    rig->server = certificate_context(1);
     cr_assert_eq(tls_context_create_client(&rig->client, NULL), WAX_OK);
     make_stack(rig);
     make_host(rig);

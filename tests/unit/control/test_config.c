@@ -182,6 +182,29 @@ Test(config, bad_ports_are_refused)
     refused("dataplane: {cores: [a]}\n", WAX_CONFIG_VALUE, "t.yaml:1: 'cores': 'a' is not a decimal number");
 }
 
+Test(config, certificates_are_a_list)
+{
+    struct wax_config config;
+    struct config_error error;
+    config_defaults(&config);
+    cr_assert_eq(load(&config,
+                      "tls:\n  certificates:\n  - {certificate: /a.pem, key: /a.key}\n"
+                      "  - {certificate: /b.pem, key: /b.key}\n  client_certificates: required\n",
+                      &error),
+                 WAX_OK, "%s", error.text);
+    cr_assert_eq(config.tls.identity_count, 2);
+    cr_assert_str_eq(config.tls.identity[1].certificate, "/b.pem");
+    cr_assert_str_eq(config.tls.identity[1].key, "/b.key");
+    cr_assert_eq(config.tls.client_certificates, CONFIG_CLIENT_CERTIFICATES_REQUIRED);
+    refused("tls:\n  certificates: /a.pem\n", WAX_CONFIG_VALUE, "t.yaml:2: 'certificates' takes a list");
+    refused("tls:\n  certificates:\n  - {file: /a.pem}\n", WAX_CONFIG_KEY,
+            "t.yaml:3: unknown key 'file' of a certificate");
+    refused("tls: {client_certificates: maybe}\n", WAX_CONFIG_VALUE,
+            "t.yaml:1: 'client_certificates': 'maybe' is none of: off, optional, required");
+    refused("tls: {ticket_key_s: 60}\n", WAX_CONFIG_VALUE,
+            "t.yaml:1: 'ticket_key_s': '60' is out of range (3600 to 86400)");
+}
+
 /* A configuration that passes, to be spoilt by the tests. */
 static struct wax_config sound(void)
 {
@@ -207,11 +230,23 @@ static void check_refused(const struct wax_config *config, const char *message)
 Test(config, check_finds_what_only_the_whole_can_tell)
 {
     struct wax_config config = sound();
-    config.tls_key[0] = '\0';
+    config.tls.key[0] = '\0';
+    check_refused(&config, "configuration: tls.certificate and tls.key need each other");
+    config.tls.certificate[0] = '\0';
     check_refused(&config, "configuration: a TLS listener needs tls.certificate and tls.key");
     config.listener[0].tls = false;
     struct config_error error;
     cr_assert_eq(config_check(&config, &error), WAX_OK);
+
+    config = sound();
+    config.tls.certificate[0] = config.tls.key[0] = '\0';
+    config.tls.identity_count = 1;
+    check_refused(&config, "configuration: an entry of tls.certificates needs certificate and key");
+    strcpy(config.tls.identity[0].certificate, "/a.pem");
+    strcpy(config.tls.identity[0].key, "/a.key");
+    cr_assert_eq(config_check(&config, &error), WAX_OK, "the list alone will do");
+    config.tls.client_certificates = CONFIG_CLIENT_CERTIFICATES_OPTIONAL;
+    check_refused(&config, "configuration: tls.client_certificates needs tls.client_ca");
 
     config = sound();
     config.port_count = 0;
@@ -281,6 +316,9 @@ Test(config, a_dump_loads_to_the_same_configuration)
     config.core_count = 2;
     config.cores[0] = 3;
     config.hugepages = CONFIG_HUGEPAGES_OFF;
+    config.tls.identity_count = 2;
+    strcpy(config.tls.identity[1].certificate, "/b \"quoted\".pem");
+    strcpy(config.tls.identity[1].key, "/b.key");
     size_t len = config_dump(&config, text, sizeof text);
     cr_assert_lt(len, sizeof text);
     config_defaults(&again);

@@ -20,9 +20,8 @@ static int ticket_keep(SSL *ssl, SSL_SESSION *session)
 
 static void setup(void)
 {
-    const struct test_certificate *c = certificate();
     cr_assert_eq(crypto_init(), WAX_OK);
-    cr_assert_eq(tls_context_create(&server_ctx, c->cert, c->key), WAX_OK);
+    server_ctx = certificate_context(1);
     client_ctx = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_session_cache_mode(client_ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(client_ctx, ticket_keep);
@@ -147,7 +146,8 @@ Test(tls_interop, tickets_count_in_the_sequence_and_resume)
     for (unsigned count = 0; count <= 4; count++) {
         char buffer[16];
         tickets = 0;
-        tls_context_set_tickets(server_ctx, count);
+        tls_context_free(server_ctx);
+        server_ctx = certificate_context(count);
         struct link *l = link_new(client_ctx, true, server_ctx, NULL);
         link_shake(l);
         cr_assert_eq(l->result.tx_seq, count);

@@ -101,7 +101,7 @@ static struct attachment *wait_change(uint64_t *change)
 Test(channel, records_and_counters_pass_through_the_offered_memory)
 {
     uint64_t change = 0;
-    cr_assert_eq(channel_start(&the_link, path, 2, NULL, NULL), WAX_OK, "no control plane is no error");
+    cr_assert_eq(channel_start(&the_link, path, 2, NULL, NULL, NULL), WAX_OK, "no control plane is no error");
     listen_at();
     struct control c = attach(WAX_OK, 5);
     cr_assert_eq(c.offer.magic, CHANNEL_MAGIC);
@@ -150,7 +150,7 @@ Test(channel, only_a_sleeping_control_plane_is_kicked_and_only_once)
     pid_t child = fork();
     if (child == 0)
         _exit(sleeper());
-    cr_assert_eq(channel_start(&the_link, path, 1, NULL, NULL), WAX_OK);
+    cr_assert_eq(channel_start(&the_link, path, 1, NULL, NULL, NULL), WAX_OK);
     struct attachment *a = wait_change(&change);
     channel_kick(a);
     while (atomic_load(&a->memory->control_sleeping) == 0)
@@ -166,7 +166,7 @@ Test(channel, only_a_sleeping_control_plane_is_kicked_and_only_once)
 Test(channel, a_dead_control_plane_is_noticed_and_the_next_gets_new_memory_and_the_same_epoch)
 {
     uint64_t change = 0;
-    cr_assert_eq(channel_start(&the_link, path, 1, NULL, NULL), WAX_OK);
+    cr_assert_eq(channel_start(&the_link, path, 1, NULL, NULL, NULL), WAX_OK);
     listen_at();
     struct control first = attach(WAX_OK, 9);
     struct attachment *a = wait_change(&change);
@@ -199,7 +199,7 @@ static void on_event(void *ctx, enum channel_event event, uint64_t epoch, enum w
 
 Test(channel, a_second_data_plane_is_refused_for_good)
 {
-    cr_assert_eq(channel_start(&the_link, path, 1, on_event, NULL), WAX_OK);
+    cr_assert_eq(channel_start(&the_link, path, 1, on_event, NULL, NULL), WAX_OK);
     listen_at();
     struct control c = attach(WAX_STORE_LOCKED, 0);
     for (uint32_t ms = 0; channel_refused(&the_link) == WAX_OK && ms < 5000; ms++)
@@ -216,7 +216,7 @@ Test(channel, a_second_data_plane_is_refused_for_good)
 Test(channel, what_a_worker_calls_broken_is_given_up_for_a_new_one)
 {
     uint64_t change = 0;
-    cr_assert_eq(channel_start(&the_link, path, 1, NULL, NULL), WAX_OK);
+    cr_assert_eq(channel_start(&the_link, path, 1, NULL, NULL, NULL), WAX_OK);
     listen_at();
     struct control first = attach(WAX_OK, 3);
     struct attachment *a = wait_change(&change);
@@ -243,5 +243,69 @@ Test(channel, a_path_that_fits_no_address_is_refused)
     char longer[200];
     memset(longer, 'x', sizeof longer);
     longer[sizeof longer - 1] = '\0';
-    cr_assert_eq(channel_start(&the_link, longer, 1, NULL, NULL), WAX_BAD_ARGUMENT);
+    cr_assert_eq(channel_start(&the_link, longer, 1, NULL, NULL, NULL), WAX_BAD_ARGUMENT);
+}
+
+static struct wax_ticket_key told[2];
+static uint32_t told_count;
+
+static void on_order(void *ctx, const struct channel_order *order, struct channel_report *report)
+{
+    (void)ctx;
+    if (order->kind == CHANNEL_ORDER_TICKET_KEYS) {
+        memcpy(told, order->key, order->keys * sizeof told[0]);
+        told_count = order->keys;
+    } else {
+        report->status = WAX_TLS_CERTIFICATE;
+        strcpy(report->text, told_count == 2 ? "both keys came before" : "no keys");
+    }
+}
+
+Test(channel, orders_are_done_in_turn_and_a_reload_is_reported)
+{
+    uint64_t change = 0;
+    cr_assert_eq(channel_start(&the_link, path, 1, NULL, on_order, NULL), WAX_OK);
+    listen_at();
+    struct control c = attach(WAX_OK, 3);
+    cr_assert_not_null(wait_change(&change));
+    union {
+        struct channel_order order;
+        uint8_t bytes[CHANNEL_ORDER_BYTES_MAX];
+    } say = {.order = {.magic = CHANNEL_MAGIC, .kind = CHANNEL_ORDER_TICKET_KEYS, .keys = 2}};
+    say.order.key[1].made_ms = 7;
+    size_t bytes = sizeof say.order + 2 * sizeof say.order.key[0];
+    cr_assert_eq(send(c.socket, &say, bytes, 0), (ssize_t)bytes);
+    struct channel_order reload = {.magic = CHANNEL_MAGIC, .kind = CHANNEL_ORDER_TLS_RELOAD, .tag = 99};
+    cr_assert_eq(send(c.socket, &reload, sizeof reload, 0), (ssize_t)sizeof reload);
+    struct channel_report report;
+    cr_assert_eq(recv(c.socket, &report, sizeof report, 0), (ssize_t)sizeof report);
+    cr_assert(report.magic == CHANNEL_MAGIC && report.tag == 99 && report.status == WAX_TLS_CERTIFICATE);
+    cr_assert_str_eq(report.text, "both keys came before");
+    cr_assert_eq(told[1].made_ms, 7);
+    die(&c);
+    channel_stop(&the_link);
+}
+
+Test(channel, an_order_that_makes_no_sense_ends_the_attachment)
+{
+    struct channel_order bad[] = {
+        {.magic = 1, .kind = CHANNEL_ORDER_TLS_RELOAD},
+        {.magic = CHANNEL_MAGIC, .kind = 77},
+        {.magic = CHANNEL_MAGIC, .kind = CHANNEL_ORDER_TICKET_KEYS, .keys = 0},
+        {.magic = CHANNEL_MAGIC, .kind = CHANNEL_ORDER_TICKET_KEYS, .keys = 1}, /* which is not there */
+        {.magic = CHANNEL_MAGIC, .kind = CHANNEL_ORDER_TICKET_KEYS, .keys = WAX_TICKET_KEYS_MAX + 1},
+    };
+    uint64_t change = 0;
+    cr_assert_eq(channel_start(&the_link, path, 1, NULL, on_order, NULL), WAX_OK);
+    listen_at();
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct control c = attach(WAX_OK, 3);
+        cr_assert_not_null(wait_change(&change));
+        cr_assert_eq(send(c.socket, &bad[i], sizeof bad[i], 0), (ssize_t)sizeof bad[i]);
+        cr_assert_null(wait_change(&change), "order %zu", i);
+        channel_settled(&the_link, 0, change);
+        die(&c);
+    }
+    cr_assert_eq(told_count, 0);
+    channel_stop(&the_link);
 }
