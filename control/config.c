@@ -234,7 +234,8 @@ static enum wax_status take_section_key(struct loading *l, const char *key, yaml
 
 static enum wax_status take_top_key(struct loading *l, const char *key, yaml_node_t *value, void *entry)
 {
-    static const struct config_port fresh_port = {.mtu = 1500};
+    static const struct config_port fresh_port = {
+        .mtu = 1500, .router_discovery = true, .duplicate_detection = true};
     static const struct config_listener fresh_listener = {.tls = true};
     struct wax_config *config = l->config;
     size_t count;

@@ -19,20 +19,50 @@ static bool port_has_family(const struct config_port *port, bool ip6)
     return false;
 }
 
-static enum wax_status check_port(const struct config_port *port, struct config_error *error)
+/* Whether one host can have the address: none that is unspecified, of a group, of this machine or reserved.
+ */
+static bool is_host(const uint8_t a[16], bool ip6)
+{
+    static const uint8_t zero[16], loopback[16] = {[15] = 1};
+    if (ip6)
+        return a[0] != 0xff && memcmp(a, zero, 16) != 0 && memcmp(a, loopback, 16) != 0;
+    return a[12] != 0 && a[12] != 127 && a[12] < 224;
+}
+
+static bool is_set(const uint8_t gateway[16])
 {
     static const uint8_t none[16];
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(gateway, none, sizeof none) != 0;
+}
+
+static enum wax_status check_addresses(const struct config_port *port, struct config_error *error)
+{
+    for (uint32_t i = 0; i < port->address_count; i++) {
+        if (!is_host(port->address[i].address, port->address[i].ip6))
+            return refuse(error, "a port has an address that no host can have");
+        for (uint32_t j = 0; j < i; j++) {
+            if (memcmp(port->address[i].address, port->address[j].address, 16) == 0)
+                return refuse(error, "a port has an address twice");
+        }
+    }
+    if (is_set(port->gateway) && (!port_has_family(port, false) || !is_host(port->gateway, false)))
+        return refuse(error, "a port's gateway is no host, or of a family that the port has no address of");
+    if (is_set(port->gateway6) && (!port_has_family(port, true) || !is_host(port->gateway6, true)))
+        return refuse(error, "a port's gateway6 is no host, or of a family that the port has no address of");
+    if (port_has_family(port, true) && port->mtu < CONFIG_MTU6_LEAST)
+        return refuse(error, "a port with an IPv6 address has an mtu below 1280");
+    return WAX_OK;
+}
+
+static enum wax_status check_port(const struct config_port *port, struct config_error *error)
+{
     if (port->device[0] == '\0')
         return refuse(error, "a port has no device");
     if (port->address_count == 0)
         return refuse(error, "a port has no address");
-    if (memcmp(port->gateway, none, sizeof none) != 0 &&
-        !port_has_family(port, memcmp(port->gateway, mapped, sizeof mapped) != 0))
-        return refuse(error, "a port's gateway is of a family that the port has no address of");
     if (port->memif_server && port->kind != CONFIG_PORT_MEMIF)
         return refuse(error, "memif_server stands on a port that is not memif");
-    return WAX_OK;
+    return check_addresses(port, error);
 }
 
 static enum wax_status check_listeners(const struct wax_config *config, struct config_error *error)

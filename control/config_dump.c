@@ -97,6 +97,12 @@ static void put_port(struct sink *sink, const struct config_port *port)
         config_address_text(port->gateway, text);
         put(sink, "    gateway: \"%s\"\n", text);
     }
+    if (memcmp(port->gateway6, zero, sizeof zero) != 0) {
+        config_address_text(port->gateway6, text);
+        put(sink, "    gateway6: \"%s\"\n", text);
+    }
+    put(sink, "    vlan: %u\n    router_discovery: %s\n    duplicate_detection: %s\n", port->vlan,
+        port->router_discovery ? "true" : "false", port->duplicate_detection ? "true" : "false");
 }
 
 size_t config_dump(const struct wax_config *config, char *text, size_t room)

@@ -49,6 +49,18 @@ static enum wax_status take_addresses(struct loading *l, yaml_node_t *node, stru
     return WAX_OK;
 }
 
+/* An address of one family, without a prefix. */
+static bool take_gateway(struct view text, bool ip6, uint8_t out[16], const char **reason)
+{
+    struct config_address gateway;
+    if (!config_value_address(text, false, &gateway, reason))
+        return false;
+    *reason = ip6 ? "is not an IPv6 address" : "is not an IPv4 address (gateway6 is for IPv6)";
+    if (gateway.ip6 == ip6)
+        memcpy(out, gateway.address, sizeof gateway.address);
+    return gateway.ip6 == ip6;
+}
+
 enum wax_status entry_port_key(struct loading *l, const char *key, yaml_node_t *value, void *entry)
 {
     struct config_port *port = entry;
@@ -63,6 +75,12 @@ enum wax_status entry_port_key(struct loading *l, const char *key, yaml_node_t *
         return loading_u16(l, key, value, 576, 9000, &port->mtu);
     if (strcmp(key, "queues") == 0)
         return loading_u16(l, key, value, 0, WAX_WORKERS_MAX, &port->queues);
+    if (strcmp(key, "vlan") == 0)
+        return loading_u16(l, key, value, 0, CONFIG_VLAN_MOST, &port->vlan);
+    if (strcmp(key, "router_discovery") == 0)
+        return loading_bool(l, key, value, &port->router_discovery);
+    if (strcmp(key, "duplicate_detection") == 0)
+        return loading_bool(l, key, value, &port->duplicate_detection);
     enum wax_status status = loading_scalar(l, key, value, &text);
     if (status != WAX_OK)
         return status;
@@ -78,10 +96,9 @@ enum wax_status entry_port_key(struct loading *l, const char *key, yaml_node_t *
     } else if (strcmp(key, "mac") == 0) {
         good = config_value_mac(text, port->mac, &reason);
     } else if (strcmp(key, "gateway") == 0) {
-        struct config_address gateway;
-        good = config_value_address(text, false, &gateway, &reason);
-        if (good)
-            memcpy(port->gateway, gateway.address, sizeof port->gateway);
+        good = take_gateway(text, false, port->gateway, &reason);
+    } else if (strcmp(key, "gateway6") == 0) {
+        good = take_gateway(text, true, port->gateway6, &reason);
     } else {
         return loading_refuse(l, value, WAX_CONFIG_KEY, "unknown key '%.60s' of a port", key);
     }

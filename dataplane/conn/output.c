@@ -44,6 +44,9 @@ static void output_segment(struct stack *stack, struct packet packet, const stru
     }
     packet.data = l4 - header;
     packet.len = (uint32_t)(header + len);
+    packet.checksum = stack->config.checksum_offload;
+    packet.l3_len = addr_is_ip4(to) ? IP4_HEADER_BYTES : IP6_HEADER_BYTES;
+    packet.l2_len = (uint8_t)(header - packet.l3_len);
     stack->env.packet_send(stack->env.ctx, &packet);
 }
 

@@ -16,7 +16,9 @@ struct packet {
     uint16_t port; /* index of the port it came from or goes to */
     bool transmit; /* after stack_receive: the frame was turned into a reply, send it back */
     bool checksums_good; /* the port has verified the TCP/UDP checksum */
-    void *owner;         /* the worker's own (mbuf) */
+    bool checksum; /* sent: the port is to finish the TCP checksum, whose headers before it are so long: */
+    uint8_t l2_len, l3_len;
+    void *owner; /* the worker's own (mbuf) */
 };
 
 #endif

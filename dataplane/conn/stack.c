@@ -40,7 +40,8 @@ struct tcp_config stack_tcp_config(const struct stack_config *config)
 {
     return (struct tcp_config){.conns_max = config->config->connections_max,
                                .half_open_max = config->config->half_open_max,
-                               .mss = config_mss(config)};
+                               .mss = config_mss(config),
+                               .checksum_offload = config->checksum_offload};
 }
 
 struct home_config stack_home_config(const struct stack_config *config)

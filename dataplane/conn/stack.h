@@ -51,6 +51,7 @@ struct stack_config {
     uint16_t port_count;
     struct net_config net[WAX_PORTS_MAX]; /* addresses, MACs, MTU of each port */
     uint16_t handshake_threads;
+    bool checksum_offload;       /* all ports finish TCP checksums */
     uint64_t route_key[2];       /* the same for all workers: recipients to homes */
     uint64_t flow_key[2];        /* connections to buckets, initial sequence numbers */
     struct wax_metrics *metrics; /* where to count */

@@ -23,6 +23,12 @@ static void env_packet_send(void *ctx, const struct packet *packet)
     mbuf->data_off = (uint16_t)(packet->data - (uint8_t *)mbuf->buf_addr);
     mbuf->data_len = (uint16_t)packet->len;
     mbuf->pkt_len = packet->len;
+    if (packet->checksum) {
+        mbuf->l2_len = packet->l2_len & 0x7fu; /* fields of 7 and 9 bits */
+        mbuf->l3_len = packet->l3_len;
+        mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM |
+                          (packet->l3_len == IP4_HEADER_BYTES ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+    }
     worker_transmit(ctx, packet->port, mbuf);
 }
 

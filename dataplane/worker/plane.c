@@ -84,6 +84,8 @@ static bool ports_open(struct plane *plane)
         journal_say(&plane->journal, CONFIG_LEVEL_INFO, "port", "port open", J_U("port", i),
                     J_T("kind", port_kind_text(port->config->kind)), J_T("device", port->config->device),
                     J_T("mac", mac), J_U("mtu", port->mtu), J_U("queues", port->queue_count),
+                    J_U("vlan", port->config->vlan), J_T("tags", port->tagged ? "port" : "own"),
+                    J_T("checksums", port->checksums ? "port" : "own"),
                     J_T("link", port_link(port) ? "up" : "down"));
     }
     return true;

@@ -100,6 +100,7 @@ static void process(struct worker *worker, struct rte_mbuf **mbufs, uint32_t cou
         bool good = (mbufs[i]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
         packets[i] = (struct packet){.data = rte_pktmbuf_mtod(mbufs[i], uint8_t *),
                                      .len = mbufs[i]->data_len,
+                                     .room = mbufs[i]->data_len + (uint32_t)rte_pktmbuf_tailroom(mbufs[i]),
                                      .port = port[i],
                                      .checksums_good = good,
                                      .owner = mbufs[i]};
@@ -150,7 +151,7 @@ static bool keep(struct worker *worker, const struct receive_queue *queue, struc
     uint32_t to = STEER_HERE;
     if (queue->steer)
         to = steer_frame(&worker->plane->steer, frame);
-    else if (steer_is_arp_reply(frame))
+    else if (steer_is_news(frame))
         to = STEER_ALL;
     if (to == STEER_ALL)
         copy_to_others(worker, mbuf);
@@ -158,6 +159,26 @@ static bool keep(struct worker *worker, const struct receive_queue *queue, struc
         return true;
     hand_over(worker, to, mbuf);
     return false;
+}
+
+/* Where the port takes tags out of frames: whether this one had ours. */
+static bool tag_ours(struct worker *worker, const struct rte_mbuf *mbuf, uint16_t vlan)
+{
+    if (vlan == 0 ||
+        ((mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 && (mbuf->vlan_tci & ETH_VLAN_MASK) == vlan))
+        return true;
+    metrics_count(&worker->metrics, WAX_NET_VLAN);
+    return false;
+}
+
+/* One piece, of our VLAN. */
+static bool take(struct worker *worker, const struct receive_queue *queue, struct rte_mbuf *mbuf)
+{
+    if (mbuf->nb_segs != 1 && rte_pktmbuf_linearize(mbuf) != 0) {
+        worker->metrics.rx_dropped++;
+        return false;
+    }
+    return tag_ours(worker, mbuf, queue->vlan);
 }
 
 static bool receive_queue(struct worker *worker, const struct receive_queue *queue)
@@ -172,9 +193,8 @@ static bool receive_queue(struct worker *worker, const struct receive_queue *que
         rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
     for (uint16_t i = 0; i < n; i++) {
         struct rte_mbuf *mbuf = mbufs[i];
-        if (mbuf->nb_segs != 1 && rte_pktmbuf_linearize(mbuf) != 0) {
+        if (!take(worker, queue, mbuf)) {
             rte_pktmbuf_free(mbuf);
-            worker->metrics.rx_dropped++;
             continue;
         }
         mbuf->port = queue->port;
@@ -277,6 +297,10 @@ void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *fram
         taken = mesh_push(&worker->mesh, queue->owner, MESH_FRAMES, &frame);
     } else {
         taken = queue->count < FRAMES_MAX;
+        if (queue->vlan != 0) {
+            frame->vlan_tci = queue->vlan;
+            frame->ol_flags |= RTE_MBUF_F_TX_VLAN;
+        }
         if (taken)
             queue->frame[queue->count++] = frame;
         if (queue->count % WAX_BURST_MAX == 0)

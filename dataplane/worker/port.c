@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "worker/port.h"
 
+#include <sodium.h>
 #include <stdio.h>
 
 #include <rte_dev.h>
@@ -14,7 +15,6 @@ enum {
     DESCRIPTORS = 1024,
     POOL_PACKETS = 8191, /* AF_XDP alone takes three rings of 2048 */
     POOL_CACHE = 256,
-    RSS_KEY_BYTES_MAX = 64,
 };
 
 static bool fail(struct port_error *error, const struct port *port, const char *what, int code)
@@ -58,19 +58,41 @@ static bool pool_make(struct port *port, uint16_t q, int node, struct port_error
     return port->queue[q].pool != NULL || fail(error, port, "no memory for packets (memory_mib)", rte_errno);
 }
 
-/* What we want of it, as far as it can. */
-static void device_conf(const struct rte_eth_dev_info *info, uint16_t queues, struct rte_eth_conf *conf)
+/* Flows by addresses and ports, under a key that nobody can aim with. */
+static void rss_conf(const struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
 {
-    memset(conf, 0, sizeof *conf);
-    conf->rxmode.offloads =
-        info->rx_offload_capa & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
     uint64_t rss =
         info->flow_type_rss_offloads &
         (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6);
-    if (queues > 1 && rss != 0) {
-        conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-        conf->rx_adv_conf.rss_conf.rss_hf = rss;
+    if (rss == 0)
+        return;
+    conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf->rx_adv_conf.rss_conf.rss_hf = rss;
+    if (info->hash_key_size != 0 && info->hash_key_size <= sizeof port->rss_key) {
+        conf->rx_adv_conf.rss_conf.rss_key = (uint8_t *)(uintptr_t)port->rss_key;
+        conf->rx_adv_conf.rss_conf.rss_key_len = info->hash_key_size;
     }
+}
+
+/* What we want of it, as far as it can. The first device decides what all of a port's do. */
+static void device_conf(struct port *port, const struct rte_eth_dev_info *info, uint16_t queues, bool first,
+                        struct rte_eth_conf *conf)
+{
+    const uint64_t rx = info->rx_offload_capa, tx = info->tx_offload_capa;
+    bool tags = port->config->vlan != 0 && (rx & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0 &&
+                (tx & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0;
+    memset(conf, 0, sizeof *conf);
+    conf->rxmode.offloads = rx & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
+    port->tagged = first ? tags : port->tagged && tags;
+    port->checksums = (first || port->checksums) && (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+    if (port->tagged) {
+        conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_VLAN_STRIP;
+        conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_VLAN_INSERT;
+    }
+    if (port->checksums)
+        conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+    if (queues > 1)
+        rss_conf(port, info, conf);
 }
 
 /* Queues of one device: all of the port's, or its own one where every queue is a device. */
@@ -82,7 +104,7 @@ static bool device_setup(struct port *port, uint16_t dev, uint16_t first, uint16
     int rc = rte_eth_dev_info_get(dev, &info);
     if (rc != 0)
         return fail(error, port, "no information", rc);
-    device_conf(&info, queues, &conf);
+    device_conf(port, &info, queues, first == 0, &conf);
     rc = rte_eth_dev_configure(dev, queues, queues, &conf);
     if (rc != 0)
         return fail(error, port, "cannot be configured", rc);
@@ -93,14 +115,16 @@ static bool device_setup(struct port *port, uint16_t dev, uint16_t first, uint16
     for (uint16_t i = 0; i < queues; i++) {
         uint16_t q = (uint16_t)(first + i);
         struct rte_eth_rxconf rxconf = info.default_rxconf;
+        struct rte_eth_txconf txconf = info.default_txconf;
         int at = node[q % workers];
         if (!pool_make(port, q, at, error))
             return false;
         rxconf.offloads = conf.rxmode.offloads;
+        txconf.offloads = conf.txmode.offloads;
         rc = rte_eth_rx_queue_setup(dev, i, rx, (unsigned)at, &rxconf, port->queue[q].pool);
         if (rc != 0)
             return fail(error, port, "receive queue", rc);
-        rc = rte_eth_tx_queue_setup(dev, i, tx, (unsigned)at, &info.default_txconf);
+        rc = rte_eth_tx_queue_setup(dev, i, tx, (unsigned)at, &txconf);
         if (rc != 0)
             return fail(error, port, "transmit queue", rc);
         port->queue[q].device = dev;
@@ -145,12 +169,37 @@ static bool mtu_set(struct port *port, struct port_error *error)
     return true;
 }
 
+/*
+ * The groups of neighbour discovery must come in: named one by one, or all, or everything, as the device can.
+ * One that can do nothing of it has no filter.
+ */
+static void groups_open(const struct port *port)
+{
+    struct net_config net;
+    struct interface interface;
+    struct addr groups[INTERFACE_OWN_MAX];
+    struct rte_ether_addr list[INTERFACE_OWN_MAX + 1] = {{{0x33, 0x33, 0, 0, 0, 1}}};
+    port_net_config(port, &net);
+    if (!interface_init(&interface, net.addresses, net.address_count, &net.mac, false))
+        return;
+    uint32_t count = interface_groups(&interface, groups, INTERFACE_OWN_MAX);
+    for (uint32_t i = 0; i < count && i < INTERFACE_OWN_MAX; i++) {
+        struct mac mac = mac_of_group(groups[i].b);
+        memcpy(list[i + 1].addr_bytes, mac.b, sizeof mac.b);
+    }
+    for (uint16_t i = 0; count > 0 && i < port->device_count; i++)
+        if (rte_eth_dev_set_mc_addr_list(port->device[i], list, count + 1) != 0 &&
+            rte_eth_allmulticast_enable(port->device[i]) != 0)
+            rte_eth_promiscuous_enable(port->device[i]);
+}
+
 bool port_open(struct port *port, uint16_t index, const struct config_port *config, uint32_t workers,
                const int *node, struct port_error *error)
 {
     memset(port, 0, sizeof *port);
     port->config = config;
     port->index = index;
+    randombytes_buf(port->rss_key, sizeof port->rss_key);
     if (!vdev_prepare(config, error->text, sizeof error->text, index) || !devices_probe(port, workers, error))
         return false;
     bool each = port->device_count > 1; /* a device for every queue */
@@ -166,7 +215,10 @@ bool port_open(struct port *port, uint16_t index, const struct config_port *conf
             return fail(error, port, "cannot be started", rc);
     }
     port->steer = port->queue_count != workers;
-    return mac_set(port, error);
+    if (!mac_set(port, error))
+        return false;
+    groups_open(port);
+    return true;
 }
 
 _Static_assert(NET_ADDRESSES_MAX >= CONFIG_ADDRESSES_MAX, "every address of the configuration is taken");
@@ -183,6 +235,10 @@ void port_net_config(const struct port *port, struct net_config *net)
         net->addresses[i].prefix = config->address[i].prefix;
     }
     memcpy(net->gateway.b, config->gateway, 16);
+    memcpy(net->gateway6.b, config->gateway6, 16);
+    net->vlan = port->tagged ? 0 : config->vlan;
+    net->discover = config->router_discovery;
+    net->detect = config->duplicate_detection;
 }
 
 void port_close(struct port *port)

@@ -11,6 +11,8 @@
 #include "net/net.h"
 #include "waxwire/journal.h"
 
+#define PORT_RSS_KEY_BYTES 64u /* as long as any card's */
+
 struct rte_mempool;
 
 struct port_queue {
@@ -27,8 +29,11 @@ struct port {
     uint16_t device[WAX_WORKERS_MAX];
     struct port_queue queue[WAX_WORKERS_MAX];
     uint8_t mac[6];
+    uint8_t rss_key[PORT_RSS_KEY_BYTES];
     uint16_t mtu;
-    bool steer; /* queues don't match workers: received packets are handed over */
+    bool tagged;    /* the port takes VLAN tags out of frames and puts them in */
+    bool checksums; /* the port finishes TCP checksums */
+    bool steer;     /* queues don't match workers: received packets are handed over */
 };
 
 /* Why a port could not be opened. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "worker/steer.h"
 
+#include "net/arp.h"
+#include "net/icmp6.h"
+#include "net/ip4.h"
+
 enum {
-    ETH_BYTES = 14,
-    ETHERTYPE_IP4 = 0x0800,
-    ETHERTYPE_IP6 = 0x86dd,
     IP4_BYTES = 20,
     IP6_BYTES = 40,
     PROTOCOL_ICMP = 1,
@@ -12,10 +13,46 @@ enum {
     ICMP_BYTES = 8,
 };
 
+/* What lies behind a frame's Ethernet header, and behind its tag if it has one. */
+struct content {
+    uint16_t type;
+    struct view bytes;
+};
+
 struct ends {
     struct addr from, to;
     uint16_t from_port, to_port;
 };
+
+static struct content content_of(struct view frame)
+{
+    size_t at = ETH_HEADER_BYTES;
+    if (frame.len < at)
+        return (struct content){0};
+    uint16_t type = load_be16(frame.data + at - 2);
+    if (type == ETH_TYPE_VLAN && frame.len >= at + ETH_TAG_BYTES) {
+        at += ETH_TAG_BYTES;
+        type = load_be16(frame.data + at - 2);
+    }
+    return (struct content){type, view_of(frame.data + at, frame.len - at)};
+}
+
+static bool is_news(struct content c)
+{
+    const uint8_t *p = c.bytes.data;
+    if (c.type == ETH_TYPE_ARP)
+        return c.bytes.len >= ARP_BYTES && load_be16(p + 6) == ARP_REPLY;
+    if (c.type != ETH_TYPE_IP6 || c.bytes.len <= IP6_BYTES || p[6] != IP6_PROTOCOL_ICMP)
+        return false;
+    uint8_t type = p[IP6_BYTES];
+    bool nameless = (load_be64(p + 8) | load_be64(p + 16)) == 0;
+    return type == ICMP6_ROUTER || type == ICMP6_ADVERTISE || (type == ICMP6_ASK && nameless);
+}
+
+bool steer_is_news(struct view frame)
+{
+    return is_news(content_of(frame));
+}
 
 void steer_init(struct steer *steer, const uint8_t key[RSS_KEY_BYTES], uint16_t workers)
 {
@@ -59,28 +96,42 @@ static bool ends_of_quoted(struct ends *ends, struct view ip)
     return true;
 }
 
+/* TCP behind extension headers too: its segments must not go to another worker than the flow's others. */
 static bool ends_of_ip6(struct ends *ends, struct view ip)
 {
-    if (ip.len < IP6_BYTES + 4 || ip.data[6] != PROTOCOL_TCP)
+    struct ip6_packet packet;
+    if (ip6_parse(ip, &packet) != WAX_OK || packet.protocol != PROTOCOL_TCP || packet.payload.len < 4)
         return false;
-    memcpy(ends->from.b, ip.data + 8, 16);
-    memcpy(ends->to.b, ip.data + 24, 16);
-    ends->from_port = load_be16(ip.data + IP6_BYTES);
-    ends->to_port = load_be16(ip.data + IP6_BYTES + 2);
+    *ends = (struct ends){packet.src, packet.dst, load_be16(packet.payload.data),
+                          load_be16(packet.payload.data + 2)};
+    return true;
+}
+
+static bool ends_of_quoted6(struct ends *ends, struct view ip)
+{
+    struct ip6_packet packet, quoted;
+    if (ip6_parse(ip, &packet) != WAX_OK || packet.protocol != IP6_PROTOCOL_ICMP ||
+        packet.payload.len < ICMP6_HEADER_BYTES || packet.payload.data[0] >= ICMP6_INFORMS)
+        return false;
+    struct view rest =
+        view_of(packet.payload.data + ICMP6_HEADER_BYTES, packet.payload.len - ICMP6_HEADER_BYTES);
+    if (ip6_parse_quoted(rest, &quoted) != WAX_OK || quoted.protocol != PROTOCOL_TCP ||
+        quoted.payload.len < 4)
+        return false;
+    *ends = (struct ends){quoted.dst, quoted.src, load_be16(quoted.payload.data + 2),
+                          load_be16(quoted.payload.data)};
     return true;
 }
 
 uint32_t steer_frame(const struct steer *steer, struct view frame)
 {
     struct ends ends;
-    if (steer_is_arp_reply(frame))
+    struct content c = content_of(frame);
+    if (is_news(c))
         return STEER_ALL;
-    if (frame.len < ETH_BYTES)
-        return STEER_HERE;
-    uint16_t type = load_be16(frame.data + 12);
-    struct view ip = view_of(frame.data + ETH_BYTES, frame.len - ETH_BYTES);
-    bool known = (type == ETHERTYPE_IP4 && (ends_of_ip4(&ends, ip) || ends_of_quoted(&ends, ip))) ||
-                 (type == ETHERTYPE_IP6 && ends_of_ip6(&ends, ip));
+    bool known =
+        (c.type == ETH_TYPE_IP4 && (ends_of_ip4(&ends, c.bytes) || ends_of_quoted(&ends, c.bytes))) ||
+        (c.type == ETH_TYPE_IP6 && (ends_of_ip6(&ends, c.bytes) || ends_of_quoted6(&ends, c.bytes)));
     if (!known)
         return STEER_HERE;
     uint32_t hash = rss_hash(&steer->hasher, &ends.from, &ends.to, ends.from_port, ends.to_port);

@@ -2,7 +2,7 @@
 /*
  * Whose a received frame is, where the port itself doesn't spread flows over all workers: the hash of
  * addresses and ports under a random key, as a network card would do it, so that a flow stays with one
- * worker. ARP replies concern every worker, since each resolves its own neighbours.
+ * worker. What neighbours and routers say of themselves concerns every worker, since each has its own cache.
  */
 #ifndef WORKER_STEER_H
 #define WORKER_STEER_H
@@ -30,10 +30,10 @@ void steer_init(struct steer *steer, const uint8_t key[RSS_KEY_BYTES], uint16_t 
  */
 uint32_t steer_frame(const struct steer *steer, struct view frame);
 
-/* Is it an ARP reply? All that must be looked at where the port spreads flows itself. */
-static inline bool steer_is_arp_reply(struct view frame)
-{
-    return frame.len >= 42 && load_be16(frame.data + 12) == 0x0806 && load_be16(frame.data + 20) == 2;
-}
+/*
+ * Is it news of neighbours or routers: an ARP reply, a neighbour's or router's advertisement, or a claim of
+ * an address? All that must be looked at where the port spreads flows itself.
+ */
+bool steer_is_news(struct view frame);
 
 #endif

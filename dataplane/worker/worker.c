@@ -16,14 +16,19 @@ static void queues_take(struct worker *worker)
         struct transmit_queue *out = &worker->transmit[p];
         for (uint32_t q = worker->index; q < port->queue_count; q += workers) {
             assert(worker->receive_count < sizeof worker->receive / sizeof worker->receive[0]);
-            worker->receive[worker->receive_count++] = (struct receive_queue){
-                port->queue[q].device, port->queue[q].queue, p, port->steer && workers > 1};
+            worker->receive[worker->receive_count++] =
+                (struct receive_queue){.device = port->queue[q].device,
+                                       .queue = port->queue[q].queue,
+                                       .port = p,
+                                       .vlan = port->tagged ? port->config->vlan : 0,
+                                       .steer = port->steer && workers > 1};
         }
         uint16_t q = (uint16_t)(worker->index % port->queue_count);
         out->device = port->queue[q].device;
         out->queue = port->queue[q].queue;
         out->pool = port->queue[q].pool;
         out->owner = q;
+        out->vlan = port->tagged ? port->config->vlan : 0;
     }
 }
 
@@ -40,7 +45,9 @@ static bool stack_make(struct worker *worker, enum wax_status *status)
     struct stack_env env;
     memcpy(config.route_key, plane->route_key, sizeof config.route_key);
     randombytes_buf(config.flow_key, sizeof config.flow_key);
+    config.checksum_offload = true;
     for (uint32_t p = 0; p < plane->ports; p++) {
+        config.checksum_offload &= plane->port[p].checksums;
         port_net_config(&plane->port[p], &config.net[p]);
         randombytes_buf(config.net[p].key, sizeof config.net[p].key);
     }

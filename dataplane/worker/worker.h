@@ -36,12 +36,14 @@ struct plane;
 /* A queue that this worker polls. */
 struct receive_queue {
     uint16_t device, queue, port;
+    uint16_t vlan; /* that the port takes out of frames; 0: it doesn't */
     bool steer;
 };
 
 /* Where this worker's frames for a port go. */
 struct transmit_queue {
     uint16_t device, queue;
+    uint16_t vlan;  /* that the port puts into frames; 0: it doesn't */
     uint16_t owner; /* the worker that transmits; another one's frames are handed to it */
     uint32_t count; /* frames that wait */
     struct rte_mempool *pool;

@@ -17,13 +17,13 @@ certificates_make() {
                 -keyout "$folder/server.key" -out "$folder/server.csr" &&
             openssl x509 -req -in "$folder/server.csr" -CA "$CA" -CAkey "$folder/ca.key" -days 30 \
                 -set_serial "0x$(openssl rand -hex 8)" -out "$folder/server.pem" -extfile <(
-                    echo "subjectAltName=DNS:$SERVER_NAME,IP:$APPLIANCE_ADDRESS,IP:2001:2::1"
+                    echo "subjectAltName=DNS:$SERVER_NAME,IP:$APPLIANCE_ADDRESS,IP:$APPLIANCE_ADDRESS6"
                     echo "basicConstraints=critical,CA:FALSE"
                     echo "keyUsage=critical,digitalSignature"
                     echo "extendedKeyUsage=serverAuth"
                 )
     } >"$LOGS/openssl.log" 2>&1 || fail "openssl could not make a certificate; see $LOGS/openssl.log"
-    say "certificate: $SERVER_NAME, $APPLIANCE_ADDRESS, signed by $CA"
+    say "certificate: $SERVER_NAME, $APPLIANCE_ADDRESS, $APPLIANCE_ADDRESS6, signed by $CA"
 }
 
 # config_write KIND: the settings of this run; those of --config are laid over them.
@@ -52,7 +52,7 @@ ports:
   - kind: $kind
     device: $device
 $server
-    addresses: ["$APPLIANCE_ADDRESS/$PREFIX"]
+    addresses: ["$APPLIANCE_ADDRESS/$PREFIX", "$APPLIANCE_ADDRESS6/$PREFIX6"]
 listeners:
   - port: 443
     tls: true
@@ -119,8 +119,17 @@ dataplane_answers() {
     if [[ $1 == memif ]]; then
         [[ -S $STATE/memif.sock ]] && attached
     else
-        in_clients curl --silent --fail --max-time 1 --cacert "$CA" "https://$APPLIANCE_ADDRESS/healthz" >/dev/null && attached
+        healthy "$APPLIANCE_ADDRESS" && attached && { healthy "[$APPLIANCE_ADDRESS6]" || ! clients_have_ip6; }
     fi
+}
+
+# Whether it answers on this address.
+healthy() {
+    in_clients curl --silent --fail --globoff --max-time 1 --cacert "$CA" "https://$1/healthz" >/dev/null
+}
+
+clients_have_ip6() {
+    in_clients test -e /proc/net/if_inet6
 }
 
 # Whether the data plane has reached the control plane.
@@ -185,7 +194,7 @@ appliance_json() {
 {
   "name": $(json_text "$NAME"),
   "address": "$APPLIANCE_ADDRESS",
-  "address6": null,
+  "address6": "$APPLIANCE_ADDRESS6",
   "port": 443,
   "plain_port": 80,
   "server_name": "$SERVER_NAME",

@@ -4,7 +4,7 @@
 # Nothing outside of them is touched: no address of the machine's own is used.
 
 readonly APPLIANCE_ADDRESS=198.18.0.1 CLIENT_ADDRESS=198.18.0.2 PREFIX=15
-readonly CLIENT_ADDRESS6=2001:2::2 PREFIX6=48
+readonly APPLIANCE_ADDRESS6=2001:2::1 CLIENT_ADDRESS6=2001:2::2 PREFIX6=48
 readonly APPLIANCE_PORT=wax0 CLIENT_PORT=peer0
 
 network_names() {
@@ -49,6 +49,8 @@ network_veth() {
     ip link add "$APPLIANCE_PORT" netns "$APPLIANCE_NS" numrxqueues 1 numtxqueues 1 \
         type veth peer name "$CLIENT_PORT" netns "$CLIENT_NS" numrxqueues 1 numtxqueues 1
     ip netns exec "$CLIENT_NS" ethtool -K "$CLIENT_PORT" tx off >/dev/null
+    # The kernel would answer for the same link-local address, which is made of the same MAC.
+    ip -n "$APPLIANCE_NS" link set "$APPLIANCE_PORT" addrgenmode none
     ip -n "$APPLIANCE_NS" link set "$APPLIANCE_PORT" up
     client_addresses "$CLIENT_PORT"
 }
@@ -57,11 +59,17 @@ network_veth_remove() {
     ip -n "$APPLIANCE_NS" link delete "$APPLIANCE_PORT" 2>/dev/null || true
 }
 
-# The interface that a TAP port has made is the clients' end: move it over to them.
+# The interface that a TAP port has made is the clients' end: move it over to them, once the data plane is done
+# with it. (Where its log is too quiet to tell, after some seconds.)
 network_tap() {
-    wait_until 5 tap_appeared || return 1
+    wait_until 10 tap_appeared || return 1
+    wait_until 5 tap_opened || true
     ip -n "$APPLIANCE_NS" link set "$APPLIANCE_PORT" netns "$CLIENT_NS"
     client_addresses "$APPLIANCE_PORT"
+}
+
+tap_opened() {
+    grep -q "port open" "$LOGS/dataplane.log"
 }
 
 tap_appeared() {

@@ -17,6 +17,8 @@
 #define CONFIG_PATH_BYTES      256u
 #define CONFIG_NAME_BYTES      64u
 #define CONFIG_ADDRESSES_MAX   8u
+#define CONFIG_VLAN_MOST       4094u
+#define CONFIG_MTU6_LEAST      1280u /* of a port with IPv6 (RFC 8200 5) */
 #define CONFIG_DPDK_PREFIX_MAX 32u
 
 enum config_port_kind {
@@ -47,7 +49,11 @@ struct config_port {
     uint16_t queues; /* 0: one per worker where the port has them */
     uint32_t address_count;
     struct config_address address[CONFIG_ADDRESSES_MAX];
-    uint8_t gateway[16]; /* zero: none */
+    uint8_t gateway[16];      /* of IPv4; zero: none */
+    uint8_t gateway6[16];     /* of IPv6; zero: none */
+    uint16_t vlan;            /* 0: none */
+    bool router_discovery;    /* of IPv6, when there is no gateway6 */
+    bool duplicate_detection; /* of IPv6 addresses at the start */
 };
 
 struct config_listener {

@@ -30,7 +30,7 @@ class Appliance:
     """Where the appliance is, and the sessions that a test has opened with it."""
 
     def __init__(self, where):
-        self.where = where
+        self.where = {"literal": where["address"], **where}
         self.sessions = []
 
     def session(self, identity=None, device=1, auto_ack=True, plain=False, by_hand=False):
@@ -62,6 +62,13 @@ class Appliance:
         session.close()
         self.sessions.remove(session)
         return session.identity
+
+    def over_ip6(self):
+        """The same appliance by its IPv6 address; its sessions end with ours."""
+        (address,) = self.need("address6")
+        other = Appliance({**self.where, "address": address, "literal": f"[{address}]"})
+        other.sessions = self.sessions
+        return other
 
     def need(self, *names):
         """The values of `where` for those names; skips the test when one is missing."""

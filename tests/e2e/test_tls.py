@@ -16,7 +16,7 @@ REQUEST = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 def s_client(where, *options, say=REQUEST, wait=10):
     """(exit code, everything printed) of openssl s_client."""
-    command = ["openssl", "s_client", "-connect", f"{where['address']}:{where['port']}", "-servername",
+    command = ["openssl", "s_client", "-connect", f"{where['literal']}:{where['port']}", "-servername",
                where["server_name"], "-CAfile", where["ca"], "-verify_hostname", where["server_name"], "-ign_eof", *options]
     done = subprocess.run(command, input=say, capture_output=True, timeout=wait, check=False)
     return done.returncode, (done.stdout + done.stderr).decode(errors="replace")

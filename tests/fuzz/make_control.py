@@ -78,7 +78,8 @@ CONFIGS = {
     "cores": "dataplane:\n  cores: [0, 1, 2]\n",
     "cores-many": "dataplane: {cores: [" + ", ".join("1" for _ in range(65)) + "]}\n",
     "port": "ports:\n- kind: memif\n  device: /run/m.sock\n  memif_server: true\n  mac: 02:00:00:00:00:01\n"
-            "  mtu: 9000\n  queues: 2\n  addresses: [198.18.0.2/24, '2001:2::2/64']\n  gateway: 198.18.0.1\n",
+            "  mtu: 9000\n  queues: 2\n  addresses: [198.18.0.2/24, '2001:2::2/64']\n  gateway: 198.18.0.1\n"
+            "  gateway6: fe80::1\n  vlan: 7\n  router_discovery: false\n",
     "ports-none": "ports: []\nlisteners: []\n",
     "listeners": "listeners: [{port: 443, tls: true}, {port: 80, tls: false}]\n",
     "listener-empty": "listeners: [{}]\n",

@@ -66,6 +66,7 @@ Test(config, a_port_takes_all_its_keys)
 {
     static const uint8_t ip4[16] = {[10] = 0xff, [11] = 0xff, [12] = 198, 18, 0, 2};
     static const uint8_t gateway[16] = {[10] = 0xff, [11] = 0xff, [12] = 198, 18, 0, 1};
+    static const uint8_t gateway6[16] = {0xfe, 0x80, [15] = 1};
     static const uint8_t mac[6] = {2, 0, 0xab, 0, 0, 1};
     struct wax_config config;
     struct config_error error;
@@ -74,7 +75,8 @@ Test(config, a_port_takes_all_its_keys)
         load(&config,
              "ports:\n- kind: memif\n  device: /run/m.sock\n  memif_server: true\n  mac: 02:00:AB:00:00:01\n"
              "  mtu: 9000\n  queues: 2\n  addresses: [198.18.0.2/24, '2001:2::2/64']\n"
-             "  gateway: 198.18.0.1\n",
+             "  gateway: 198.18.0.1\n  gateway6: fe80::1\n  vlan: 4094\n  router_discovery: false\n"
+             "  duplicate_detection: false\n",
              &error),
         WAX_OK, "%s", error.text);
     const struct config_port *port = &config.port[0];
@@ -92,6 +94,10 @@ Test(config, a_port_takes_all_its_keys)
     cr_assert(port->address[1].ip6);
     cr_assert_eq(port->address[1].prefix, 64);
     cr_assert_arr_eq(port->gateway, gateway, 16);
+    cr_assert_arr_eq(port->gateway6, gateway6, 16);
+    cr_assert_eq(port->vlan, 4094);
+    cr_assert_not(port->router_discovery);
+    cr_assert_not(port->duplicate_detection);
 }
 
 Test(config, what_is_not_yaml_is_refused_with_its_line)
@@ -172,6 +178,12 @@ Test(config, bad_ports_are_refused)
             "t.yaml:2: 'addresses': '::ffff:198.18.0.1/24' is not an address with a prefix (a.b.c.d/n)");
     refused("ports:\n- gateway: 198.18.0.1/24\n", WAX_CONFIG_VALUE,
             "t.yaml:2: 'gateway': '198.18.0.1/24' is not an address");
+    refused("ports:\n- gateway: fe80::1\n", WAX_CONFIG_VALUE,
+            "t.yaml:2: 'gateway': 'fe80::1' is not an IPv4 address (gateway6 is for IPv6)");
+    refused("ports:\n- gateway6: 198.18.0.1\n", WAX_CONFIG_VALUE,
+            "t.yaml:2: 'gateway6': '198.18.0.1' is not an IPv6 address");
+    refused("ports:\n- vlan: 4095\n", WAX_CONFIG_VALUE,
+            "t.yaml:2: 'vlan': '4095' is out of range (0 to 4094)");
     refused("ports:\n- memif_server: yes\n", WAX_CONFIG_VALUE,
             "t.yaml:2: 'memif_server': 'yes' is neither true nor false");
     refused("ports: [{},{},{},{},{},{},{},{},{}]\n", WAX_CONFIG_VALUE,
@@ -258,8 +270,26 @@ Test(config, check_finds_what_only_the_whole_can_tell)
     config.port[0].address_count = 0;
     check_refused(&config, "configuration: a port has no address");
     config = sound();
-    config.port[0].gateway[0] = 0x20;
-    check_refused(&config, "configuration: a port's gateway is of a family that the port has no address of");
+    config.port[0].gateway6[0] = 0x20;
+    check_refused(&config, "configuration: a port's gateway6 is no host, or of a family that the port has no "
+                           "address of");
+    config = sound();
+    config.port[0].gateway[12] = 224;
+    check_refused(&config, "configuration: a port's gateway is no host, or of a family that the port has no "
+                           "address of");
+    config = sound();
+    config.port[0].address[0].address[12] = 127;
+    check_refused(&config, "configuration: a port has an address that no host can have");
+    config = sound();
+    config.port[0].address[1] = config.port[0].address[0];
+    config.port[0].address_count = 2;
+    check_refused(&config, "configuration: a port has an address twice");
+    config = sound();
+    config.port[0].address[0] = (struct config_address){.address = {0x20, 1}, .prefix = 64, .ip6 = true};
+    memset(config.port[0].gateway, 0, 16);
+    cr_assert_eq(config_check(&config, &error), WAX_OK);
+    config.port[0].mtu = 1279;
+    check_refused(&config, "configuration: a port with an IPv6 address has an mtu below 1280");
     config = sound();
     config.port[0].memif_server = true;
     check_refused(&config, "configuration: memif_server stands on a port that is not memif");

@@ -92,6 +92,7 @@ Test(steer, ipv6_flows_are_spread_too)
         uint8_t frame[14 + 40 + 20] = {0};
         store_be16(frame + 12, 0x86dd);
         frame[14] = 0x60;
+        store_be16(frame + 18, 20);
         frame[14 + 6] = 6;
         frame[14 + 8] = 0x20;
         frame[14 + 24] = 0x20;
@@ -118,4 +119,86 @@ Test(steer, cut_frames_are_nobodys_and_never_read_beyond_their_end)
     cr_assert_eq(steer_frame(&steer, view_of(whole, LEN)), STEER_HERE);
     whole[14] = 0x41;
     cr_assert_eq(steer_frame(&steer, view_of(whole, LEN)), STEER_HERE);
+}
+
+static uint8_t frame6[256];
+
+/* A frame of IPv6 with `next` behind the header, from 2001:2::5 to 2001:2::1, its payload of `len` bytes. */
+static uint8_t *make6(uint8_t next, size_t len)
+{
+    memset(frame6, 0, sizeof frame6);
+    store_be16(frame6 + 12, 0x86dd);
+    uint8_t *ip = frame6 + 14;
+    ip[0] = 0x60;
+    store_be16(ip + 4, (uint16_t)len);
+    ip[6] = next;
+    memcpy(ip + 8, (uint8_t[16]){0x20, 1, 0, 2, [15] = 5}, 16);
+    memcpy(ip + 24, (uint8_t[16]){0x20, 1, 0, 2, [15] = 1}, 16);
+    return ip + 40;
+}
+
+static uint32_t steer6(size_t len)
+{
+    return steer_frame(&steer, view_of(frame6, 14 + 40 + len));
+}
+
+static void ports6(uint8_t *tcp, uint16_t from, uint16_t to)
+{
+    store_be16(tcp, from);
+    store_be16(tcp + 2, to);
+}
+
+Test(steer, an_ipv6_flow_stays_with_its_worker_behind_extension_headers_and_in_errors)
+{
+    for (uint16_t i = 0; i < 100; i++) {
+        ports6(make6(6, 20), (uint16_t)(3000 + i), 443);
+        uint32_t to = steer6(20);
+        cr_assert_lt(to, WORKERS);
+        uint8_t *chain = make6(44, 28); /* an atomic fragment */
+        chain[0] = 6;
+        ports6(chain + 8, (uint16_t)(3000 + i), 443);
+        cr_assert_eq(steer6(28), to);
+        uint8_t *icmp = make6(58, 68); /* too big, about our segment to that peer */
+        icmp[0] = 2;
+        uint8_t *quoted = icmp + 8;
+        quoted[0] = 0x60;
+        quoted[6] = 6;
+        memcpy(quoted + 8, frame6 + 14 + 24, 16);
+        memcpy(quoted + 24, frame6 + 14 + 8, 16);
+        ports6(quoted + 40, 443, (uint16_t)(3000 + i));
+        cr_assert_eq(steer6(68), to);
+        icmp[0] = 128;
+        cr_assert_eq(steer6(68), STEER_HERE, "an echo is about no flow");
+    }
+}
+
+Test(steer, news_of_neighbours_and_routers_go_to_everyone_and_questions_do_not)
+{
+    uint8_t *icmp = make6(58, 32);
+    static const struct {
+        uint8_t type;
+        uint32_t to;
+    } messages[] = {
+        {134, STEER_ALL}, {136, STEER_ALL}, {135, STEER_HERE}, {133, STEER_HERE}, {137, STEER_HERE}};
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        icmp[0] = messages[i].type;
+        cr_assert_eq(steer6(32), messages[i].to, "type %u", messages[i].type);
+    }
+    icmp[0] = 135;
+    memset(frame6 + 14 + 8, 0, 16); /* a claim of an address */
+    cr_assert_eq(steer6(32), STEER_ALL);
+}
+
+Test(steer, a_tag_changes_nothing)
+{
+    uint8_t frame[LEN], tagged[LEN + 4];
+    for (uint16_t i = 0; i < 50; i++) {
+        uint32_t to = steer_frame(&steer, tcp4(frame, 0xc6120101, (uint16_t)(5000 + i)));
+        memcpy(tagged, frame, 12);
+        store_be16(tagged + 12, 0x8100);
+        store_be16(tagged + 14, 42);
+        memcpy(tagged + 16, frame + 12, LEN - 12);
+        cr_assert_eq(steer_frame(&steer, view_of(tagged, sizeof tagged)), to);
+    }
+    cr_assert_eq(steer_frame(&steer, view_of(tagged, 16)), STEER_HERE, "cut within the tag");
 }
