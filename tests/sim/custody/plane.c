@@ -182,6 +182,7 @@ void plane_control_up(void)
         if (!worker->up)
             continue;
         worker->to_control.head = worker->to_control.tail = 0;
+        worker->to_control.taken = worker->to_control.put; /* what was in it is gone */
         worker->to_worker.head = worker->to_worker.tail = 0;
         worker->reserved_bytes = 0;
         worker->env.relay_id_known = true;
@@ -200,6 +201,7 @@ void plane_control_down(void)
         if (!worker->up)
             continue;
         worker->to_control.head = worker->to_control.tail = 0;
+        worker->to_control.taken = worker->to_control.put; /* what was in it is gone */
         worker->to_worker.head = worker->to_worker.tail = 0;
         worker->reserved_bytes = 0;
         home_control_down(worker->home);
