@@ -70,7 +70,8 @@ void congestion_duplicate(struct tcp_engine *e, struct tcp_conn *c)
     if (c->dupacks > DUPACKS_LOSS || !seq_lt(c->recover, c->snd_una)) {
         return; /* duplicates of what a time-out made us send again (RFC 6582 3.2, step 2) */
     }
-    c->ssthresh = e->congestion->ssthresh(c, c->snd_max - c->snd_una);
+    uint32_t flight = c->snd_max - c->snd_una; /* without what limited transmit let out (RFC 5681 3.2) */
+    c->ssthresh = e->congestion->ssthresh(c, flight < c->cwnd ? flight : c->cwnd);
     c->recover = c->snd_max;
     c->cwnd = c->ssthresh + DUPACKS_LOSS * c->mss;
     c->flags = (c->flags & ~F_PARTIAL) | F_RECOVERY | F_RESEND;

@@ -39,13 +39,27 @@ static const char *const state_names[] = {
     X(timeouts)                                                                                              \
     X(fast_recoveries)                                                                                       \
     X(probes)                                                                                                \
+    X(out_of_order)                                                                                          \
+    X(boards_taken)                                                                                          \
+    X(boards_short)                                                                                          \
+    X(sack_rounds)                                                                                           \
+    X(sacks_bad)                                                                                             \
+    X(sacks_forgotten)                                                                                       \
+    X(sack_reneges)                                                                                          \
+    X(rack_losses)                                                                                           \
+    X(reorders)                                                                                              \
+    X(tlp_probes)                                                                                            \
+    X(tlp_losses)                                                                                            \
+    X(dsacks)                                                                                                \
+    X(undone)                                                                                                \
     X(sacks_sent)                                                                                            \
     X(dsacks_sent)                                                                                           \
-    X(out_of_order)                                                                                          \
     X(challenge_acks)                                                                                        \
     X(fast_path_in)                                                                                          \
     X(opened_passive)                                                                                        \
     X(opened_active)                                                                                         \
+    X(cookies_sent)                                                                                          \
+    X(cookies_accepted)                                                                                      \
     X(conns)                                                                                                 \
     X(half_open)                                                                                             \
     X(time_wait)

@@ -266,6 +266,7 @@ bool play_deliver(struct play *p, struct flow *f, const uint8_t *bytes, size_t l
         return false;
     }
     if (r.reply_len != 0) {
+        p->built += (r.reply[13] & TCP_SYN) != 0; /* a cookie counts as sent, a reset does not */
         struct sent *sent = (struct sent *)malloc(sizeof *sent + r.reply_len);
         *sent = (struct sent){.at_us = p->now_us, .len = r.reply_len};
         memcpy(sent->bytes, r.reply, r.reply_len);

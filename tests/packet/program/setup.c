@@ -25,6 +25,8 @@
     X(keepalive_probes)                                                                                      \
     X(challenge_ms)                                                                                          \
     X(mss)                                                                                                   \
+    X(cookies_always)                                                                                        \
+    X(no_cookies)                                                                                            \
     X(newreno)                                                                                               \
     X(no_sack)                                                                                               \
     X(no_timestamps)                                                                                         \
