@@ -58,8 +58,8 @@ static bool stack_make(struct worker *worker, enum wax_status *status)
         memory == NULL ? WAX_NO_MEMORY : stack_init(&worker->stack, span_of(memory, bytes), &config, &env);
     journal_say(&plane->journal, *status == WAX_OK ? CONFIG_LEVEL_DEBUG : CONFIG_LEVEL_ERROR, "worker",
                 *status == WAX_OK ? "stack made" : "no stack for a worker", J_U("worker", worker->index),
-                J_I("node", worker->node), J_U("mib", bytes >> 20), J_U("session_bytes", worker->metrics.session_bytes),
-                J_T("status", wax_status_text(*status)));
+                J_I("node", worker->node), J_U("mib", bytes >> 20),
+                J_U("session_bytes", worker->metrics.session_bytes), J_T("status", wax_status_text(*status)));
     return *status == WAX_OK;
 }
 
