@@ -5,10 +5,12 @@ import argparse
 import json
 import time
 
+import suite_idle
 import suite_tcp
 from measure import Failed, Measured, machine, version
 
 SUITES = {
+    "idle": (suite_idle.measure, "sessions that do nothing: their memory, and the relay among them"),
     "tcp": (suite_tcp.measure, "the TCP engine alone: two of them back to back"),
 }
 
@@ -25,7 +27,10 @@ def parse(arguments):
     parser.add_argument("--quick", action="store_true", help="end within 50 s, with rougher figures")
     parser.add_argument("--json", metavar="FILE", help="write one JSON object there (-: to standard output)")
     parser.add_argument("--workers", metavar="N", type=int, default=1, help="of the appliance, where there is one")
+    parser.add_argument("--sessions", metavar="N", type=int, help="idle: how many (50,000 with --quick, else 1,000,000)")
     options = parser.parse_args(arguments)
+    if options.sessions is not None and not 2000 <= options.sessions <= 4000000:
+        parser.error("--sessions: 2000 to 4000000")
     if not 1 <= options.workers <= 64:
         parser.error("--workers: 1 to 64")
     return options

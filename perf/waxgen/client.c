@@ -9,14 +9,14 @@ void client_mark(struct gen *gen, struct client *client)
     if (client->dirty)
         return;
     client->dirty = true;
-    gen->dirty[gen->dirty_count++] = client;
+    gen->dirty[gen->dirty_count++] = client->index;
 }
 
 static void partial_add(struct gen *gen, struct client *client, struct view bytes)
 {
     size_t need = client->partial_len + bytes.len;
     if (need > client->partial_room) {
-        client->partial_room = need < 1024 ? 1024 : 2 * need;
+        client->partial_room = need < 1024 ? 1024 : 2 * (uint32_t)need;
         client->partial = realloc(client->partial, client->partial_room);
     }
     if (client->partial == NULL) {
@@ -25,7 +25,7 @@ static void partial_add(struct gen *gen, struct client *client, struct view byte
         return;
     }
     memcpy(client->partial + client->partial_len, bytes.data, bytes.len);
-    client->partial_len = need;
+    client->partial_len = (uint32_t)need;
 }
 
 static void partial_drop(struct client *client)
@@ -43,6 +43,17 @@ static void message(struct gen *gen, struct client *client, struct view frame)
         opening_frame(gen, client, frame);
 }
 
+/* The last ping is the one to answer (RFC 6455 5.5.3). */
+static void pong_keep(struct client *client, struct view payload)
+{
+    free(client->pong);
+    client->pong = payload.len == 0 ? NULL : malloc(payload.len);
+    client->pong_len = client->pong == NULL ? 0 : (uint8_t)payload.len;
+    if (client->pong != NULL)
+        memcpy(client->pong, payload.data, payload.len);
+    client->pong_due = true;
+}
+
 static void ws_event(struct gen *gen, struct client *client, const struct ws_event *event)
 {
     switch (event->opcode) {
@@ -58,9 +69,7 @@ static void ws_event(struct gen *gen, struct client *client, const struct ws_eve
         }
         return;
     case WS_PING:
-        memcpy(client->pong, event->data.data, event->data.len);
-        client->pong_len = (uint8_t)event->data.len;
-        client->pong_due = true;
+        pong_keep(client, view_of(event->data.data, event->data.len));
         client_mark(gen, client);
         return;
     case WS_CLOSE:
@@ -73,6 +82,12 @@ static void ws_event(struct gen *gen, struct client *client, const struct ws_eve
     }
 }
 
+static void control_drop(struct client *client)
+{
+    free(client->ws.control);
+    client->ws.control = NULL;
+}
+
 static void ws_input(struct gen *gen, struct client *client, struct span in)
 {
     while (in.len > 0 && client->conn != TCP_NONE) {
@@ -82,9 +97,12 @@ static void ws_input(struct gen *gen, struct client *client, struct span in)
             return;
         if (status == WAX_OK) {
             ws_event(gen, client, &event);
+            if (!ws_holds_control(&client->ws))
+                control_drop(client);
         } else if (status == WAX_FULL) {
-            client->ws.control = client->ws_control;
-        } else {
+            client->ws.control = malloc(WAX_WS_CONTROL_BYTES_MAX);
+        }
+        if ((status != WAX_OK && status != WAX_FULL) || (status == WAX_FULL && client->ws.control == NULL)) {
             gen_error(gen, client, "a WebSocket frame is wrong", wax_status_text(status));
             tcp_abort(gen->tcp, client->conn);
             return;
@@ -180,13 +198,13 @@ void client_receive(struct gen *gen, struct client *client, struct view in_packe
     }
 }
 
-bool client_message(struct gen *gen, struct client *client, size_t *at, struct view head, struct view payload)
+bool client_message(struct gen *gen, size_t *at, struct view head, struct view payload)
 {
     size_t len = head.len + payload.len;
     if (*at + WAX_WS_HEADER_BYTES_MAX + len > sizeof gen->gather)
         return false;
     uint8_t mask[4];
-    uint32_t random = (uint32_t)rng_next(&client->rng);
+    uint32_t random = (uint32_t)rng_next(&gen->rng);
     memcpy(mask, &random, sizeof mask);
     uint8_t *out = gen->gather + *at;
     size_t header = ws_encode_header(span_of(out, sizeof gen->gather - *at), WS_FIN | WS_BINARY, len, mask);
@@ -246,10 +264,9 @@ void client_gone(struct gen *gen, struct client *client, enum wax_status why)
         gen->counts.closed++;
         gen_error(gen, client, "a connection has ended", wax_status_text(why));
     }
-    if (client->shake != NULL)
-        tls_shake_free(client->shake);
-    client->shake = NULL;
-    gen->by_conn[client->conn] = NULL;
+    opening_end(client);
+    partial_drop(client);
+    gen->by_conn[client->conn] = GEN_NOBODY;
     tcp_release(gen->tcp, client->conn);
     client->conn = TCP_NONE;
     client->state = CLIENT_GONE;

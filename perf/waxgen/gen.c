@@ -8,10 +8,11 @@
 #include <time.h>
 
 #define PROTOCOL_TCP     6u
-#define FIRST_PORT       1024u
 #define ERRORS_TOLD      10u
 #define CLOSING_US       3000000u
 #define SEND_QUEUE_BYTES (256u << 10)
+#define BLOCKS_LEAST     8192u
+#define BLOCKS_MOST      (1u << 18) /* of bytes on their way, however many sessions idle */
 
 void gen_error(struct gen *gen, const struct client *client, const char *what, const char *detail)
 {
@@ -34,22 +35,63 @@ static struct span memory(size_t bytes)
     return span_of(at, bytes);
 }
 
-static enum wax_status network_make(struct gen *gen, const uint8_t mac[6], uint64_t now_us)
+struct addr gen_address(const struct gen *gen, uint32_t index)
+{
+    struct addr address = gen->options.address.addr;
+    store_be32(address.b + 12, load_be32(address.b + 12) + index);
+    return address;
+}
+
+/* The network that has an address of ours, by its last four bytes; the first for what is nobody's. */
+static struct net *net_of(struct gen *gen, const uint8_t last_four[4])
+{
+    uint32_t index = load_be32(last_four) - load_be32(gen->options.address.addr.b + 12);
+    return &gen->nets[index < gen->addresses ? index / NET_ADDRESSES_MAX : 0];
+}
+
+/* The same for a frame: by its destination, or whom an ARP request is after. */
+static struct net *net_of_frame(struct gen *gen, struct span frame)
+{
+    enum { TYPE = 12, ARP_TARGET = 38, IP4_DESTINATION = 30, IP6_DESTINATION_LAST = 50, LEAST = 54 };
+    if (frame.len < LEAST - 12)
+        return &gen->nets[0];
+    uint16_t type = load_be16(frame.data + TYPE);
+    if (type == 0x0806)
+        return net_of(gen, frame.data + ARP_TARGET);
+    if (type == 0x86dd && frame.len >= LEAST)
+        return net_of(gen, frame.data + IP6_DESTINATION_LAST);
+    return net_of(gen, frame.data + IP4_DESTINATION);
+}
+
+static enum wax_status nets_make(struct gen *gen, const uint8_t mac[6], uint64_t now_us)
 {
     const struct gen_options *o = &gen->options;
-    struct net_config net = {
-        .mtu = 1500, .address_count = 1, .addresses = {o->address}, .gateway = o->gateway};
-    memcpy(&net.mac, mac, 6);
-    randombytes_buf(net.key, sizeof net.key);
-    enum wax_status status = net_init(&gen->net, &net, now_us);
+    gen->addresses = (o->sessions + GEN_PORTS - 1u) / GEN_PORTS;
+    gen->net_count = (gen->addresses + NET_ADDRESSES_MAX - 1u) / NET_ADDRESSES_MAX;
+    gen->nets = calloc(gen->net_count, sizeof *gen->nets);
+    enum wax_status status = gen->nets == NULL ? WAX_NO_MEMORY : WAX_OK;
+    for (uint32_t n = 0; status == WAX_OK && n < gen->net_count; n++) {
+        struct net_config net = {.mtu = 1500, .gateway = o->gateway};
+        for (uint32_t i = n * NET_ADDRESSES_MAX; i < gen->addresses && net.address_count < NET_ADDRESSES_MAX;
+             i++)
+            net.addresses[net.address_count++] = (struct net_address){gen_address(gen, i), o->address.prefix};
+        memcpy(&net.mac, mac, 6);
+        randombytes_buf(net.key, sizeof net.key);
+        status = net_init(&gen->nets[n], &net, now_us);
+    }
+    return status;
+}
+
+static enum wax_status tcp_make(struct gen *gen, uint64_t now_us)
+{
+    uint32_t sessions = gen->options.sessions, blocks = sessions * 16u;
+    blocks = blocks < BLOCKS_LEAST ? BLOCKS_LEAST : blocks > BLOCKS_MOST ? BLOCKS_MOST : blocks;
+    enum wax_status status =
+        pool_init(&gen->blocks, memory(pool_bytes(blocks, WAX_BLOCK_BYTES)), blocks, WAX_BLOCK_BYTES);
     if (status != WAX_OK)
         return status;
-    uint32_t blocks = o->sessions * 16 < 8192 ? 8192 : o->sessions * 16;
-    status = pool_init(&gen->blocks, memory(pool_bytes(blocks, WAX_BLOCK_BYTES)), blocks, WAX_BLOCK_BYTES);
-    if (status != WAX_OK)
-        return status;
-    struct tcp_config tcp = {.conns_max = o->sessions + 16,
-                             .mss = (uint16_t)(net.mtu - 40),
+    struct tcp_config tcp = {.conns_max = sessions + 16,
+                             .mss = (uint16_t)(gen->nets[0].config.mtu - 40),
                              .receive_bytes_max = 64u << 10,
                              .send_bytes_max = SEND_QUEUE_BYTES,
                              .time_wait_ms = 1000};
@@ -63,19 +105,15 @@ static bool clients_make(struct gen *gen)
 {
     uint32_t sessions = gen->options.sessions;
     gen->clients = calloc(sessions, sizeof *gen->clients);
-    gen->by_conn = calloc(sessions + 16, sizeof *gen->by_conn);
+    gen->by_conn = malloc((sessions + 16) * sizeof *gen->by_conn);
     gen->dirty = calloc(sessions, sizeof *gen->dirty);
     if (gen->clients == NULL || gen->by_conn == NULL || gen->dirty == NULL)
         return false;
+    memset(gen->by_conn, 0xff, (sessions + 16) * sizeof *gen->by_conn);
     for (uint32_t i = 0; i < sessions; i++) {
-        struct client *client = &gen->clients[i];
-        uint8_t public_key[32], secret_key[64];
-        client->index = i;
-        client->conn = TCP_NONE;
-        client->name.device = GEN_DEVICE;
-        rng_init(&client->rng, gen->options.seed + ((uint64_t)i << 32) + gen->id_base);
-        opening_keys(gen, i, public_key, secret_key);
-        crypto_generichash(client->name.user, WAX_USER_BYTES, public_key, sizeof public_key, NULL, 0);
+        gen->clients[i].index = i;
+        gen->clients[i].conn = TCP_NONE;
+        gen->clients[i].name.device = GEN_DEVICE;
     }
     return true;
 }
@@ -92,8 +130,11 @@ struct gen *gen_make(const struct gen_options *options, const struct gen_port *p
     gen->port = *port;
     gen->id_base = ((uint64_t)wall.tv_sec * 1000u + (uint64_t)wall.tv_nsec / 1000000u) << GEN_ID_SHIFT;
     gen->now_us = gen->started_us = gen->progress_us = now_us;
-    gen->next_port = (uint16_t)(FIRST_PORT + randombytes_uniform(60000));
-    enum wax_status status = network_make(gen, mac, now_us);
+    gen->first_port = (uint16_t)randombytes_uniform(GEN_PORTS);
+    rng_init(&gen->rng, options->seed + gen->id_base);
+    enum wax_status status = nets_make(gen, mac, now_us);
+    if (status == WAX_OK)
+        status = tcp_make(gen, now_us);
     if (status == WAX_OK && options->tls)
         status = tls_context_create_client(&gen->context, options->ca);
     if (status == WAX_OK && !clients_make(gen))
@@ -109,11 +150,13 @@ struct gen *gen_make(const struct gen_options *options, const struct gen_port *p
 void gen_free(struct gen *gen)
 {
     for (uint32_t i = 0; gen->clients != NULL && i < gen->options.sessions; i++) {
-        if (gen->clients[i].shake != NULL)
-            tls_shake_free(gen->clients[i].shake);
+        opening_end(&gen->clients[i]);
         free(gen->clients[i].messages);
         free(gen->clients[i].partial);
+        free(gen->clients[i].pong);
+        free(gen->clients[i].ws.control);
     }
+    free(gen->nets);
     free(gen->clients);
     free(gen->by_conn);
     free(gen->dirty);
@@ -141,8 +184,8 @@ static void segment_send(struct gen *gen, void *owner, uint8_t *l4, size_t len, 
                          const struct addr *to)
 {
     size_t header = 0;
-    enum wax_status status =
-        net_output(&gen->net, from, to, PROTOCOL_TCP, 0, l4, len, NET_HEADER_BYTES_MAX, gen->now_us, &header);
+    enum wax_status status = net_output(net_of(gen, from->b + 12), from, to, PROTOCOL_TCP, 0, l4, len,
+                                        NET_HEADER_BYTES_MAX, gen->now_us, &header);
     if (status == WAX_OK) {
         gen->port.send(gen->port.ctx, owner, l4 - header, header + len);
     } else {
@@ -168,7 +211,7 @@ bool gen_receive(struct gen *gen, struct span frame, uint64_t now_us, size_t *le
     struct tcp_segment segment;
     struct tcp_result result;
     gen->now_us = now_us;
-    enum wax_status status = net_input(&gen->net, frame, now_us, &rx);
+    enum wax_status status = net_input(net_of_frame(gen, frame), frame, now_us, &rx);
     if (status == WAX_OK && rx.kind == NET_REPLY) {
         *len = rx.reply_len;
         return true;
@@ -185,8 +228,8 @@ bool gen_receive(struct gen *gen, struct span frame, uint64_t now_us, size_t *le
               &result);
     if (result.reply_len > 0)
         reply(gen, &segment, &result);
-    if (result.id != TCP_NONE && result.events != 0 && gen->by_conn[result.id] != NULL)
-        events(gen, gen->by_conn[result.id], result.events, result.data);
+    if (result.id != TCP_NONE && result.events != 0 && gen->by_conn[result.id] != GEN_NOBODY)
+        events(gen, &gen->clients[gen->by_conn[result.id]], result.events, result.data);
     return false;
 }
 
@@ -213,10 +256,26 @@ static bool output(struct gen *gen, uint32_t id)
 static void flush(struct gen *gen)
 {
     for (uint32_t i = 0; i < gen->dirty_count; i++) {
-        gen->dirty[i]->dirty = false;
-        traffic_flush(gen, gen->dirty[i]);
+        struct client *client = &gen->clients[gen->dirty[i]];
+        client->dirty = false;
+        traffic_flush(gen, client);
     }
     gen->dirty_count = 0;
+}
+
+/* Ask for neighbours. */
+static void solicit(struct gen *gen, struct net *net)
+{
+    struct span room;
+    void *owner;
+    size_t len = 0;
+    while (gen->port.alloc(gen->port.ctx, &room, &owner)) {
+        if (net_solicit(net, room, gen->now_us, &len) != WAX_OK) {
+            gen->port.release(gen->port.ctx, owner);
+            return;
+        }
+        gen->port.send(gen->port.ctx, owner, room.data, len);
+    }
 }
 
 static bool transmit(struct gen *gen)
@@ -226,21 +285,13 @@ static bool transmit(struct gen *gen)
     tcp_advance(gen->tcp, gen->now_us);
     for (uint32_t id; (id = tcp_ready(gen->tcp)) != TCP_NONE; any = true) {
         uint32_t raised = tcp_take_events(gen->tcp, id);
-        if (raised != 0 && gen->by_conn[id] != NULL)
-            events(gen, gen->by_conn[id], raised, view_of(NULL, 0));
+        if (raised != 0 && gen->by_conn[id] != GEN_NOBODY)
+            events(gen, &gen->clients[gen->by_conn[id]], raised, view_of(NULL, 0));
         if (tcp_state(gen->tcp, id) != TCP_STATE_FREE && !output(gen, id))
             break;
     }
-    struct span room;
-    void *owner;
-    size_t len = 0;
-    while (gen->port.alloc(gen->port.ctx, &room, &owner)) {
-        if (net_solicit(&gen->net, room, gen->now_us, &len) != WAX_OK) {
-            gen->port.release(gen->port.ctx, owner);
-            break;
-        }
-        gen->port.send(gen->port.ctx, owner, room.data, len);
-    }
+    for (uint32_t i = 0; i < gen->net_count; i++)
+        solicit(gen, &gen->nets[i]);
     return any;
 }
 
@@ -257,9 +308,14 @@ static bool resolved(struct gen *gen)
 {
     uint8_t nothing[NET_HEADER_BYTES_MAX + TCP_HEADER_BYTES];
     size_t header;
-    return net_output(&gen->net, &gen->options.address.addr, &gen->options.peer, PROTOCOL_TCP, 0,
-                      nothing + NET_HEADER_BYTES_MAX, TCP_HEADER_BYTES, NET_HEADER_BYTES_MAX, gen->now_us,
-                      &header) == WAX_OK;
+    bool all = true;
+    for (uint32_t i = 0; i < gen->net_count; i++) {
+        struct addr from = gen_address(gen, i * NET_ADDRESSES_MAX);
+        all &= net_output(&gen->nets[i], &from, &gen->options.peer, PROTOCOL_TCP, 0,
+                          nothing + NET_HEADER_BYTES_MAX, TCP_HEADER_BYTES, NET_HEADER_BYTES_MAX, gen->now_us,
+                          &header) == WAX_OK;
+    }
+    return all;
 }
 
 static void open_more(struct gen *gen)
@@ -281,8 +337,15 @@ static void phases(struct gen *gen)
         if (!gen->failed)
             open_more(gen);
         if (gen->open == o->sessions && !gen->failed) {
+            gen->phase = GEN_SETTLING;
+            gen->opened_us = gen->progress_us = gen->now_us;
+        }
+        break;
+    case GEN_SETTLING:
+        gen->progress_us = gen->now_us;
+        if (gen->now_us - gen->opened_us >= (uint64_t)o->settle_s * 1000000u) {
             gen->phase = GEN_TRAFFIC;
-            gen->traffic_us = gen->progress_us = gen->now_us;
+            gen->traffic_us = gen->now_us;
             traffic_begin(gen);
         }
         break;

@@ -29,6 +29,10 @@
 #define GEN_DEVICE        1u
 #define GEN_PAYLOAD_LEAST 16u /* sender and number, by which the receiver knows what it should be */
 #define GEN_GATHER_BYTES  WAX_TLS_PLAINTEXT_BYTES_MAX
+#define GEN_PORTS         60000u /* of one address, from GEN_PORT_FIRST on */
+#define GEN_PORT_FIRST    1024u
+#define GEN_SESSIONS_MAX  4000000u
+#define GEN_NOBODY        UINT32_MAX
 
 enum client_state {
     CLIENT_IDLE,      /* not begun */
@@ -50,30 +54,34 @@ struct message {
     uint8_t state;
 };
 
-struct client {
-    uint32_t index;
-    uint32_t conn; /* of TCP, TCP_NONE: none */
-    uint8_t state; /* enum client_state */
-    bool sealed;   /* records are ours (with TLS: after the handshake) */
-    bool dirty;    /* in gen.dirty */
+/* What a session needs only until it is open. */
+struct opening {
     struct tls_shake *shake;
     uint8_t binding[WAX_BINDING_BYTES];
+    uint8_t nonce[WAX_CLIENT_NONCE_BYTES];
+    uint8_t public_key[WAX_ACCOUNT_KEY_BYTES];
+    uint8_t secret_key[64];
+    char ws_key[24];
+};
+
+/* What remains of it while it idles: no buffer, nothing of OpenSSL's. */
+struct client {
     struct tls_state tls;
     struct ws_decoder ws;
-    struct rng rng; /* of masks */
-    uint8_t nonce[WAX_CLIENT_NONCE_BYTES];
-    char ws_key[24];
-    uint8_t ws_control[WAX_WS_CONTROL_BYTES_MAX];
-    uint8_t *partial; /* plaintext that is not a whole reply or message yet */
-    size_t partial_len, partial_room;
-    uint8_t pong[WAX_WS_CONTROL_BYTES_MAX];
+    struct opening *opening;  /* NULL once it is open */
+    uint8_t *partial;         /* plaintext that is not a whole reply or message yet, NULL: none */
+    uint8_t *pong;            /* payload of the ping to be answered, NULL: it has none */
+    struct message *messages; /* ours, by number from 0; NULL: it sends none */
+    uint32_t partial_len, partial_room;
+    uint32_t index;
+    uint32_t conn; /* of TCP, TCP_NONE: none */
+    struct name name;
+    uint8_t state; /* enum client_state */
     uint8_t pong_len;
     bool pong_due;
-    uint64_t began_us;
-
-    struct name name;
-    struct message *messages; /* ours, by number from 0 */
-    uint32_t quota;           /* messages to send in this run */
+    bool sealed;    /* records are ours (with TLS: after the handshake) */
+    bool dirty;     /* in gen.dirty */
+    uint32_t quota; /* messages to send in this run */
     uint32_t sent, unanswered;
     uint32_t delivered; /* of ours: answered DELIVERED, in order */
     uint32_t expected;  /* number of the partner's next message */
@@ -81,14 +89,18 @@ struct client {
     uint32_t acked;     /* last one acknowledged */
 };
 
+_Static_assert(sizeof(struct client) <= 400, "a million idle sessions fit beside the relay's");
+
 struct gen_options {
     const char *memif; /* path of the socket */
     const char *json;  /* report, NULL: none */
     const char *ca;    /* PEM of trusted roots, NULL: any certificate */
     const char *server_name;
     uint32_t sessions, window, payload, opening;
+    uint32_t active;   /* sessions among which the messages go; even */
+    uint32_t settle_s; /* idle seconds between the last opening and the first message */
     uint64_t messages;
-    struct net_address address;
+    struct net_address address; /* the first; sessions beyond what its ports allow use those that follow */
     struct addr peer, gateway;
     uint16_t port;
     bool tls;
@@ -120,28 +132,30 @@ struct gen_port {
     void (*release)(void *ctx, void *owner);
 };
 
-enum gen_phase { GEN_OPENING, GEN_TRAFFIC, GEN_CLOSING, GEN_DONE };
+enum gen_phase { GEN_OPENING, GEN_SETTLING, GEN_TRAFFIC, GEN_CLOSING, GEN_DONE };
 
 struct gen {
     struct gen_options options;
     struct gen_port port;
     struct gen_counts counts;
-    struct net net;
+    struct net *nets; /* each with as many of our addresses as it takes */
+    uint32_t net_count, addresses;
     struct tcp_engine *tcp;
     struct pool blocks;
     struct tls_context *context;
     struct client *clients;
-    struct client **by_conn; /* by TCP's ids, NULL: not ours (any more) */
-    struct client **dirty;
+    uint32_t *by_conn; /* clients by TCP's ids, GEN_NOBODY: not ours (any more) */
+    uint32_t *dirty;
     uint32_t dirty_count;
     uint32_t begun, open, closing; /* clients */
     enum gen_phase phase;
     bool failed;
     uint64_t now_us;
     uint64_t id_base;
-    uint64_t started_us, traffic_us, end_us; /* when phases began */
-    uint64_t progress_us;                    /* when something last went forward */
-    uint16_t next_port;
+    uint64_t started_us, opened_us, traffic_us, end_us; /* when phases began */
+    uint64_t progress_us;                               /* when something last went forward */
+    uint16_t first_port;
+    struct rng rng; /* of masks and nonces */
     uint8_t record[WAX_TLS_RECORD_BYTES_MAX];
     uint8_t gather[GEN_GATHER_BYTES];
     uint8_t sealed[WAX_TLS_RECORD_BYTES_MAX];
@@ -164,6 +178,9 @@ bool gen_turn(struct gen *gen, uint64_t now_us);
 
 void gen_free(struct gen *gen);
 
+/* Our address `index` (0 to gen.addresses - 1). */
+struct addr gen_address(const struct gen *gen, uint32_t index);
+
 /* An error: counted, the first few told on standard error, and the run has failed. */
 void gen_error(struct gen *gen, const struct client *client, const char *what, const char *detail);
 
@@ -179,16 +196,15 @@ size_t opening_shake(struct gen *gen, struct client *client, struct view in);
 size_t opening_upgraded(struct gen *gen, struct client *client, struct view in);
 /* A frame of the relay's before WELCOME, or WELCOME. */
 void opening_frame(struct gen *gen, struct client *client, struct view frame);
-/* The account key pair of client `index`; the same in each run of a seed. */
-void opening_keys(const struct gen *gen, uint32_t index, uint8_t public_key[32], uint8_t secret_key[64]);
+/* What the opening needed goes back. */
+void opening_end(struct client *client);
 
 /* ---- client.c ---- */
 
 /* Bytes from TCP, in the packet or the receive queue. */
 void client_receive(struct gen *gen, struct client *client, struct view in_packet);
 /* Append one WebSocket message to the gathered plaintext at *at; false when it does not fit. */
-bool client_message(struct gen *gen, struct client *client, size_t *at, struct view head,
-                    struct view payload);
+bool client_message(struct gen *gen, size_t *at, struct view head, struct view payload);
 /* Seal gathered plaintext and hand it to TCP. */
 bool client_write(struct gen *gen, struct client *client, size_t len);
 /* Something is to be sent at the end of the turn. */

@@ -1,28 +1,48 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From SYN to WELCOME. */
 #include <sodium.h>
+#include <stdlib.h>
 
 #include "http/upgrade.h"
 #include "waxgen/gen.h"
 
-void opening_keys(const struct gen *gen, uint32_t index, uint8_t public_key[32], uint8_t secret_key[64])
+/* The account key pair of a client, the same in each run of a seed, and the user that follows from it. */
+static void keys_make(const struct gen *gen, struct client *client)
 {
     uint8_t from[12], seed[crypto_sign_SEEDBYTES];
+    struct opening *opening = client->opening;
     store_be64(from, gen->options.seed);
-    store_be32(from + 8, index);
+    store_be32(from + 8, client->index);
     crypto_generichash(seed, sizeof seed, from, sizeof from, NULL, 0);
-    crypto_sign_seed_keypair(public_key, secret_key, seed);
+    crypto_sign_seed_keypair(opening->public_key, opening->secret_key, seed);
+    crypto_generichash(client->name.user, WAX_USER_BYTES, opening->public_key, sizeof opening->public_key,
+                       NULL, 0);
+}
+
+void opening_end(struct client *client)
+{
+    if (client->opening == NULL)
+        return;
+    if (client->opening->shake != NULL)
+        tls_shake_free(client->opening->shake);
+    free(client->opening);
+    client->opening = NULL;
 }
 
 void opening_begin(struct gen *gen, struct client *client)
 {
+    uint32_t port = (gen->first_port + client->index) % GEN_PORTS;
     struct tcp_tuple tuple = {.peer = gen->options.peer,
-                              .local = gen->options.address.addr,
+                              .local = gen_address(gen, client->index / GEN_PORTS),
                               .peer_port = gen->options.port,
-                              .local_port = gen->next_port++};
+                              .local_port = (uint16_t)(GEN_PORT_FIRST + port)};
     client->state = CLIENT_CONNECT;
-    client->began_us = gen->now_us;
-    enum wax_status status = tcp_connect(gen->tcp, &tuple, client->index, gen->now_us, &client->conn);
+    client->opening = calloc(1, sizeof *client->opening);
+    enum wax_status status = client->opening == NULL ? WAX_NO_MEMORY : WAX_OK;
+    if (status == WAX_OK) {
+        keys_make(gen, client);
+        status = tcp_connect(gen->tcp, &tuple, client->index, gen->now_us, &client->conn);
+    }
     if (status != WAX_OK) {
         client->conn = TCP_NONE;
         client->state = CLIENT_GONE;
@@ -30,7 +50,7 @@ void opening_begin(struct gen *gen, struct client *client)
         gen_error(gen, client, "TCP cannot connect", wax_status_text(status));
         return;
     }
-    gen->by_conn[client->conn] = client;
+    gen->by_conn[client->conn] = client->index;
 }
 
 static void fail(struct gen *gen, struct client *client, const char *what, const char *detail)
@@ -44,9 +64,9 @@ static void ask(struct gen *gen, struct client *client)
 {
     uint8_t nonce[16];
     size_t len = 0;
-    rng_fill(&client->rng, span_of(nonce, sizeof nonce));
+    rng_fill(&gen->rng, span_of(nonce, sizeof nonce));
     http_upgrade_ask(span_of(gen->gather, sizeof gen->gather), gen->options.server_name, WIRE_PATH_RELAY,
-                     nonce, client->ws_key, &len);
+                     nonce, client->opening->ws_key, &len);
     client->state = CLIENT_UPGRADE;
     client_write(gen, client, len);
 }
@@ -58,8 +78,8 @@ void opening_connected(struct gen *gen, struct client *client)
         return;
     }
     client->state = CLIENT_SHAKE;
-    client->shake = tls_shake_new_client(gen->context, gen->options.server_name);
-    if (client->shake == NULL)
+    client->opening->shake = tls_shake_new_client(gen->context, gen->options.server_name);
+    if (client->opening->shake == NULL)
         fail(gen, client, "no memory for a handshake", "");
     else
         opening_shake(gen, client, view_of(NULL, 0));
@@ -68,10 +88,10 @@ void opening_connected(struct gen *gen, struct client *client)
 static void shaken(struct gen *gen, struct client *client, struct tls_shake_result *result)
 {
     enum wax_status status = tls_state_init(&client->tls, result);
-    memcpy(client->binding, result->binding, sizeof client->binding);
+    memcpy(client->opening->binding, result->binding, sizeof client->opening->binding);
     sodium_memzero(result, sizeof *result);
-    tls_shake_free(client->shake);
-    client->shake = NULL;
+    tls_shake_free(client->opening->shake);
+    client->opening->shake = NULL;
     client->sealed = true;
     if (status != WAX_OK)
         fail(gen, client, "the cipher suite cannot be used", wax_status_text(status));
@@ -84,11 +104,11 @@ size_t opening_shake(struct gen *gen, struct client *client, struct view in)
     struct tls_shake_result result;
     size_t used = 0;
     enum wax_status status;
-    if (client->shake == NULL)
+    if (client->opening->shake == NULL)
         return in.len;
     do {
         size_t consumed = 0, len = 0;
-        status = tls_shake_input(client->shake, view_of(in.data + used, in.len - used),
+        status = tls_shake_input(client->opening->shake, view_of(in.data + used, in.len - used),
                                  span_of(gen->out, sizeof gen->out), &consumed, &len, &result);
         used += consumed;
         if (len > 0)
@@ -97,7 +117,7 @@ size_t opening_shake(struct gen *gen, struct client *client, struct view in)
     if (status == WAX_OK) {
         shaken(gen, client, &result);
     } else if (status != WAX_MORE) {
-        fail(gen, client, "the TLS handshake failed", tls_shake_reason(client->shake));
+        fail(gen, client, "the TLS handshake failed", tls_shake_reason(client->opening->shake));
         return in.len;
     }
     return used;
@@ -107,7 +127,7 @@ size_t opening_upgraded(struct gen *gen, struct client *client, struct view in)
 {
     size_t used = 0;
     int code = 0;
-    enum wax_status status = http_upgrade_confirm(in, client->ws_key, &used, &code);
+    enum wax_status status = http_upgrade_confirm(in, client->opening->ws_key, &used, &code);
     if (status == WAX_MORE)
         return 0;
     if (status != WAX_OK) {
@@ -118,16 +138,15 @@ size_t opening_upgraded(struct gen *gen, struct client *client, struct view in)
         return in.len;
     }
     ws_decoder_init(&client->ws, WS_CLIENT, WAX_FRAME_BYTES_MAX);
-    uint8_t public_key[32], secret_key[64], frame[WIRE_HELLO_BYTES + 8];
-    opening_keys(gen, client->index, public_key, secret_key);
-    rng_fill(&client->rng, span_of(client->nonce, sizeof client->nonce));
+    uint8_t frame[WIRE_HELLO_BYTES + 8];
+    rng_fill(&gen->rng, span_of(client->opening->nonce, sizeof client->opening->nonce));
     struct frame_hello hello = {.device = GEN_DEVICE,
                                 .flags = gen->options.tls ? WIRE_HELLO_BINDING : 0,
-                                .account_key = public_key,
-                                .client_nonce = client->nonce};
+                                .account_key = client->opening->public_key,
+                                .client_nonce = client->opening->nonce};
     size_t at = 0, len = frame_write_hello(span_of(frame, sizeof frame), &hello);
     client->state = CLIENT_CHALLENGE;
-    client_message(gen, client, &at, view_of(frame, len), view_of(NULL, 0));
+    client_message(gen, &at, view_of(frame, len), view_of(NULL, 0));
     client_write(gen, client, at);
     return used;
 }
@@ -139,17 +158,15 @@ static void prove(struct gen *gen, struct client *client, struct view frame)
         fail(gen, client, "no CHALLENGE came", "");
         return;
     }
-    uint8_t public_key[32], secret_key[64], text[WIRE_PROOF_SIGNED_BYTES], signature[64],
-        out[WIRE_PROOF_BYTES];
+    uint8_t text[WIRE_PROOF_SIGNED_BYTES], signature[64], out[WIRE_PROOF_BYTES];
     bool binding = gen->options.tls;
-    opening_keys(gen, client->index, public_key, secret_key);
-    frame_write_proof_signed(text, challenge.relay_id, challenge.relay_nonce, client->nonce, GEN_DEVICE,
-                             binding ? client->binding : NULL);
-    crypto_sign_detached(signature, NULL, text, sizeof text, secret_key);
+    frame_write_proof_signed(text, challenge.relay_id, challenge.relay_nonce, client->opening->nonce,
+                             GEN_DEVICE, binding ? client->opening->binding : NULL);
+    crypto_sign_detached(signature, NULL, text, sizeof text, client->opening->secret_key);
     struct frame_proof proof = {.flags = binding ? WIRE_PROOF_BINDING : 0, .signature = signature};
     size_t at = 0, len = frame_write_proof(span_of(out, sizeof out), &proof);
     client->state = CLIENT_WELCOME;
-    client_message(gen, client, &at, view_of(out, len), view_of(NULL, 0));
+    client_message(gen, &at, view_of(out, len), view_of(NULL, 0));
     client_write(gen, client, at);
 }
 
@@ -161,6 +178,7 @@ static void welcomed(struct gen *gen, struct client *client, const struct frame_
         gen_error(gen, client, "the relay's window is smaller than --window", "");
     if (welcome->payload_bytes_max < gen->options.payload)
         gen_error(gen, client, "the relay's largest payload is smaller than --payload", "");
+    opening_end(client);
     client->state = CLIENT_OPEN;
     gen->open++;
     gen->progress_us = gen->now_us;

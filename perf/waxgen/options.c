@@ -14,6 +14,8 @@ static const char usage[] =
     "\n"
     "      --memif PATH        socket of the relay's memif port (this side is its client)\n"
     "      --sessions N        sessions to open, in pairs (2)\n"
+    "      --active N          of them, that exchange messages; the others idle (all)\n"
+    "      --settle N          idle seconds before the first message (0)\n"
     "      --window N          messages of a session on their way at a time (1)\n"
     "      --messages N        full cycles in all: sent, delivered, acknowledged, answered (1000)\n"
     "      --payload N         bytes of a message (128, at least 16)\n"
@@ -37,6 +39,8 @@ static const char usage[] =
 enum key {
     KEY_MEMIF = 256,
     KEY_SESSIONS,
+    KEY_ACTIVE,
+    KEY_SETTLE,
     KEY_WINDOW,
     KEY_MESSAGES,
     KEY_PAYLOAD,
@@ -59,6 +63,8 @@ enum key {
 static const struct option known[] = {
     {"memif", required_argument, NULL, KEY_MEMIF},
     {"sessions", required_argument, NULL, KEY_SESSIONS},
+    {"active", required_argument, NULL, KEY_ACTIVE},
+    {"settle", required_argument, NULL, KEY_SETTLE},
     {"window", required_argument, NULL, KEY_WINDOW},
     {"messages", required_argument, NULL, KEY_MESSAGES},
     {"payload", required_argument, NULL, KEY_PAYLOAD},
@@ -133,7 +139,11 @@ static bool take_number(int key, const char *text, struct gen_options *o)
     bool good;
     switch (key) {
     case KEY_SESSIONS:
-        return number32("sessions", text, 2, 60000, &o->sessions);
+        return number32("sessions", text, 2, GEN_SESSIONS_MAX, &o->sessions);
+    case KEY_ACTIVE:
+        return number32("active", text, 2, GEN_SESSIONS_MAX, &o->active);
+    case KEY_SETTLE:
+        return number32("settle", text, 0, 86400, &o->settle_s);
     case KEY_WINDOW:
         return number32("window", text, 1, WAX_SEND_WINDOW_MAX, &o->window);
     case KEY_MESSAGES:
@@ -213,10 +223,14 @@ int options_read(int argc, char **argv, struct gen_options *o)
         if (key == '?' || !take(key, optarg, o))
             return EXIT_USAGE;
     }
-    if (o->memif == NULL || optind != argc || o->sessions % 2 != 0) {
-        fputs(o->memif == NULL       ? "waxgen: --memif is missing; --help tells more\n"
-              : o->sessions % 2 != 0 ? "waxgen: --sessions must be even: they talk in pairs\n"
-                                     : "waxgen: arguments that mean nothing; --help tells more\n",
+    if (o->active == 0)
+        o->active = o->sessions;
+    bool odd = o->sessions % 2 != 0 || o->active % 2 != 0 || o->active > o->sessions;
+    if (o->memif == NULL || optind != argc || odd) {
+        fputs(o->memif == NULL ? "waxgen: --memif is missing; --help tells more\n"
+              : odd ? "waxgen: --sessions and --active must be even, they talk in pairs; and no more can be "
+                      "active than there are\n"
+                    : "waxgen: arguments that mean nothing; --help tells more\n",
               stderr);
         return EXIT_USAGE;
     }

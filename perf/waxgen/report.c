@@ -37,6 +37,8 @@ void report_progress(struct gen *gen)
     const struct gen_counts *c = &gen->counts;
     if (gen->phase == GEN_OPENING)
         progress_opening(gen);
+    else if (gen->phase == GEN_SETTLING)
+        fprintf(stderr, "waxgen: all %u sessions are open and idle\n", gen->open);
     else if (gen->phase == GEN_TRAFFIC)
         fprintf(stderr, "waxgen: %" PRIu64 " of %" PRIu64 " messages complete, %.0f a second so far\n",
                 c->completed, gen->options.messages,
@@ -47,14 +49,14 @@ static void json_write(FILE *file, const struct gen *gen)
 {
     const struct gen_counts *c = &gen->counts;
     const struct gen_options *o = &gen->options;
-    double opening = seconds(gen->started_us, gen->traffic_us),
+    double opening = seconds(gen->started_us, gen->opened_us),
            traffic = seconds(gen->traffic_us, gen->end_us);
     fprintf(file, "{\n  \"suite\": \"waxgen\", \"version\": \"%s\", \"ok\": %s,\n", WAX_VERSION,
             gen->failed ? "false" : "true");
     fprintf(file,
-            "  \"sessions\": %u, \"window\": %u, \"payload\": %u, \"messages\": %" PRIu64
+            "  \"sessions\": %u, \"active\": %u, \"window\": %u, \"payload\": %u, \"messages\": %" PRIu64
             ", \"matrix\": \"pairs\", \"tls\": %s, \"seed\": %" PRIu64 ",\n",
-            o->sessions, o->window, o->payload, o->messages, o->tls ? "true" : "false", o->seed);
+            o->sessions, o->active, o->window, o->payload, o->messages, o->tls ? "true" : "false", o->seed);
     fprintf(
         file,
         "  \"seconds\": %.6f, \"messages_per_s\": %.1f, \"opening_seconds\": %.6f, \"opened_per_s\": %.1f,\n",
@@ -77,7 +79,7 @@ static void json_write(FILE *file, const struct gen *gen)
 bool report_end(const struct gen *gen)
 {
     const struct gen_counts *c = &gen->counts;
-    double opening = seconds(gen->started_us, gen->traffic_us),
+    double opening = seconds(gen->started_us, gen->opened_us),
            traffic = seconds(gen->traffic_us, gen->end_us);
     printf("%s: %" PRIu64 " of %" PRIu64 " messages complete", gen->failed ? "failed" : "good", c->completed,
            gen->options.messages);

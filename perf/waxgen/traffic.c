@@ -45,14 +45,24 @@ static struct client *partner(struct gen *gen, const struct client *client)
     return &gen->clients[client->index ^ 1];
 }
 
+/* The place among those that exchange messages, GEN_NOBODY for one that idles: pairs lie evenly among all. */
+static uint32_t active_place(const struct gen *gen, uint32_t index)
+{
+    uint32_t pairs = gen->options.active / 2u, apart = gen->options.sessions / 2u / pairs, pair = index / 2u;
+    return pair % apart == 0 && pair / apart < pairs ? 2u * (pair / apart) + (index & 1u) : GEN_NOBODY;
+}
+
 void traffic_begin(struct gen *gen)
 {
-    uint64_t each = gen->options.messages / gen->options.sessions;
-    uint64_t more = gen->options.messages % gen->options.sessions;
+    uint64_t each = gen->options.messages / gen->options.active;
+    uint64_t more = gen->options.messages % gen->options.active;
     for (uint32_t i = 0; i < gen->options.sessions; i++) {
         struct client *client = &gen->clients[i];
-        client->quota = (uint32_t)(each + (i < more ? 1 : 0));
-        client->messages = calloc(client->quota + 1u, sizeof client->messages[0]);
+        uint32_t place = active_place(gen, i);
+        client->quota = place == GEN_NOBODY ? 0 : (uint32_t)(each + (place < more ? 1 : 0));
+        if (client->quota == 0)
+            continue;
+        client->messages = calloc(client->quota, sizeof client->messages[0]);
         if (client->messages == NULL) {
             gen_error(gen, client, "no memory to follow its messages", "");
             return;
@@ -173,8 +183,7 @@ static bool send_one(struct gen *gen, struct client *client, size_t *at)
     struct frame_send send = {.to = partner(gen, client)->name, .id = gen->id_base + client->sent};
     frame_write_send_head(span_of(head, sizeof head), &send);
     traffic_payload(gen->frame, gen->options.payload, client->index, client->sent);
-    if (!client_message(gen, client, at, view_of(head, sizeof head),
-                        view_of(gen->frame, gen->options.payload)))
+    if (!client_message(gen, at, view_of(head, sizeof head), view_of(gen->frame, gen->options.payload)))
         return false;
     client->messages[client->sent] = (struct message){(uint32_t)gen->now_us, MESSAGE_SENT};
     client->sent++;
@@ -193,12 +202,15 @@ void traffic_flush(struct gen *gen, struct client *client)
             uint8_t mask[4] = {9, 8, 7, 6};
             at = ws_encode_control(span_of(gen->gather, sizeof gen->gather), WS_PONG,
                                    view_of(client->pong, client->pong_len), mask);
+            free(client->pong);
+            client->pong = NULL;
+            client->pong_len = 0;
             client->pong_due = false;
         }
         if (client->acked != client->seq) {
             uint8_t ack[WIRE_ACK_BYTES];
             frame_write_ack(span_of(ack, sizeof ack), client->seq);
-            client_message(gen, client, &at, view_of(ack, sizeof ack), view_of(NULL, 0));
+            client_message(gen, &at, view_of(ack, sizeof ack), view_of(NULL, 0));
             client->acked = client->seq;
         }
         bool more = gen->phase == GEN_TRAFFIC;

@@ -46,12 +46,27 @@ Test(options, values_are_taken)
     cr_assert(o.performance);
 }
 
+Test(options, a_million_sessions_of_which_some_are_active)
+{
+    struct gen_options o;
+    cr_assert_eq(
+        read_options(&o, 8, "--memif", "m", "--sessions", "1000000", "--active", "10000", "--settle", "4"),
+        -1);
+    cr_assert_eq(o.sessions, 1000000);
+    cr_assert_eq(o.active, 10000);
+    cr_assert_eq(o.settle_s, 4);
+    cr_assert_eq(read_options(&o, 4, "--memif", "m", "--sessions", "10"), -1);
+    cr_assert_eq(o.active, 10, "all, when nothing is said");
+}
+
 Test(options, wrong_usage_is_status_2)
 {
     struct gen_options o;
     cr_assert_eq(read_options(&o, 0), 2, "no memif");
     cr_assert_eq(read_options(&o, 4, "--memif", "m", "--sessions", "3"), 2, "an odd number");
     cr_assert_eq(read_options(&o, 4, "--memif", "m", "--sessions", "0"), 2);
+    cr_assert_eq(read_options(&o, 4, "--memif", "m", "--active", "4"), 2, "more than there are");
+    cr_assert_eq(read_options(&o, 6, "--memif", "m", "--sessions", "10", "--active", "5"), 2, "odd");
     cr_assert_eq(read_options(&o, 4, "--memif", "m", "--window", "4097"), 2);
     cr_assert_eq(read_options(&o, 4, "--memif", "m", "--payload", "15"), 2);
     cr_assert_eq(read_options(&o, 4, "--memif", "m", "--messages", "ten"), 2);

@@ -17,9 +17,10 @@ static void make(void)
 {
     cr_redirect_stderr();
     gen = calloc(1, sizeof *gen);
-    gen->options = (struct gen_options){.sessions = 2, .window = SENT, .payload = PAYLOAD, .messages = SENT};
+    gen->options = (struct gen_options){
+        .sessions = 2, .active = 2, .window = SENT, .payload = PAYLOAD, .messages = SENT};
     gen->clients = calloc(2, sizeof *gen->clients);
-    gen->dirty = calloc(2, sizeof(struct client *));
+    gen->dirty = calloc(2, sizeof *gen->dirty);
     gen->id_base = UINT64_C(1) << 60;
     gen->now_us = 5000;
     sender = &gen->clients[0];
@@ -210,4 +211,29 @@ Test(traffic, an_answer_to_what_was_not_sent_is_wrong)
     answer(SENT, WIRE_DELIVERED);
     cr_assert(gen->failed);
     cr_assert_eq(gen->counts.wrong, 1);
+}
+
+/* Eight of twenty-four sessions: every third pair, and all messages among them. */
+Test(traffic, only_the_active_send_and_they_lie_evenly_among_the_idle)
+{
+    struct gen *many = calloc(1, sizeof *many);
+    many->options = (struct gen_options){.sessions = 24, .active = 8, .messages = 20};
+    many->clients = calloc(24, sizeof *many->clients);
+    many->dirty = calloc(24, sizeof *many->dirty);
+    for (uint32_t i = 0; i < 24; i++)
+        many->clients[i].index = i;
+    traffic_begin(many);
+    uint64_t quota = 0;
+    for (uint32_t i = 0; i < 24; i++) {
+        bool active = i / 2 % 3 == 0;
+        cr_expect_eq(many->clients[i].quota != 0, active, "session %u", i);
+        cr_expect_eq(many->clients[i].messages != NULL, active, "session %u follows messages", i);
+        quota += many->clients[i].quota;
+        free(many->clients[i].messages);
+    }
+    cr_expect_eq(quota, 20);
+    cr_expect_eq(many->dirty_count, 8);
+    free(many->clients);
+    free(many->dirty);
+    free(many);
 }
