@@ -659,8 +659,9 @@ static void finish(void)
         user_release(id);
     }
     pump();
-    for (int i = 0; i < 300; i++) {
-        f.now_us += 1000000;
+    uint64_t end_us = f.now_us + 300000000, next_us;
+    while ((next_us = tcp_next_us(f.e)) <= end_us) {
+        f.now_us = next_us > f.now_us + 1000 ? next_us : f.now_us + 1000;
         tcp_advance(f.e, f.now_us);
         pump();
     }

@@ -38,6 +38,8 @@ def parse():
     group.add_argument("--rate-mbit", type=float, default=200, help="of the path (default 200)")
     group.add_argument("--queue", type=int, default=256, help="packets that wait for the rate (default 256)")
     group.add_argument("--window-kib", type=int, default=256, help="receive window of both stacks (default 256)")
+    group.add_argument("--realtime", action="store_true",
+                       help="run peers and middle box before everything else on the machine, when others use it, too")
     group.add_argument("--json", type=Path, help="write the figures here")
     return parser.parse_args()
 
@@ -114,7 +116,7 @@ def matrix(options):
           f"{options.rate_mbit} Mbit/s, queue of {options.queue} packets, window of {options.window_kib} KiB, "
           f"seed {options.seed}; Mbit/s of payload, in brackets against Linux to Linux")
     print(f"{'loss':>6} " + " ".join(f"{CASES[case]:>24}" for case in cases))
-    with Network(options.family) as network:
+    with Network(options.family, ["chrt", "--fifo", "1"] if options.realtime else []) as network:
         for loss in losses:
             row, base = [], None
             for case in cases:

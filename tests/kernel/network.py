@@ -21,6 +21,7 @@ class Namespace:
 
     def __init__(self):
         before = os.readlink("/proc/self/ns/net")
+        self.prefix = []  # of the programs that run inside
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "sleep", "infinity"],
                                         stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
@@ -36,7 +37,7 @@ class Namespace:
     def enter(self, *command):
         """The command line that runs a program inside, and ends it when this program ends."""
         return ["nsenter", f"--net=/proc/{self.process.pid}/ns/net", "setpriv", "--pdeathsig", "KILL",
-                *[str(part) for part in command]]
+                *self.prefix, *[str(part) for part in command]]
 
     def call(self, *command):
         call(*self.enter(*command))
@@ -82,12 +83,13 @@ class Host(Namespace):
 class Network:
     """All three."""
 
-    def __init__(self, family):
-        self.family = family
+    def __init__(self, family, prefix=()):
         self.middle = Namespace()
         self.hosts = []
         for index, outside in enumerate(("to-a", "to-b")):
             self.hosts.append(Host(self.middle, outside, index, family))
+        for namespace in (*self.hosts, self.middle):
+            namespace.prefix = list(prefix)
 
     def __enter__(self):
         return self

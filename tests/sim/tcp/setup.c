@@ -18,6 +18,11 @@ void setup_kind(void)
     /* Some begin shortly before the clock of milliseconds passes 2^32. */
     sim.now_us =
         chance(25) ? (UINT64_C(1) << 32) * 1000 - draw(SECOND_US, 20 * SECOND_US) : SECOND_US + draw(0, 1000);
+    bool ip6 = chance(50);
+    for (uint32_t host = 0; host < 2; host++) {
+        sim.addrs[host] =
+            ip6 ? (struct addr){{0x20, 1, 0, 2, [15] = (uint8_t)(host + 1)}} : addr_ip4(0xc6120001 + host);
+    }
     sim.tight = sim.kind == KIND_MIXED && chance(25);
     sim.cookies = chance(40);
     switch (sim.kind) {

@@ -218,7 +218,7 @@ void near_wrap(struct host *h, uint32_t id)
 static void plan_start(struct plan *plan)
 {
     struct host *h = &sim.hosts[0];
-    struct tcp_tuple t = {addr_ip4(0xc6120002), addr_ip4(0xc6120001), PORT, plan->port};
+    struct tcp_tuple t = {sim.addrs[1], sim.addrs[0], PORT, plan->port};
     struct end *end = &plan->ends[0];
     enum wax_status status = tcp_connect(h->e, &t, 0, sim.now_us, &end->id);
     if (status != WAX_OK) {

@@ -64,6 +64,7 @@ struct sim {
     enum kind kind;
     struct rng rng;
     struct host hosts[2];
+    struct addr addrs[2]; /* of the hosts, of either family */
     uint32_t plans_count;
     bool wraps;   /* sequence numbers begin just below 2^32 */
     bool cookies; /* some or all SYNs are answered by cookies */
