@@ -19,16 +19,6 @@ static enum wax_status reply_arp(struct net *net, struct span frame, const struc
     return WAX_OK;
 }
 
-static enum wax_status conflict(struct net *net, const struct arp_packet *arp, uint32_t index,
-                                uint64_t now_us)
-{
-    if (mac_same(&arp->sender_mac, &net->config.mac)) {
-        return WAX_NET_NOT_FOR_US;
-    }
-    net_defend(net, index, now_us);
-    return WAX_ARP_CONFLICT;
-}
-
 /* RFC 826, with RFC 5227's probes (sender 0). Entries are merged only where we asked or talk. */
 enum wax_status net_input_arp(struct net *net, struct span frame, uint64_t now_us, struct net_rx *rx)
 {
@@ -38,10 +28,14 @@ enum wax_status net_input_arp(struct net *net, struct span frame, uint64_t now_u
     if (status != WAX_OK) {
         return status;
     }
+    if (mac_same(&arp.sender_mac, &net->config.mac)) {
+        return WAX_NET_ETHER_SOURCE; /* it would have us talk to ourselves */
+    }
     struct addr sender = addr_ip4(arp.sender_ip4), target = addr_ip4(arp.target_ip4);
     uint32_t same = interface_find(&net->interface, &sender);
     if (same != INTERFACE_NONE) {
-        return conflict(net, &arp, same, now_us);
+        net_defend(net, same, now_us);
+        return WAX_ARP_CONFLICT;
     }
     bool for_us = net_is_ours(net, &target);
     enum wax_status merged = WAX_NOT_FOUND;

@@ -131,6 +131,9 @@ static enum wax_status input_discovery(struct net *net, struct span frame, size_
     if (status != WAX_OK) {
         return status;
     }
+    if (m.has_mac && mac_same(&m.mac, &net->config.mac)) {
+        return WAX_NET_ETHER_SOURCE; /* it would have us talk to ourselves */
+    }
     switch (m.type) {
     case ICMP6_ASK:
         return input_ask(net, frame, room, ip, &m, now_us, rx);

@@ -127,6 +127,19 @@ Test(discovery, rfc4861_7_1_1_rules_of_a_question)
     cr_assert_eq(input_at(NOW), WAX_ICMP_CHECKSUM);
 }
 
+Test(discovery, a_neighbour_at_our_own_station_is_refused)
+{
+    make_ask(&peer, &us);
+    memcpy(ext() + 26, our_mac.b, 6);
+    seal();
+    cr_assert_eq(input_at(NOW), WAX_NET_ETHER_SOURCE);
+    cr_assert_eq(rx.kind, NET_NONE);
+    cr_assert_eq(output_at(&peer, 20, NOW, &sent, &header_len), WAX_NEIGH_UNRESOLVED);
+    make_advertise(&peer, &us, &our_mac, 0x60);
+    cr_assert_eq(input_at(NOW), WAX_NET_ETHER_SOURCE);
+    cr_assert_eq(output_at(&peer, 20, NOW, &sent, &header_len), WAX_NEIGH_UNRESOLVED);
+}
+
 Test(discovery, rfc4861_7_1_2_rules_of_an_advertisement)
 {
     make_advertise(&peer, &us, &peer_mac, 0x60);

@@ -176,6 +176,14 @@ Test(net, arp_for_others_and_unasked_replies_change_nothing)
     cr_assert_eq(input_at(NOW), WAX_NET_NOT_FOR_US, "senders are on the link");
 }
 
+Test(net, a_neighbour_at_our_own_station_is_refused)
+{
+    make_arp(ARP_REQUEST, PEER, US);
+    memcpy(frame + 22, our_mac.b, 6);
+    cr_assert_eq(input_at(NOW), WAX_NET_ETHER_SOURCE);
+    cr_assert_eq(rx.kind, NET_NONE);
+}
+
 Test(net, arp_malformed)
 {
     static const uint8_t at[] = {14, 16, 18, 19, 20, 21};
