@@ -143,7 +143,7 @@ static enum wax_status input_discovery(struct net *net, struct span frame, size_
         if (!net->config.discover || !addr_is_any(&net->config.gateway6)) {
             return WAX_ICMP_IGNORED;
         }
-        return router_advertised(&net->routers, &net->neigh, &ip->src, &m, net->config.mtu, now_us);
+        return router_advertised(&net->routers, &net->neigh, &ip->src, &m, now_us);
     }
 }
 

@@ -8,7 +8,6 @@
 #define OPTION_SOURCE    1u
 #define OPTION_TARGET    2u
 #define OPTION_PREFIX    3u
-#define OPTION_MTU       5u
 #define OPTION_UNIT      8u
 #define PREFIX_BYTES     32u
 #define FLAG_ROUTER      0x80u
@@ -36,8 +35,6 @@ static void option_read(const uint8_t *p, size_t len, uint8_t wanted, struct ndp
     if (p[0] == wanted && len == OPTION_UNIT) {
         memcpy(out->mac.b, p + 2, ETH_MAC_BYTES);
         out->has_mac = mac_is_station(&out->mac);
-    } else if (p[0] == OPTION_MTU && len == OPTION_UNIT) {
-        out->mtu = load_be32(p + 4);
     } else if (p[0] == OPTION_PREFIX && len == PREFIX_BYTES) {
         prefix_read(p, out);
     }

@@ -28,7 +28,6 @@ struct ndp_message {
     bool has_mac;                        /* the option with the sender's, or the target's, station */
     struct mac mac;
     uint16_t lifetime_s; /* of ICMP6_ROUTER as a default router; 0: it is none */
-    uint32_t mtu;        /* 0: not told */
     uint32_t prefix_count;
     struct ndp_prefix prefix[NDP_PREFIXES_MAX];
 };

@@ -73,7 +73,7 @@ static void prefix_take(struct router_list *list, const struct ndp_prefix *p, ui
 }
 
 enum wax_status router_advertised(struct router_list *list, struct neigh *neigh, const struct addr *src,
-                                  const struct ndp_message *message, uint16_t mtu_most, uint64_t now_us)
+                                  const struct ndp_message *message, uint64_t now_us)
 {
     enum wax_status status = router_take(list, neigh, src, message, now_us);
     if (status != WAX_OK) {
@@ -81,9 +81,6 @@ enum wax_status router_advertised(struct router_list *list, struct neigh *neigh,
     }
     if (message->has_mac) {
         neigh_hint(neigh, src, &message->mac, now_us);
-    }
-    if (message->mtu >= IP6_MTU_LEAST && message->mtu <= mtu_most) {
-        list->mtu = (uint16_t)message->mtu;
     }
     for (uint32_t i = 0; i < message->prefix_count; i++) {
         prefix_take(list, &message->prefix[i], now_us);

@@ -2,8 +2,8 @@
 /*
  * Routers of IPv6 and the prefixes that they say are on the link (RFC 4861 5.1, 6.3): lists of a fixed size.
  * Used where the configuration names no gateway. Each router has a place of its own in the neighbour cache.
- * Left out on purpose: preferences (RFC 4191), addresses made from prefixes (ours are configured), hop limit
- * and timers of advertisements (a forged one could cut us off with them).
+ * Left out on purpose: preferences (RFC 4191), addresses made from prefixes (ours are configured), hop limit,
+ * timers and MTU of advertisements (a forged one could cut us off with them).
  */
 #ifndef NET_ROUTER_H
 #define NET_ROUTER_H
@@ -32,15 +32,14 @@ struct router_list {
     struct router_entry router[ROUTERS_MAX];
     struct router_prefix prefix[ROUTER_PREFIXES_MAX];
     uint32_t turn; /* which of those whose stations aren't known is asked next */
-    uint16_t mtu;  /* of the link, as told; 0: not told */
 };
 
 /*
- * Takes an advertisement of the router `src` (6.3.4). `mtu_most` is the largest that counts. Returns
- * ND_ROUTERS when the list is full of others, else OK.
+ * Takes an advertisement of the router `src` (6.3.4). Returns ND_ROUTERS when the list is full of others,
+ * else OK.
  */
 enum wax_status router_advertised(struct router_list *list, struct neigh *neigh, const struct addr *src,
-                                  const struct ndp_message *message, uint16_t mtu_most, uint64_t now_us);
+                                  const struct ndp_message *message, uint64_t now_us);
 
 /*
  * The neighbour `addr` is a router no more (7.2.5).
