@@ -29,6 +29,10 @@ void config_defaults(struct wax_config *config)
     config->half_open_max = 4096;
     config->tls.tickets = 1;
     config->tls.ticket_key_s = 28800;
+    config->per_address_max = 4096;
+    config->per_prefix_max = 0;
+    config->opens_per_s = 1000;
+    config->opens_burst = 4096;
     config->handshakes_max = 512;
     config->handshakes_waiting_max = 4096;
     config->handshakes_per_address_max = 128;

@@ -141,6 +141,8 @@ enum wax_status config_check(const struct wax_config *config, struct config_erro
     }
     if (config->half_open_max > config->connections_max)
         return refuse(error, "limits.half_open is above limits.connections");
+    if (config->per_prefix_max != 0 && config->per_prefix_max < config->per_address_max)
+        return refuse(error, "limits.per_prefix is below limits.per_address");
     status = check_dpdk(config, error);
     if (status == WAX_OK)
         status = check_tls(&config->tls, error);

@@ -40,6 +40,10 @@ struct tcp_config stack_tcp_config(const struct stack_config *config)
 {
     return (struct tcp_config){.conns_max = config->config->connections_max,
                                .half_open_max = config->config->half_open_max,
+                               .per_address_max = config->config->per_address_max,
+                               .per_prefix_max = config->config->per_prefix_max,
+                               .opens_per_s = config->config->opens_per_s,
+                               .opens_burst = config->config->opens_burst,
                                .mss = config_mss(config),
                                .checksum_offload = config->checksum_offload};
 }

@@ -134,6 +134,7 @@ void conn_close(struct tcp_engine *e, struct tcp_conn *c, enum wax_status status
     wheel_cancel(&e->wheel, &c->timer);
     conn_detach(e, c);
     conn_half_open(e, c, false);
+    quota_give(e, c);
     time_wait_unlist(e, c);
     fifo_clear(e->env.blocks, &c->send);
     reassembly_clear(e, c);

@@ -32,6 +32,7 @@ static struct tcp_config config_resolve(const struct tcp_config *in, const struc
     c.half_open_ms = or_default(c.half_open_ms, 30000);
     c.keepalive_probe_ms = or_default(c.keepalive_probe_ms, 10000);
     c.keepalive_probes = or_default(c.keepalive_probes, 6);
+    c.opens_burst = or_default(c.opens_burst, c.opens_per_s);
     c.challenge_ms = or_default(c.challenge_ms, 100);
     return c;
 }
@@ -52,7 +53,8 @@ static bool config_sound(const struct tcp_config *c)
     return c->conns_max < WHEEL_TIMERS_MAX && c->half_open_max <= c->conns_max && c->mss >= TCP_MSS_MIN &&
            c->receive_bytes_max <= WAX_CONN_RECEIVE_BYTES_MAX &&
            c->send_bytes_max <= WAX_CONN_SEND_BYTES_MAX && c->rto_min_ms <= c->rto_max_ms &&
-           c->delayed_ack_ms < 500 && c->keepalive_probes < UINT8_MAX;
+           c->delayed_ack_ms < 500 && c->keepalive_probes < UINT8_MAX &&
+           c->opens_per_s <= WAX_OPENS_PER_S_MAX && c->opens_burst <= WAX_OPENS_BURST_MAX;
 }
 
 static size_t line_up(size_t bytes)
@@ -64,7 +66,7 @@ size_t tcp_engine_bytes(const struct tcp_config *config)
 {
     struct tcp_config c = config_resolve(config, NULL);
     return WAX_CACHE_LINE_BYTES + line_up(sizeof(struct tcp_engine)) +
-           (size_t)c.conns_max * sizeof(struct tcp_conn) + flow_bytes(c.conns_max);
+           (size_t)c.conns_max * sizeof(struct tcp_conn) + quota_bytes(&c) + flow_bytes(c.conns_max);
 }
 
 static void engine_slots(struct tcp_engine *e)
@@ -93,6 +95,8 @@ enum wax_status tcp_engine_init(struct tcp_engine **engine, struct span memory,
     at += line_up(sizeof *e);
     e->conns = (struct tcp_conn *)(void *)at;
     at += (size_t)cfg.conns_max * sizeof *e->conns;
+    uint8_t *quota = at;
+    at += quota_bytes(&cfg);
     e->env = *env;
     e->cfg = cfg;
     engine_clock(e, now_us);
@@ -101,6 +105,7 @@ enum wax_status tcp_engine_init(struct tcp_engine **engine, struct span memory,
         e->rcv_scale++;
     }
     cookie_init(e);
+    quota_init(e, quota);
     e->ooo_max = cfg.receive_bytes_max / 1024 + 8;
     engine_slots(e);
     wheel_init(&e->wheel, &e->conns[0].timer, sizeof *e->conns, 1000, now_us);

@@ -47,10 +47,12 @@
 #define F_BOARD       0x80000000u /* there is a scoreboard (scoreboard.h) */
 
 /* More of them (flags2), none of which header prediction has to know. */
-#define F2_DSACK   0x01u /* a duplicate to report lies in the engine's table (RFC 2883) */
-#define F2_PTO     0x02u /* rtx_at is that of a tail loss probe (RFC 8985 7.2) */
-#define F2_TLP_NOW 0x04u /* with F_PROBE: send that probe */
-#define F2_REORDER 0x08u /* the path has been seen to reorder (RFC 8985 6.2) */
+#define F2_DSACK          0x01u /* a duplicate to report lies in the engine's table (RFC 2883) */
+#define F2_PTO            0x02u /* rtx_at is that of a tail loss probe (RFC 8985 7.2) */
+#define F2_TLP_NOW        0x04u /* with F_PROBE: send that probe */
+#define F2_REORDER        0x08u /* the path has been seen to reorder (RFC 8985 6.2) */
+#define F2_COUNTED        0x40u /* in the quota of its address */
+#define F2_COUNTED_PREFIX 0x80u /* and of its network */
 
 /*
  * A connection. Lines 0 and 1 are all that header prediction needs, together with the send queue's handle.
@@ -161,6 +163,25 @@ struct tcp_cookies {
     uint64_t until_us;   /* those that were sent are good until then */
 };
 
+/* Connections of addresses and networks (quota.c). */
+#define QUOTA_ENTRIES 5u
+struct quota_entry {
+    uint32_t tag; /* of the keyed hash; 0: never used */
+    uint32_t count;
+    uint32_t spent; /* the time up to which the rate's allowance is used up, ticks modulo 2^32 */
+};
+
+struct quota_bucket {
+    struct quota_entry entries[QUOTA_ENTRIES];
+    uint32_t pad;
+};
+
+struct quota_table {
+    struct quota_bucket *buckets;
+    uint32_t bucket_count; /* 0: there are no limits */
+    uint32_t cost, most;   /* ticks of one opening, and that may be overdrawn; cost 0: no limit of the rate */
+};
+
 /* Who is watched (trace.c). */
 struct tcp_traces {
     struct ring *ring;
@@ -185,6 +206,7 @@ struct tcp_engine {
     struct tcp_stats stats;
     struct tcp_traces trace;
     struct tcp_cookies cookies;
+    struct quota_table quota;
     struct tcp_listener listeners[WAX_LISTENERS_MAX];
     struct dsack dsacks[DSACKS_MAX];
     struct flow_table flows;
@@ -324,9 +346,18 @@ enum cookie_verdict cookie_check(struct tcp_engine *e, const struct tcp_segment 
 void cookie_take(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
                  const struct tcp_segment *syn);
 
+/* quota.c: WAX_OK, or which limit is reached; take and give count a connection. */
+size_t quota_bytes(const struct tcp_config *config);
+void quota_init(struct tcp_engine *e, uint8_t *memory);
+enum wax_status quota_check(const struct tcp_engine *e, const struct tcp_tuple *t);
+enum wax_status quota_take(struct tcp_engine *e, struct tcp_conn *c);
+void quota_give(struct tcp_engine *e, struct tcp_conn *c);
+
 /* listen.c: a segment without a connection. True: a cookie has made the connection r->id of it, whose turn
  * the segment is. */
 bool input_unknown(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r);
+bool input_handshake(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
+                     struct tcp_result *r); /* an ACK in SYN-RECEIVED */
 bool listen_open(const struct tcp_engine *e, const struct tcp_tuple *t);
 void input_syn(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r);
 void input_overflow(struct tcp_engine *e, const struct tcp_segment *s, bool cookie,

@@ -213,18 +213,7 @@ static bool input_ack(struct tcp_engine *e, struct tcp_conn *c, const struct tcp
         return false;
     }
     if (c->state == TCP_STATE_SYN_RECEIVED) {
-        if (s->ack != c->snd_una + 1 || c->snd_max == c->snd_una) {
-            struct tcp_segment syn;
-            if ((c->flags & F_ACTIVE) == 0 && cookie_check(e, s, c->rcv_nxt - 1, &syn) == COOKIE_GOOD) {
-                cookie_take(e, c, s, &syn); /* one SYN of it was answered by a cookie, another was not */
-                return true;
-            }
-            r->status = engine_count(e, WAX_TCP_BAD_ACK);
-            r->reply_len = (uint8_t)segment_reset(s, e->cfg.checksum_offload, r->reply);
-            return false;
-        }
-        conn_established(e, c, s);
-        return true;
+        return input_handshake(e, c, s, r);
     }
     /* RFC 5961 5.2 */
     if (seq_lt(c->snd_max, s->ack) || seq_lt(s->ack, c->snd_una - c->wnd_max)) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A segment for which there is no connection: LISTEN and CLOSED (RFC 9293 3.10.7.1, 3.10.7.2). */
+/* A segment for which there is no connection: LISTEN and CLOSED (RFC 9293 3.10.7.1, 3.10.7.2), and the end of
+ * a handshake. */
 #include "tcp/engine.h"
 
 static const struct tcp_listener *listener_for(const struct tcp_engine *e, const struct tcp_tuple *t)
@@ -58,11 +59,17 @@ static bool listen_ack(struct tcp_engine *e, const struct tcp_listener *l, const
         }
         return false;
     }
+    enum wax_status status = quota_check(e, &s->tuple);
+    if (status != WAX_OK) {
+        refuse(e, s, status, r);
+        return false;
+    }
     struct tcp_conn *c = conn_new(e, &s->tuple);
     if (c == NULL) {
         r->status = WAX_TCP_CONNS_FULL;
         return false;
     }
+    (void)quota_take(e, c);
     conn_state(e, c, TCP_STATE_SYN_RECEIVED);
     c->tag = l->tag;
     cookie_take(e, c, s, &syn);
@@ -73,6 +80,11 @@ static bool listen_ack(struct tcp_engine *e, const struct tcp_listener *l, const
 static void listen_syn(struct tcp_engine *e, const struct tcp_listener *l, const struct tcp_segment *s,
                        struct tcp_result *r)
 {
+    enum wax_status status = quota_check(e, &s->tuple);
+    if (status != WAX_OK) {
+        r->status = engine_count(e, status);
+        return;
+    }
     struct tcp_conn *c = conn_new(e, &s->tuple);
     if (c == NULL) {
         r->status = WAX_TCP_CONNS_FULL;
@@ -86,6 +98,42 @@ static void listen_syn(struct tcp_engine *e, const struct tcp_listener *l, const
     timer_life(e, c, e->cfg.half_open_ms);
     conn_ready(e, c);
     r->id = conn_id(e, c);
+}
+
+/* The handshake of a half-open connection is done: whether its address may have it (else it is refused). */
+static bool admit(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s, struct tcp_result *r)
+{
+    enum wax_status status = (c->flags & F_ACTIVE) != 0 ? WAX_OK : quota_take(e, c);
+    if (status != WAX_OK) {
+        refuse(e, s, status, r);
+        conn_close(e, c, status);
+    }
+    return status == WAX_OK;
+}
+
+/* Step 5 in SYN-RECEIVED: it must acknowledge our SYN. False: the segment is done with. */
+bool input_handshake(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
+                     struct tcp_result *r)
+{
+    struct tcp_segment syn;
+    bool ours = s->ack == c->snd_una + 1 && c->snd_max != c->snd_una;
+    /* One SYN of it may have been answered by a cookie, and another not. */
+    bool cookie =
+        !ours && (c->flags & F_ACTIVE) == 0 && cookie_check(e, s, c->rcv_nxt - 1, &syn) == COOKIE_GOOD;
+    if (!ours && !cookie) {
+        r->status = engine_count(e, WAX_TCP_BAD_ACK);
+        r->reply_len = (uint8_t)segment_reset(s, e->cfg.checksum_offload, r->reply);
+        return false;
+    }
+    if (!admit(e, c, s, r)) {
+        return false;
+    }
+    if (cookie) {
+        cookie_take(e, c, s, &syn);
+    } else {
+        conn_established(e, c, s);
+    }
+    return true;
 }
 
 /* Whether somebody listens at the local end. */

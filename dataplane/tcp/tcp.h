@@ -94,9 +94,13 @@ struct tcp_config {
     bool no_window_scale;        /* neither offered nor accepted */
     bool newreno;                /* congestion control: NewReno (RFC 5681) instead of CUBIC */
     bool no_sack;                /* neither offered nor accepted (RFC 2018) */
-    bool no_cookies;             /* beyond half_open_max a SYN is dropped instead of answered by a cookie */
-    bool cookies_always;         /* every SYN is answered by a cookie: for tests */
-    bool checksum_offload;       /* leave the pseudo-header's sum in the checksum field */
+    uint32_t per_address_max;    /* established connections of an IPv4 address or IPv6 /64 [0: any number] */
+    uint32_t per_prefix_max;     /* of an IPv4 /24 or IPv6 /48 [0: any number] */
+    uint32_t opens_per_s; /* handshakes that an address finishes, at most WAX_OPENS_PER_S_MAX [0: no limit] */
+    uint32_t opens_burst; /* of them after a rest [opens_per_s] */
+    bool no_cookies;      /* beyond half_open_max a SYN is dropped instead of answered by a cookie */
+    bool cookies_always;  /* every SYN is answered by a cookie: for tests */
+    bool checksum_offload; /* leave the pseudo-header's sum in the checksum field */
 };
 
 /* What is handed in. Pointers must outlive the engine. */

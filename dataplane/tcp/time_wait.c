@@ -41,6 +41,7 @@ void conn_time_wait(struct tcp_engine *e, struct tcp_conn *c)
     reassembly_clear(e, c);
     assert(c->send.len == 0);
     e->stats.time_wait++;
+    quota_give(e, c);
     timer_life(e, c, e->cfg.time_wait_ms);
     if ((c->flags & F_USER) != 0) {
         c->events |= TCP_EV_CLOSED;

@@ -113,6 +113,10 @@ struct wax_config {
     /* limits, per worker unless said */
     uint32_t connections_max;
     uint32_t half_open_max;
+    uint32_t per_address_max; /* connections of an IPv4 address or IPv6 /64; 0: any number */
+    uint32_t per_prefix_max;  /* of an IPv4 /24 or IPv6 /48; 0: any number */
+    uint32_t opens_per_s;     /* that an address may open; 0: any number */
+    uint32_t opens_burst;     /* of them after a rest */
     uint32_t handshakes_max;
     uint32_t handshakes_waiting_max;
     uint32_t handshakes_per_address_max;

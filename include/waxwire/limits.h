@@ -14,6 +14,8 @@
 #define WAX_LISTENERS_MAX         8u
 #define WAX_BURST_MAX             64u
 #define WAX_HANDSHAKE_THREADS_MAX 16u
+#define WAX_OPENS_PER_S_MAX       10000u /* connections that one address may open */
+#define WAX_OPENS_BURST_MAX       100000u
 #define WAX_TRACES_MAX            8u /* connections or addresses watched at a time, a worker */
 
 /* Names of the protocol. */

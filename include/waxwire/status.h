@@ -60,6 +60,10 @@
     X(TCP_NO_CONNECTION,     "tcp: segment belongs to no connection")                    \
     X(TCP_CONNS_FULL,        "tcp: connection limit reached")                            \
     X(TCP_HALF_OPEN_FULL,    "tcp: half-open limit reached")                             \
+    X(TCP_ADDRESS_FULL,      "tcp: an address has as many connections as it may")        \
+    X(TCP_PREFIX_FULL,       "tcp: a network has as many connections as it may")         \
+    X(TCP_ADDRESS_RATE,      "tcp: an address opens connections too fast")               \
+    X(TCP_QUOTA_CROWDED,     "tcp: connection not counted for its address or network")   \
     X(TCP_COOKIE_BAD,        "tcp: acknowledges no SYN cookie of ours")                  \
     X(TCP_OUT_OF_WINDOW,     "tcp: segment outside the window")                          \
     X(TCP_PAWS,              "tcp: timestamp too old")                                   \

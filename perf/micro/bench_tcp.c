@@ -280,7 +280,10 @@ static int loss_case(void)
 
 static int memory(void)
 {
-    struct tcp_config small = {.conns_max = options.connections}, large = {.conns_max = 2 * small.conns_max};
+    struct tcp_config small = {
+        .conns_max = options.connections, .per_address_max = 1, .per_prefix_max = 1, .opens_per_s = 1};
+    struct tcp_config large = small;
+    large.conns_max = 2 * small.conns_max;
     double n = options.connections;
     double all = (double)(tcp_engine_bytes(&large) - tcp_engine_bytes(&small)) / n;
     double conn = sizeof(struct tcp_conn);

@@ -264,6 +264,10 @@ static void start(uint8_t config)
         .no_timestamps = (config & 16) != 0,
         .no_window_scale = (config & 32) != 0,
         .cookies_always = (config & 64) != 0,
+        .per_address_max = (config & 128) != 0 ? 3 : 0,
+        .per_prefix_max = (config & 128) != 0 ? 4 : 0,
+        .opens_per_s = (config & 128) != 0 ? 1 : 0,
+        .opens_burst = (config & 128) != 0 ? 4 : 0,
     };
     struct tcp_env env = {.blocks = &f.blocks, .isn_key = {1, 2}, .flow_key = {3, 4}, .counters = f.counters};
     size_t pool = pool_bytes(BLOCKS, WAX_BLOCK_BYTES);
@@ -288,6 +292,10 @@ static void finish(void)
     }
     MUST(tcp_stats(f.e)->conns == 0, "connections are left");
     MUST(f.blocks.free_count == BLOCKS, "blocks are lost");
+    for (uint32_t i = 0; i < f.e->quota.bucket_count * QUOTA_ENTRIES; i++) {
+        MUST(f.e->quota.buckets[i / QUOTA_ENTRIES].entries[i % QUOTA_ENTRIES].count == 0,
+             "a quota isn't given back");
+    }
     MUST(f.e->flows.count == 0 && f.e->wheel.armed == 0, "flows or timers are left");
 }
 

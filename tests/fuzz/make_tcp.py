@@ -99,7 +99,7 @@ def main():
     for name, body in CASES.items():
         configs = (0,) if "reorder" not in name and "hold" not in name else (0, 1 | 4)
         if name in ("open_data_close", "timestamps", "many", "half_open_flood", "release_closing", "time_wait_reuse"):
-            configs += (64,)  # SYN cookies
+            configs += (64, 128, 64 | 128)  # SYN cookies, limits of addresses
         for config in configs:
             extra = 8 if name == "keepalive" else 0
             (out / (name + (f"_{config}" if config else ""))).write_bytes(bytes([config | extra]) + body)

@@ -23,6 +23,12 @@
     X(keepalive_ms)                                                                                          \
     X(keepalive_probe_ms)                                                                                    \
     X(keepalive_probes)                                                                                      \
+    X(per_address_max)                                                                                       \
+    X(per_prefix_max)                                                                                        \
+    X(opens_per_s)                                                                                           \
+    X(opens_burst)                                                                                           \
+    X(no_cookies)                                                                                            \
+    X(cookies_always)                                                                                        \
     X(challenge_ms)                                                                                          \
     X(mss)                                                                                                   \
     X(cookies_always)                                                                                        \
