@@ -31,11 +31,11 @@ static void output_keep(struct stack *stack, const struct packet *packet)
 
 /* Put headers before the transport segment that lies behind the packet's headroom, and send it. */
 static void output_segment(struct stack *stack, struct packet packet, const struct addr *from,
-                           const struct addr *to, size_t len)
+                           const struct addr *to, uint8_t ecn, size_t len)
 {
     size_t header = 0;
     uint8_t *l4 = packet.data + NET_HEADER_BYTES_MAX;
-    enum wax_status status = net_output(&stack->net[packet.port], from, to, PROTOCOL_TCP, 0, l4, len,
+    enum wax_status status = net_output(&stack->net[packet.port], from, to, PROTOCOL_TCP, ecn, l4, len,
                                         NET_HEADER_BYTES_MAX, stack->now_us, &header);
     if (status != WAX_OK) {
         metrics_count(stack->metrics, status); /* lost: TCP sends it again */
@@ -66,7 +66,7 @@ static bool output_conn(struct stack *stack, uint32_t id)
             output_keep(stack, &packet);
             return true;
         }
-        output_segment(stack, packet, &out.tuple->local, &out.tuple->peer, out.len);
+        output_segment(stack, packet, &out.tuple->local, &out.tuple->peer, out.ecn, out.len);
     }
     tcp_ready_again(stack->tcp, id);
     return true;
@@ -95,7 +95,7 @@ void stack_reply(struct stack *stack, uint16_t port, const struct tcp_segment *t
     if (!output_buffer(stack, port, &packet))
         return; /* a RST may be lost like any segment */
     memcpy(packet.data + NET_HEADER_BYTES_MAX, segment.data, segment.len);
-    output_segment(stack, packet, &to->tuple.local, &to->tuple.peer, segment.len);
+    output_segment(stack, packet, &to->tuple.local, &to->tuple.peer, 0, segment.len);
 }
 
 void stack_neighbours(struct stack *stack)

@@ -24,6 +24,7 @@ static bool receive_frame(struct stack *stack, struct packet *packet, struct tcp
     packet->transmit = false;
     if (status == WAX_OK && rx.kind == NET_TCP) {
         status = tcp_parse(rx.l4, &rx.src, &rx.dst, !packet->checksums_good, segment);
+        segment->ecn = rx.ecn;
         if (status == WAX_OK)
             return true;
     } else if (rx.kind == NET_REPLY) {

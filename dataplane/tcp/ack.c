@@ -2,6 +2,7 @@
 /* Acknowledgements: the send window, round-trip times, duplicate and new ACKs (RFC 9293 3.10.7.4, step 5). */
 #include "tcp/engine.h"
 
+#define RECOVER_OLD (1u << 30)
 #define RTT_SANE_MS (1u << 20) /* an echo older than this is not ours */
 
 /*
@@ -74,6 +75,9 @@ void ack_advance(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segm
     c->snd_nxt = seq_max(c->snd_nxt, c->snd_una);
     c->flags &= ~F_TIMEOUT;
     c->stall_ms = e->now_ms;
+    if (c->snd_una - c->recover - RECOVER_OLD < RECOVER_OLD) {
+        c->recover = c->snd_una - 1; /* follows at a distance: sequence numbers come round */
+    }
     if (c->snd_una == c->snd_max) {
         c->flags &= ~(F_RTX | F_PERSIST | F_RESEND); /* RFC 6298 5.2 */
     } else if ((c->flags & F_PARTIAL) == 0) {
@@ -102,6 +106,9 @@ void ack_take(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment
     if (wnd == 0 && (c->flags & F_USER) != 0) {
         c->stall_ms =
             e->now_ms; /* alive, though it takes nothing: never given up for that (RFC 1122 4.2.2.17) */
+    }
+    if ((s->flags & TCP_ECE) != 0 && (c->flags2 & F2_ECN) != 0) {
+        ecn_echo(e, c);
     }
     if (conn_unsent(c)) {
         conn_ready(e, c);

@@ -56,6 +56,16 @@ static uint32_t window_after_recovery(const struct tcp_conn *c, uint32_t ack)
     return c->ssthresh < calm ? c->ssthresh : calm;
 }
 
+/* RFC 3168 6.1.2: what was reduced in this window for an echo is not reduced for a loss as well. */
+void congestion_lost(struct tcp_engine *e, struct tcp_conn *c, uint32_t flight)
+{
+    if (c->ecn_reduced == 0 || seq_le(c->recover, c->snd_una)) {
+        c->ssthresh = e->congestion->ssthresh(c, flight);
+    }
+    c->ecn_reduced = 0;
+    c->ecn_cwr = (c->flags2 & F2_ECN) != 0;
+}
+
 void congestion_duplicate(struct tcp_engine *e, struct tcp_conn *c)
 {
     c->dupacks = (uint8_t)(c->dupacks < UINT8_MAX ? c->dupacks + 1 : UINT8_MAX);
@@ -67,11 +77,11 @@ void congestion_duplicate(struct tcp_engine *e, struct tcp_conn *c)
         conn_ready(e, c); /* limited transmit (RFC 3042) */
         return;
     }
-    if (c->dupacks > DUPACKS_LOSS || !seq_lt(c->recover, c->snd_una)) {
+    if (c->dupacks > DUPACKS_LOSS || (!seq_lt(c->recover, c->snd_una) && c->ecn_reduced == 0)) {
         return; /* duplicates of what a time-out made us send again (RFC 6582 3.2, step 2) */
     }
     uint32_t flight = c->snd_max - c->snd_una; /* without what limited transmit let out (RFC 5681 3.2) */
-    c->ssthresh = e->congestion->ssthresh(c, flight < c->cwnd ? flight : c->cwnd);
+    congestion_lost(e, c, flight < c->cwnd ? flight : c->cwnd);
     c->recover = c->snd_max;
     c->cwnd = c->ssthresh + DUPACKS_LOSS * c->mss;
     c->flags = (c->flags & ~F_PARTIAL) | F_RECOVERY | F_RESEND;
@@ -82,6 +92,9 @@ void congestion_duplicate(struct tcp_engine *e, struct tcp_conn *c)
 void congestion_grow(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s, uint32_t acked)
 {
     c->flags &= ~F_LIMITED;
+    if ((s->flags & TCP_ECE) != 0 && (c->flags2 & F2_ECN) != 0) {
+        return; /* RFC 3168 6.1.2 */
+    }
     if (e->congestion->rtt != NULL && c->ssthresh == CWND_MAX && (c->flags & F_TS) != 0 &&
         s->has_timestamps) {
         uint32_t rtt_ms = conn_ts_now(e, c) - s->tsecr;
@@ -127,6 +140,8 @@ void congestion_timeout(struct tcp_engine *e, struct tcp_conn *c)
     }
     c->cwnd = c->mss;
     c->recover = c->snd_max;
+    c->ecn_reduced = 0;
+    c->ecn_cwr = (c->flags2 & F2_ECN) != 0;
     c->dupacks = 0;
     c->snd_nxt = c->snd_una;
     c->flags &= ~(F_RECOVERY | F_PARTIAL);

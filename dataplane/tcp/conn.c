@@ -190,6 +190,7 @@ void conn_options(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_seg
     if (syn->sack_permitted && !e->cfg.no_sack) {
         c->flags |= F_SACK_OK;
     }
+    ecn_options(e, c, syn);
     c->mss = (uint16_t)mss;
     c->snd_wnd = c->wnd_max = syn->window; /* never scaled in a SYN (RFC 7323 2.2) */
     c->rcv_nxt = syn->seq + 1;

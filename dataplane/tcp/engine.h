@@ -51,6 +51,8 @@
 #define F2_PTO            0x02u /* rtx_at is that of a tail loss probe (RFC 8985 7.2) */
 #define F2_TLP_NOW        0x04u /* with F_PROBE: send that probe */
 #define F2_REORDER        0x08u /* the path has been seen to reorder (RFC 8985 6.2) */
+#define F2_ECN            0x10u /* both sides use ECN (RFC 3168) */
+#define F2_ECE            0x20u /* a mark came: ACKs echo it until CWR comes */
 #define F2_COUNTED        0x40u /* in the quota of its address */
 #define F2_COUNTED_PREFIX 0x80u /* and of its network */
 
@@ -110,7 +112,9 @@ struct tcp_conn {
     uint32_t challenge_ms; /* when the last throttled ACK was sent */
     uint32_t tag;
     uint32_t generation;
-    uint8_t backoff; /* RTO is doubled so many times */
+    uint8_t backoff : 5;     /* RTO is doubled so many times */
+    uint8_t ecn_cwr : 1;     /* the next new data says that the window was reduced (RFC 3168 6.1.2) */
+    uint8_t ecn_reduced : 1; /* `recover` is the end of a window reduced for an echo alone */
     uint8_t events;
     uint8_t dupacks_owed; /* duplicate ACKs to send for out-of-order segments */
     union {
@@ -423,6 +427,12 @@ void rack_probe_sent(struct tcp_engine *e, struct tcp_conn *c, struct board *b, 
 bool rack_probe_acked(struct tcp_engine *e, struct tcp_conn *c, struct board *b, const struct tcp_segment *s,
                       const struct delivery *d);
 
+/* ecn.c (RFC 3168) */
+void ecn_options(const struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *syn);
+uint8_t ecn_syn(const struct tcp_engine *e, const struct tcp_conn *c, bool active);
+void ecn_in(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s);
+void ecn_echo(struct tcp_engine *e, struct tcp_conn *c);
+
 /* recovery.c (RFC 9937, 6675, 3522, 4015, 5682) */
 bool recovery_ack(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
                   struct tcp_result *r);
@@ -436,6 +446,7 @@ uint32_t cubic_root(uint64_t x);
 /* congestion.c (RFC 5681, 6582, 6928) */
 uint32_t congestion_initial_window(const struct tcp_conn *c);
 void congestion_start(struct tcp_engine *e, struct tcp_conn *c);
+void congestion_lost(struct tcp_engine *e, struct tcp_conn *c, uint32_t flight); /* ssthresh after a loss */
 void congestion_idle(const struct tcp_engine *e, struct tcp_conn *c); /* before data after a pause */
 void congestion_duplicate(struct tcp_engine *e, struct tcp_conn *c);  /* a duplicate ACK */
 void congestion_timeout(struct tcp_engine *e, struct tcp_conn *c);    /* the timer expired */

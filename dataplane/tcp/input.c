@@ -57,7 +57,7 @@ static bool input_fast(struct tcp_engine *e, struct tcp_conn *c, const struct tc
 {
     const uint32_t unusual = F_RECOVERY | F_TIMEOUT | F_PERSIST | F_FIN_SEEN | F_FIN_QUEUED | F_BOARD;
     if (c->state != TCP_STATE_ESTABLISHED || s->seq != c->rcv_nxt || (c->flags & unusual) != 0 ||
-        (s->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_URG | TCP_ACK)) != TCP_ACK ||
+        (s->flags & ~TCP_PSH) != TCP_ACK || s->ecn == TCP_ECN_CE ||
         ((c->flags & F_TS) != 0 && (!s->has_timestamps || seq_lt(s->tsval, c->ts_recent)))) {
         return false;
     }
@@ -369,6 +369,9 @@ static void input_steps(struct tcp_engine *e, struct tcp_conn *c, const struct t
 {
     if (!input_checks(e, c, s, r) || !input_ack(e, c, s, r)) {
         return;
+    }
+    if ((c->flags2 & F2_ECN) != 0) {
+        ecn_in(e, c, s);
     }
     input_data(e, c, s, r);
 }

@@ -40,11 +40,13 @@ static uint16_t output_window(const struct tcp_engine *e, struct tcp_conn *c)
 struct piece {
     uint32_t seq, len;
     uint8_t flags;
+    uint8_t ecn;
 };
 
 static bool output_finish(const struct tcp_engine *e, const struct tcp_conn *c, size_t header_len,
                           const struct piece *p, struct span out, struct tcp_out *o)
 {
+    o->ecn = p->ecn;
     o->payload_len = p->len;
     o->len = header_len + p->len;
     o->seq = p->seq;
@@ -75,7 +77,8 @@ static struct tcp_header header_of(const struct tcp_engine *e, const struct tcp_
 static bool output_segment(struct tcp_engine *e, struct tcp_conn *c, const struct piece *p, struct span out,
                            struct tcp_out *o)
 {
-    struct tcp_header h = header_of(e, c, p->seq, p->flags);
+    uint8_t echo = (c->flags2 & F2_ECE) != 0 ? TCP_ECE : 0;
+    struct tcp_header h = header_of(e, c, p->seq, p->flags | echo);
     struct sack_block blocks[TCP_SACK_BLOCKS_MAX];
     h.window = output_window(e, c);
     if ((c->flags & F_SACK_OK) != 0 && (c->ooo_head != 0 || (c->flags2 & F2_DSACK) != 0)) {
@@ -93,7 +96,9 @@ static bool output_segment(struct tcp_engine *e, struct tcp_conn *c, const struc
     c->ack_sent = c->rcv_nxt;
     c->flags &= ~(F_ACK_NOW | F_ACK_DELAYED);
     e->stats.segments_out++;
-    return output_finish(e, c, header_len, p, out, o);
+    output_finish(e, c, header_len, p, out, o);
+    o->flags |= echo;
+    return true;
 }
 
 /* Where a segment without data stands: inside the peer's window even when that shrank (RFC 9293 3.8.6). */
@@ -106,13 +111,13 @@ static uint32_t ack_seq(const struct tcp_conn *c)
 static bool output_ack(struct tcp_engine *e, struct tcp_conn *c, uint32_t seq, struct span out,
                        struct tcp_out *o)
 {
-    struct piece p = {seq, 0, TCP_ACK};
+    struct piece p = {.seq = seq, .flags = TCP_ACK};
     return output_segment(e, c, &p, out, o);
 }
 
 static bool output_reset(struct tcp_engine *e, struct tcp_conn *c, struct span out, struct tcp_out *o)
 {
-    struct piece p = {ack_seq(c), 0, TCP_RST | TCP_ACK};
+    struct piece p = {.seq = ack_seq(c), .flags = TCP_RST | TCP_ACK};
     struct tcp_header h = header_of(e, c, p.seq, p.flags);
     c->flags &= ~F_RST_NOW;
     e->stats.segments_out++;
@@ -131,7 +136,8 @@ static bool output_syn(struct tcp_engine *e, struct tcp_conn *c, struct span out
         }
         return output_ack(e, c, c->snd_max, out, o);
     }
-    struct piece p = {c->snd_una, 0, (uint8_t)(active ? TCP_SYN : TCP_SYN | TCP_ACK)};
+    struct piece p = {.seq = c->snd_una,
+                      .flags = (uint8_t)((active ? TCP_SYN : TCP_SYN | TCP_ACK) | ecn_syn(e, c, active))};
     struct tcp_header h = header_of(e, c, p.seq, p.flags);
     uint32_t cap = e->cfg.receive_bytes_max;
     h.window = (uint16_t)(cap < UINT16_MAX ? cap : UINT16_MAX);
@@ -338,6 +344,11 @@ static bool output_data(struct tcp_engine *e, struct tcp_conn *c, struct span ou
     }
     if (p.len > 0 && p.seq + p.len == c->snd_una + c->send.len) {
         p.flags |= TCP_PSH;
+    }
+    if ((c->flags2 & F2_ECN) != 0 && p.len > 0 && !probe && !seq_lt(p.seq, c->snd_max)) {
+        p.ecn = TCP_ECN_ECT0; /* new data alone (RFC 3168 6.1.4 to 6.1.6) */
+        p.flags |= c->ecn_cwr != 0 ? TCP_CWR : 0;
+        c->ecn_cwr = 0;
     }
     output_account(e, c, &p, probe);
     return output_segment(e, c, &p, out, o);

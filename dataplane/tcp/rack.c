@@ -16,7 +16,8 @@ uint32_t rack_min_rtt_us(const struct tcp_conn *c)
 
 void rack_rtt(struct tcp_conn *c, uint32_t rtt_us)
 {
-    uint32_t units = rtt_us / MIN_RTT_UNIT_US + 1;
+    uint32_t units = rtt_us / MIN_RTT_UNIT_US;
+    units = units > 0 ? units : 1;
     units = units < UINT16_MAX ? units : UINT16_MAX;
     if (c->min_rtt == 0 || units < c->min_rtt) {
         c->min_rtt = (uint16_t)units;

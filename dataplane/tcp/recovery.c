@@ -38,7 +38,7 @@ static void recovery_begin(struct tcp_engine *e, struct tcp_conn *c, struct boar
 {
     undo_keep(c, b);
     uint32_t flight = c->snd_max - c->snd_una;
-    c->ssthresh = e->congestion->ssthresh(c, flight < c->cwnd ? flight : c->cwnd);
+    congestion_lost(e, c, flight < c->cwnd ? flight : c->cwnd);
     c->recover = c->snd_max;
     c->flags |= F_RECOVERY;
     c->flags &= ~F_LIMITED;
@@ -295,6 +295,8 @@ void recovery_timeout(struct tcp_engine *e, struct tcp_conn *c, struct board *b)
     c->flags &= ~F_RECOVERY;
     c->flags |= F_TIMEOUT;
     c->flags2 &= (uint8_t)~F2_TLP_NOW;
+    c->ecn_reduced = 0;
+    c->ecn_cwr = (c->flags2 & F2_ECN) != 0;
     b->frto = first && !b->loss ? 1 : 0;
     b->loss = b->force = true;
     b->tlp_out = b->calm = b->reorder_timer = false;

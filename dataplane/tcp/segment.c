@@ -111,6 +111,7 @@ enum wax_status tcp_parse(struct view l4, const struct addr *src, const struct a
     out->wscale = 0xff;
     out->has_timestamps = false;
     out->sack_permitted = false;
+    out->ecn = 0;
     out->sack = view_of(NULL, 0);
     out->payload = view_of(p + header_len, l4.len - header_len);
     if (!options_read(p + TCP_HEADER_BYTES, header_len - TCP_HEADER_BYTES, out)) {

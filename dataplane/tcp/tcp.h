@@ -47,6 +47,10 @@
 #define TCP_ECE 0x40u
 #define TCP_CWR 0x80u
 
+/* Bits of the IP header (RFC 3168 5). */
+#define TCP_ECN_ECT0 2u
+#define TCP_ECN_CE   3u
+
 /* Events, as bits. */
 #define TCP_EV_OPENED 0x01u /* ESTABLISHED */
 #define TCP_EV_DATA   0x02u /* bytes arrived: in tcp_result.data, else in tcp_received() */
@@ -94,6 +98,7 @@ struct tcp_config {
     bool no_window_scale;        /* neither offered nor accepted */
     bool newreno;                /* congestion control: NewReno (RFC 5681) instead of CUBIC */
     bool no_sack;                /* neither offered nor accepted (RFC 2018) */
+    bool no_ecn;                 /* neither offered nor accepted (RFC 3168) */
     uint32_t per_address_max;    /* established connections of an IPv4 address or IPv6 /64 [0: any number] */
     uint32_t per_prefix_max;     /* of an IPv4 /24 or IPv6 /48 [0: any number] */
     uint32_t opens_per_s; /* handshakes that an address finishes, at most WAX_OPENS_PER_S_MAX [0: no limit] */
@@ -129,6 +134,7 @@ struct tcp_segment {
     uint8_t wscale;        /* 0xff: no such option */
     bool has_timestamps;
     bool sack_permitted;
+    uint8_t ecn;      /* of the IP header, by the caller; tcp_parse sets 0 */
     struct view sack; /* blocks of the SACK option, 8 bytes each (RFC 2018) */
     struct view payload;
 };
@@ -150,6 +156,7 @@ struct tcp_out {
     uint32_t payload_len;
     uint32_t seq;
     uint8_t flags;
+    uint8_t ecn;                   /* for the IP header: 0 or TCP_ECN_ECT0 */
     const struct tcp_tuple *tuple; /* source is tuple->local; valid until the next call on the engine */
 };
 
@@ -169,6 +176,8 @@ struct tcp_stats {
     uint64_t rack_losses;                /* stretches that RACK found lost */
     uint64_t reorders;                   /* connections on which reordering was seen */
     uint64_t tlp_probes, tlp_losses;     /* tail loss probes; and that repaired a loss */
+    uint64_t ecn_marks;                  /* segments that came marked */
+    uint64_t ecn_reductions;             /* of the window, for an echo */
     uint64_t dsacks;                     /* duplicates reported by peers */
     uint64_t undone;                     /* reductions taken back */
     uint64_t sacks_sent;                 /* segments that carried SACK blocks */

@@ -102,7 +102,7 @@ static void rtx_expired(struct tcp_engine *e, struct tcp_conn *c)
     if ((c->flags2 & F2_PTO) != 0 && rack_probe_expired(e, c)) {
         return;
     }
-    c->backoff = (uint8_t)(c->backoff < BACKOFF_MAX ? c->backoff + 1u : BACKOFF_MAX);
+    c->backoff = (c->backoff < BACKOFF_MAX ? c->backoff + 1u : BACKOFF_MAX) & 31u;
     if (syn) {
         c->flags = (c->flags & ~F_RTT) | F_SYN_NOW | F_SYN_AGAIN;
         e->stats.timeouts++;

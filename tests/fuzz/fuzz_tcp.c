@@ -21,7 +21,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define BLOCKS 40u
 #define PORT   443u
 
-enum what { SEGMENT, SEGMENT_TS, RAW, SLEEP, WRITE, READ, CLOSE, ABORT, RELEASE, CONNECT, SYN, HOLD, WHATS };
+enum what {
+    SEGMENT,
+    SEGMENT_TS,
+    RAW,
+    SLEEP,
+    WRITE,
+    READ,
+    CLOSE,
+    ABORT,
+    RELEASE,
+    CONNECT,
+    SYN,
+    HOLD,
+    SACKS,
+    WHATS
+};
 
 static struct {
     struct tcp_engine *e;
@@ -194,6 +209,37 @@ static void input_near(uint32_t peer, const uint8_t *op, bool timestamps, bool s
     input(&s);
 }
 
+/*
+ * An ACK with SACK blocks near what is in flight: 1 blocks (two bits), mark of the network (bit 6) · 2..3 ack
+ * and 4..5 first block, both signed and relative to snd_una · 6 length of a block and 7 distance to the next,
+ * of 16 bytes each.
+ */
+static void input_sacks(uint32_t peer, const uint8_t *op)
+{
+    static uint8_t blocks[32];
+    struct tcp_segment s = {.tuple = tuple_of(peer), .flags = TCP_ACK | (op[1] & TCP_ECE), .wscale = 0xff};
+    uint32_t id = engine_find(f.e, engine_hash(f.e, &s.tuple), &s.tuple);
+    if (id == TCP_NONE) {
+        return;
+    }
+    const struct tcp_conn *c = &f.e->conns[id];
+    uint32_t count = 1 + (op[1] & 3u), at = c->snd_una + signed16(op + 4);
+    for (uint32_t i = 0; i < count; i++) {
+        store_be32(blocks + (size_t)8 * i, at);
+        store_be32(blocks + (size_t)8 * i + 4, at + op[6] * 16u);
+        at += (op[6] + op[7]) * 16u;
+    }
+    s.sack = view_of(blocks, (size_t)8 * count);
+    s.seq = c->rcv_nxt;
+    s.ack = c->snd_una + signed16(op + 2);
+    s.window = UINT16_MAX;
+    s.has_timestamps = (c->flags & F_TS) != 0;
+    s.tsval = c->ts_recent;
+    s.tsecr = conn_ts_now(f.e, c) - (op[1] >> 2 & 7u);
+    s.payload = view_of(blocks, 0);
+    input(&s);
+}
+
 static void user_call(enum what what, uint32_t id, const uint8_t *op)
 {
     static const uint8_t bytes[4096];
@@ -318,6 +364,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         case SYN:
             input_near(peer, op, (op[1] & 4) != 0, true);
+            break;
+        case SACKS:
+            input_sacks(peer, op);
             break;
         case RAW:
             at += raw(data + at, size - at, op[6]);

@@ -5,9 +5,9 @@ import pathlib
 import struct
 import sys
 
-SEGMENT, SEGMENT_TS, RAW, SLEEP, WRITE, READ, CLOSE, ABORT, RELEASE, CONNECT, SYN_OP, HOLD = range(12)
+SEGMENT, SEGMENT_TS, RAW, SLEEP, WRITE, READ, CLOSE, ABORT, RELEASE, CONNECT, SYN_OP, HOLD, SACKS = range(13)
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
-BURST = 16  # what 0..11 plus 12 stays the same instruction; bit 4 leaves output for later
+BURST = 16  # what 0..12 plus 13 stays the same instruction; bit 4 leaves output for later
 
 
 def op(what, peer=0, flags=0, seq=0, ack=0, length=0, window=200):
@@ -24,6 +24,10 @@ def opened(peer=0, ts=False):
 
 def connected(peer=0):
     return op(CONNECT, peer) + op(SYN_OP, peer, ACK | 1, length=182)
+
+
+def sacks(peer=0, count=1, ack=0, first=0, length=0, gap=0, ece=0):
+    return op(SACKS, peer, count - 1 | ece, ack, first, length, gap)
 
 
 def sleep(ms):
@@ -89,6 +93,18 @@ CASES = {
     "raw_options": raw(header(SYN, bytes.fromhex("0200"[:4]) + b"\0\0")) + raw(header(ACK, bytes.fromhex("0101050a0000000100000002")))
     + raw(header(ACK, bytes.fromhex("0101080a0000000100000002"))),
     "raw_short": raw(b"\0" * 19) + raw(header(SYN, words=4)) + raw(header(SYN, words=15)) + raw(header(SYN)),
+    "sack_holes": opened() + op(WRITE, seq=4095) * 4 + sleep(20) + sacks(ack=0, first=1460, length=91) + sacks(
+        ack=0, first=4380, length=91) + sacks(ack=0, first=5840, length=255) + sleep(20) + sacks(ack=5840, first=0, length=1)
+    + seg(),
+    "sack_many": opened() + op(WRITE, seq=4095) * 4 + b"".join(
+        sacks(count=4, ack=0, first=at, length=1, gap=3) for at in range(16000, 0, -200)) + sleep(300) + seg(),
+    "sack_reneged": opened() + op(WRITE, seq=4095) * 2 + sacks(ack=0, first=1460, length=255) + sleep(20)
+    + sacks(ack=1460, first=0, length=1) + sleep(300) + sleep(600) + seg(),
+    "sack_senseless": opened(ts=True) + op(WRITE, seq=4095) + sacks(ack=0, first=-3000, length=255, gap=1) + sacks(
+        count=4, ack=0, first=30000, length=9) + sacks(count=2, ack=-9, first=0, length=0) + sleep(50) + seg(what=SEGMENT_TS),
+    "sack_probe": opened(ts=True) + op(WRITE, seq=4000) + sleep(60) + sacks(ack=0, first=2900, length=60) + sleep(40)
+    + op(WRITE, seq=4000) + sleep(60) + sleep(250) + sacks(ack=500, first=900, length=3, gap=3, count=4) + sleep(900),
+    "ecn_echo": opened() + op(WRITE, seq=4095) + seg(ACK | 0x40, ack=-3000) + sacks(ack=0, first=1460, length=91, ece=0x40) + seg(),
     "empty": b"",
 }
 

@@ -138,6 +138,7 @@ static void host_input(uint32_t host, const struct sim_packet *p)
         h->counters[status]++;
         return;
     }
+    s.ecn = sim.marks && s.payload.len > 0 && chance(2) ? TCP_ECN_CE : 0; /* a queue on the way grows */
     uint64_t hash = tcp_hash(h->e, &s);
     struct tcp_result r;
     tcp_input(h->e, chance(90) ? tcp_lookup(h->e, hash, &s) : TCP_NONE, &s, sim.now_us, &r);
@@ -291,6 +292,7 @@ static void check_empty(uint32_t host)
     sums.tlp_losses += s->tlp_losses;
     sums.dsacks += s->dsacks;
     sums.undone += s->undone;
+    sums.ecn += s->ecn_reductions;
     sums.challenges += s->challenge_acks;
     sums.fast += s->fast_path_in;
     sums.paws += h->counters[WAX_TCP_PAWS];
@@ -387,6 +389,7 @@ static void print_sums(uint64_t runs, uint64_t hash, bool complete)
         {sums.tlp_losses, "tails repaired"},
         {sums.dsacks, "D-SACKs"},
         {sums.undone, "undone"},
+        {sums.ecn, "reduced for a mark"},
         {sums.out_of_order, "out of order"},
         {sums.challenges, "challenges"},
         {sums.paws, "PAWS"},

@@ -53,6 +53,17 @@ static const char *const state_names[] = {
     X(dsacks)                                                                                                \
     X(undone)                                                                                                \
     X(sacks_sent)                                                                                            \
+    X(boards_taken)                                                                                          \
+    X(sack_rounds)                                                                                           \
+    X(sacks_bad)                                                                                             \
+    X(sack_reneges)                                                                                          \
+    X(rack_losses)                                                                                           \
+    X(tlp_probes)                                                                                            \
+    X(tlp_losses)                                                                                            \
+    X(dsacks)                                                                                                \
+    X(undone)                                                                                                \
+    X(ecn_marks)                                                                                             \
+    X(ecn_reductions)                                                                                        \
     X(dsacks_sent)                                                                                           \
     X(challenge_acks)                                                                                        \
     X(fast_path_in)                                                                                          \

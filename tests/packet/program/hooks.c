@@ -4,15 +4,14 @@
 
 bool hook_ecn_in(struct tcp_segment *s, uint8_t ecn)
 {
-    (void)s;
-    return ecn == ECN_NOT;
+    s->ecn = ecn;
+    return true;
 }
 
 bool hook_ecn_out(const struct tcp_out *o, uint8_t *ecn)
 {
-    (void)o;
-    *ecn = ECN_NOT;
-    return false;
+    *ecn = o->ecn;
+    return true;
 }
 
 bool hook_icmp(struct play *p, struct flow *f, const struct icmp_event *event)

@@ -24,6 +24,7 @@ void setup_kind(void)
             ip6 ? (struct addr){{0x20, 1, 0, 2, [15] = (uint8_t)(host + 1)}} : addr_ip4(0xc6120001 + host);
     }
     sim.tight = sim.kind == KIND_MIXED && chance(25);
+    sim.marks = chance(30);
     sim.cookies = chance(40);
     switch (sim.kind) {
     case KIND_CROWD:
@@ -124,6 +125,7 @@ void setup_host(uint32_t host)
     h->config.no_window_scale = chance(30);
     h->config.no_sack = chance(20);
     h->config.newreno = chance(20);
+    h->config.no_ecn = chance(20);
     h->config.blocks_reserve = chance(20) ? 1 : 0;
     uint32_t blocks = sim.tight ? (uint32_t)draw(16, 64) : BLOCKS_MAX; /* large enough for all */
     size_t pool = pool_bytes(blocks, WAX_BLOCK_BYTES), engine = tcp_engine_bytes(&h->config);

@@ -68,6 +68,7 @@ struct sim {
     uint32_t plans_count;
     bool wraps;   /* sequence numbers begin just below 2^32 */
     bool cookies; /* some or all SYNs are answered by cookies */
+    bool marks;   /* the network marks instead of dropping, at times (RFC 3168) */
     bool tight;   /* few blocks or slots: connections may fail for want of memory */
     struct plan plans[PLANS_MAX];
 };
@@ -77,7 +78,7 @@ struct sums {
     uint64_t kinds[KINDS];
     uint64_t retransmits, recoveries, timeouts, probes, out_of_order, challenges, paws, fast, bytes, aborted,
         given_up, half_open_full, cookies, blocks_empty, stalled, longest_us, boards, boards_short,
-        rack_losses, tlp_probes, tlp_losses, dsacks, undone;
+        rack_losses, tlp_probes, tlp_losses, dsacks, undone, ecn;
 };
 
 extern struct sim sim;

@@ -151,3 +151,21 @@ Test(sack, nothing_is_reported_that_was_not_kept)
     SACKED(OUT(TCP_ACK, 1, 1, 0), last, last + 1, last - 2, last - 1, last - 4, last - 3, last - 6, last - 5);
     script_end();
 }
+
+Test(sack, of_a_segment_kept_in_part_the_part_is_reported)
+{
+    script_open_sack(NULL);
+    while (S.blocks.free_count > S.e->cfg.blocks_reserve + 1) {
+        pool_take_index(&S.blocks);
+    }
+    IN(TCP_ACK, .seq = 1461, .ack = 1, .len = 1460);
+    SACKED(OUT(TCP_ACK, 1, 1, 0), 1461, 2921);
+    IN(TCP_ACK, .seq = 2921, .ack = 1, .len = 1460); /* a part of it finds room in the same block */
+    COUNTED(WAX_TCP_REASSEMBLY_FULL, 1);
+    const struct tcp_segment *s = OUT(TCP_ACK, 1, 1, 0);
+    cr_assert_eq(s->sack.len, 8);
+    uint32_t end = load_be32(s->sack.data + 4) - S.iss;
+    cr_assert(end > 2921 && end < 4381, "%u", end);
+    IN(TCP_ACK, .seq = 1, .ack = 1, .len = 1460);
+    OUT(TCP_ACK, 1, end, 0);
+}
