@@ -27,6 +27,8 @@ static bool receive_frame(struct stack *stack, struct packet *packet, struct tcp
         segment->ecn = rx.ecn;
         if (status == WAX_OK)
             return true;
+    } else if (status == WAX_OK && rx.kind == NET_TCP_ERROR) {
+        (void)tcp_icmp(stack->tcp, &rx.error, stack->now_us); /* it has counted what it made of it */
     } else if (rx.kind == NET_REPLY) {
         packet->transmit = true;
         packet->len = (uint32_t)rx.reply_len;

@@ -8,6 +8,7 @@
 #include "base/fifo.h"
 #include "base/flow.h"
 #include "base/wheel.h"
+#include "tcp/quota.h"
 #include "tcp/scoreboard.h"
 #include "tcp/segment.h"
 #include "tcp/trace.h"
@@ -122,7 +123,7 @@ struct tcp_conn {
         uint8_t status; /* once CLOSED */
     };
     uint8_t reo_steps : 3, reo_persist : 5; /* RFC 8985 6.2: the reordering window, and for how long */
-    uint8_t spare;
+    uint8_t mss_top;  /* with the MSS lowered for the path: what it was, in units of 64 (pmtu.c) */
     uint16_t min_rtt; /* the shortest round trip, in units of 64 us; 0: none yet */
     uint32_t board;   /* with F_BOARD: the scoreboard's block */
     uint32_t cc[3];   /* the congestion control's own state */
@@ -165,25 +166,6 @@ struct tcp_cookies {
     uint64_t keys[2][2]; /* of the present period and of the one before, by parity */
     uint64_t period;     /* since the clock's zero */
     uint64_t until_us;   /* those that were sent are good until then */
-};
-
-/* Connections of addresses and networks (quota.c). */
-#define QUOTA_ENTRIES 5u
-struct quota_entry {
-    uint32_t tag; /* of the keyed hash; 0: never used */
-    uint32_t count;
-    uint32_t spent; /* the time up to which the rate's allowance is used up, ticks modulo 2^32 */
-};
-
-struct quota_bucket {
-    struct quota_entry entries[QUOTA_ENTRIES];
-    uint32_t pad;
-};
-
-struct quota_table {
-    struct quota_bucket *buckets;
-    uint32_t bucket_count; /* 0: there are no limits */
-    uint32_t cost, most;   /* ticks of one opening, and that may be overdrawn; cost 0: no limit of the rate */
 };
 
 /* Who is watched (trace.c). */
@@ -350,13 +332,9 @@ enum cookie_verdict cookie_check(struct tcp_engine *e, const struct tcp_segment 
 void cookie_take(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
                  const struct tcp_segment *syn);
 
-/* quota.c: WAX_OK, or which limit is reached; take and give count a connection. */
-size_t quota_bytes(const struct tcp_config *config);
-void quota_init(struct tcp_engine *e, uint8_t *memory);
-enum wax_status quota_check(const struct tcp_engine *e, const struct tcp_tuple *t);
-enum wax_status quota_take(struct tcp_engine *e, struct tcp_conn *c);
-void quota_give(struct tcp_engine *e, struct tcp_conn *c);
-
+/* pmtu.c: after a time-out of data; before data that follows on silence, with mss_top (RFC 4821, 1191 6.3) */
+void pmtu_timeout(struct tcp_engine *e, struct tcp_conn *c);
+void pmtu_idle(struct tcp_engine *e, struct tcp_conn *c);
 /* listen.c: a segment without a connection. True: a cookie has made the connection r->id of it, whose turn
  * the segment is. */
 bool input_unknown(struct tcp_engine *e, const struct tcp_segment *s, struct tcp_result *r);

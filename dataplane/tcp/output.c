@@ -252,6 +252,9 @@ static bool choose_next(struct tcp_engine *e, struct tcp_conn *c, struct piece *
         return false;
     }
     congestion_idle(e, c);
+    if (c->mss_top != 0) {
+        pmtu_idle(e, c);
+    }
     uint32_t cwnd = c->cwnd, pipe = (c->flags & F_BOARD) != 0 ? conn_pipe(e, c) : offset;
     if ((c->flags & F_RECOVERY) == 0 && c->dupacks > 0) {
         cwnd += (c->dupacks < 2u ? c->dupacks : 2u) * c->mss; /* limited transmit (RFC 3042) */

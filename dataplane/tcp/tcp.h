@@ -29,6 +29,7 @@
 #include "base/fifo.h"
 #include "base/pool.h"
 #include "net/addr.h"
+#include "net/icmp.h"
 #include "waxwire/bytes.h"
 #include "waxwire/limits.h"
 #include "waxwire/status.h"
@@ -185,6 +186,8 @@ struct tcp_stats {
     uint64_t challenge_acks;
     uint64_t fast_path_in; /* segments taken by header prediction */
     uint64_t opened_passive, opened_active;
+    uint64_t mtu_lowered;              /* MSS lowered by ICMP (RFC 1191, 8201) */
+    uint64_t black_holes;              /* MSS lowered after time-outs (RFC 4821) */
     uint64_t cookies_sent;             /* SYNs answered without keeping anything (RFC 4987) */
     uint64_t cookies_accepted;         /* connections that were opened by an ACK of one; of them all is in
                                           opened_passive */
@@ -237,6 +240,15 @@ void tcp_prefetch_conn(const struct tcp_engine *engine, uint32_t id);
  */
 void tcp_input(struct tcp_engine *engine, uint32_t id, const struct tcp_segment *segment, uint64_t now_us,
                struct tcp_result *result);
+
+/*
+ * Takes an ICMP error about a segment of ours (RFC 1122 4.2.3.9, RFC 5927); events come by tcp_take_events.
+ * Returns what was made of it, which has been counted: WAX_TCP_ICMP_STALE (it quotes nothing that is in
+ * flight, or nothing too large), WAX_TCP_ICMP_SOFT (noted, no more: the connection goes on),
+ * WAX_TCP_MTU_LOWERED (smaller segments from now on, what is in flight goes out again; RFC 1191, 8201),
+ * WAX_TCP_UNREACHABLE (a connection that was not open yet is closed).
+ */
+enum wax_status tcp_icmp(struct tcp_engine *engine, const struct icmp_error *error, uint64_t now_us);
 
 /*
  * Hands back the unused rest (a suffix) of result->data; it becomes the head of tcp_received() and shrinks

@@ -110,6 +110,7 @@ static void rtx_expired(struct tcp_engine *e, struct tcp_conn *c)
         c->flags |= F_PROBE; /* RFC 9293 3.8.6.1 */
     } else {
         congestion_timeout(e, c);
+        pmtu_timeout(e, c);
         e->stats.timeouts++;
     }
     timer_rtx(e, c, conn_rto_ms(e, c));

@@ -60,6 +60,10 @@
     X(TCP_NO_CONNECTION,     "tcp: segment belongs to no connection")                    \
     X(TCP_CONNS_FULL,        "tcp: connection limit reached")                            \
     X(TCP_HALF_OPEN_FULL,    "tcp: half-open limit reached")                             \
+    X(TCP_ICMP_STALE,        "tcp: ICMP error about nothing that is in flight")          \
+    X(TCP_ICMP_SOFT,         "tcp: ICMP error noted, the connection goes on")            \
+    X(TCP_MTU_LOWERED,       "tcp: smaller segments for a narrow path")                  \
+    X(TCP_UNREACHABLE,       "tcp: ICMP says nobody is there")                           \
     X(TCP_ADDRESS_FULL,      "tcp: an address has as many connections as it may")        \
     X(TCP_PREFIX_FULL,       "tcp: a network has as many connections as it may")         \
     X(TCP_ADDRESS_RATE,      "tcp: an address opens connections too fast")               \

@@ -70,6 +70,8 @@ static const char *const state_names[] = {
     X(opened_passive)                                                                                        \
     X(opened_active)                                                                                         \
     X(cookies_sent)                                                                                          \
+    X(mtu_lowered)                                                                                           \
+    X(black_holes)                                                                                           \
     X(cookies_accepted)                                                                                      \
     X(conns)                                                                                                 \
     X(half_open)                                                                                             \
