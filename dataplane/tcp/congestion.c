@@ -31,14 +31,13 @@ void congestion_start(struct tcp_engine *e, struct tcp_conn *c)
  */
 void congestion_idle(const struct tcp_engine *e, struct tcp_conn *c)
 {
-    uint32_t quiet_ms = ((uint32_t)e->now_us - c->sent_us) / 1000;
-    uint32_t empty_ms = e->now_ms - c->stall_ms; /* since the last of it was acknowledged */
-    if (c->snd_una != c->snd_max ||
-        (quiet_ms <= conn_rto_ms(e, c) && empty_ms < IDLE_LONG_MS)) { /* sent_us comes round in 71 minutes */
+    uint32_t restart = congestion_initial_window(c);
+    if (c->snd_una != c->snd_max || c->cwnd <= restart) {
         return;
     }
-    uint32_t restart = congestion_initial_window(c);
-    if (c->cwnd <= restart) {
+    uint32_t quiet_ms = ((uint32_t)e->now_us - c->sent_us) / 1000;
+    uint32_t empty_ms = e->now_ms - c->stall_ms; /* since the last of it was acknowledged */
+    if (quiet_ms <= conn_rto_ms(e, c) && empty_ms < IDLE_LONG_MS) { /* sent_us comes round in 71 minutes */
         return;
     }
     uint32_t near = c->cwnd / 4 * 3;
@@ -46,7 +45,7 @@ void congestion_idle(const struct tcp_engine *e, struct tcp_conn *c)
     if (e->congestion->idle != NULL) {
         e->congestion->idle(c);
     }
-    c->cwnd = c->cwnd < restart ? c->cwnd : restart;
+    c->cwnd = restart;
 }
 
 static uint32_t window_after_recovery(const struct tcp_conn *c, uint32_t ack)

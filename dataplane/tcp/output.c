@@ -239,6 +239,26 @@ static bool choose_tail(struct tcp_engine *e, struct tcp_conn *c, struct board *
     return true;
 }
 
+enum choice { CHOICE_MADE, CHOICE_NEXT, CHOICE_NOTHING };
+
+/* What goes before new data: a tail loss probe, then what is lost. */
+static __attribute__((noinline)) enum choice choose_repair(struct tcp_engine *e, struct tcp_conn *c,
+                                                           struct piece *p)
+{
+    struct board *b = board_of(e, c);
+    if (b == NULL) {
+        choose_again(c, p);
+        return p->len > 0 || (p->flags & TCP_FIN) != 0 ? CHOICE_MADE : CHOICE_NOTHING;
+    }
+    if ((c->flags2 & F2_TLP_NOW) != 0 && choose_tail(e, c, b, p)) {
+        return CHOICE_MADE;
+    }
+    if ((c->flags & F_RESEND) != 0 && choose_lost(e, c, b, p)) {
+        return CHOICE_MADE;
+    }
+    return b->lost == 0 || b->frto == 2 ? CHOICE_NEXT : CHOICE_NOTHING;
+}
+
 /*
  * The next segment, if the windows let one out that is worth sending: a full one, or all there is (there is
  * no Nagle delay), or half of the largest window seen (RFC 1122 4.2.3.4).
@@ -327,22 +347,12 @@ static bool output_data(struct tcp_engine *e, struct tcp_conn *c, struct span ou
     struct piece p = {.flags = TCP_ACK};
     /* A probe leaves snd_nxt where it is: its byte is sent again with the rest when the window opens. */
     bool probe = (c->flags & (F_PROBE | F_PERSIST)) == (F_PROBE | F_PERSIST);
-    struct board *b = board_of(e, c);
-    if (b != NULL) {
-        bool tail = (c->flags2 & F2_TLP_NOW) != 0 && choose_tail(e, c, b, &p);
-        bool lost = !tail && (c->flags & F_RESEND) != 0 && choose_lost(e, c, b, &p);
-        bool next = !tail && !lost && (b->lost == 0 || b->frto == 2);
-        if (!tail && !lost && (!next || !choose_next(e, c, &p))) {
-            return false;
-        }
+    enum choice choice = CHOICE_NEXT;
+    if ((c->flags & (F_BOARD | F_RESEND)) != 0) {
+        choice = choose_repair(e, c, &p);
         probe = false;
-    } else if ((c->flags & F_RESEND) != 0) {
-        choose_again(c, &p);
-        probe = false;
-        if (p.len == 0 && (p.flags & TCP_FIN) == 0) {
-            return false;
-        }
-    } else if (!choose_next(e, c, &p)) {
+    }
+    if (choice == CHOICE_NOTHING || (choice == CHOICE_NEXT && !choose_next(e, c, &p))) {
         return false;
     }
     if (p.len > 0 && p.seq + p.len == c->snd_una + c->send.len) {
