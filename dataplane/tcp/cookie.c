@@ -112,7 +112,8 @@ static uint32_t options_of(const struct tcp_engine *e, const struct tcp_segment 
     bool scale = syn->wscale != 0xff && !e->cfg.no_window_scale;
     uint32_t options = scale ? syn->wscale : OPTION_SCALE;
     options |= syn->sack_permitted ? OPTION_SACK : 0;
-    options |= (syn->flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR) ? OPTION_ECN : 0;
+    bool ecn = (syn->flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR) && !e->cfg.no_ecn;
+    options |= ecn ? OPTION_ECN : 0;
     return options;
 }
 
@@ -149,7 +150,7 @@ void cookie_answer(struct tcp_engine *e, const struct tcp_segment *syn, struct t
         .seq = front | cookie_back(e, &syn->tuple, front, syn->seq, e->cookies.period),
         .ack = syn->seq + 1,
         .window = (uint16_t)(cap < UINT16_MAX ? cap : UINT16_MAX),
-        .flags = TCP_SYN | TCP_ACK,
+        .flags = (uint8_t)(TCP_SYN | TCP_ACK | (timestamps && (options & OPTION_ECN) != 0 ? TCP_ECE : 0)),
         .wscale = timestamps && (options & OPTION_SCALE) != OPTION_SCALE ? e->rcv_scale : 0xff,
         .mss = conn_mss_ours(e, &syn->tuple),
         .has_timestamps = timestamps,
@@ -208,6 +209,7 @@ void cookie_take(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segm
     c->snd_nxt = c->snd_max = s->ack;
     c->recover = c->snd_una;
     c->flags &= ~(F_TS | F_WSCALE | F_SACK_OK); /* what another SYN-ACK may have agreed to is void */
+    c->flags2 &= (uint8_t)~F2_ECN;
     c->snd_scale = c->rcv_scale = 0;
     conn_options(e, c, syn);
     struct tcp_segment first = *s;

@@ -147,7 +147,7 @@ bool input_paws(const struct tcp_engine *e, const struct tcp_conn *c, const stru
 /* A segment that is old or strange is answered by an ACK, which tells a sound peer where we are. */
 void input_dubious(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s)
 {
-    if (s->payload.len > 0) {
+    if (s->payload.len > 0 && (s->flags & TCP_SYN) == 0) {
         uint32_t end = s->seq + (uint32_t)s->payload.len;
         sack_duplicate(e, c, s->seq, seq_lt(end, c->rcv_nxt) ? end : c->rcv_nxt);
         ack_soon(e, c); /* never throttled: a retransmission means that our ACK was lost */

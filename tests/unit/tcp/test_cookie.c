@@ -125,6 +125,21 @@ Test(cookie, without_timestamps_only_the_mss_is_kept)
     script_end();
 }
 
+Test(cookie, rfc3168_6_1_1_ecn_is_agreed_to_only_where_the_cookie_said_so)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        start();
+        IN(TCP_SYN | TCP_ECE | TCP_CWR, .seq = 0, .mss = 1460, .ts = i == 0);
+        const struct tcp_segment s = S.sent[S.head++ % SCRIPT_QUEUE].segment;
+        cr_assert_eq(s.flags, TCP_SYN | TCP_ACK | (i == 0 ? TCP_ECE : 0));
+        S.irs = s.seq;
+        IN(TCP_ACK, .seq = 1, .ack = 1, .ts = i == 0, .tsecr = s.tsval);
+        EVENTS(TCP_EV_OPENED);
+        cr_assert_eq(conn()->flags2 & F2_ECN, i == 0 ? F2_ECN : 0);
+        script_end();
+    }
+}
+
 Test(cookie, the_mss_is_never_more_than_the_peers)
 {
     static const uint16_t offers[][2] = {{0, 536},     {1, 88},      {88, 88},     {255, 88},    {256, 256},

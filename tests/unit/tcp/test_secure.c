@@ -95,6 +95,17 @@ Test(secure, rfc5961_7_challenges_are_throttled_for_each_connection)
     script_end();
 }
 
+Test(secure, rfc5961_7_syn_with_data_is_no_way_around_the_throttle)
+{
+    script_open(NULL);
+    for (uint32_t i = 0; i < 50; i++) {
+        IN(TCP_SYN, .seq = 900000 + i, .len = 10);
+    }
+    OUT(TCP_ACK, 1, 1, 0);
+    QUIET();
+    script_end();
+}
+
 Test(secure, two_confused_ends_dont_storm_each_other_with_acks)
 {
     script_open(NULL);
