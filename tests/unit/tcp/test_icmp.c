@@ -90,7 +90,7 @@ Test(icmp, rfc8201_4_ip6_has_larger_headers_and_a_floor_of_1280)
 Test(icmp, rfc1191_3_an_mtu_is_never_raised_by_icmp)
 {
     script_open(NULL);
-    WRITE(WIDE);
+    WRITE(10 * WIDE);
     cr_assert_eq(too_big(1, 1500), WAX_TCP_ICMP_STALE);
     cr_assert_eq(too_big(1, 9000), WAX_TCP_ICMP_STALE);
     cr_assert_eq(conn()->mss, WIDE);
