@@ -112,7 +112,7 @@ static size_t piece_fill(struct tcp_engine *e, struct tcp_conn *c, struct piece 
 /* [start, end) has come: it grows its island, which is now the most recent one (RFC 2018 4). */
 static void recent_note(struct sack_block *recent, uint32_t start, uint32_t end)
 {
-    struct sack_block kept[TCP_SACK_BLOCKS_MAX];
+    struct sack_block kept[TCP_SACK_BLOCKS_MAX] = {{0, 0}};
     uint32_t n = 0;
     for (uint32_t i = 0; i < TCP_SACK_BLOCKS_MAX; i++) {
         struct sack_block b = recent[i];
@@ -128,7 +128,7 @@ static void recent_note(struct sack_block *recent, uint32_t start, uint32_t end)
     }
     recent[0] = (struct sack_block){start, end};
     for (uint32_t i = 1; i < TCP_SACK_BLOCKS_MAX; i++) {
-        recent[i] = i <= n ? kept[i - 1] : (struct sack_block){0, 0};
+        recent[i] = kept[i - 1];
     }
 }
 
