@@ -120,9 +120,10 @@ static void rtx_expired(struct tcp_engine *e, struct tcp_conn *c)
 static void keepalive_expired(struct tcp_engine *e, struct tcp_conn *c)
 {
     uint32_t idle_ms = (e->now_s - c->heard_s) * 1000;
-    if (idle_ms < e->cfg.keepalive_ms) {
+    uint32_t least_ms = e->cfg.keepalive_ms + 1000; /* heard_s is rounded down: never before its time */
+    if (idle_ms < least_ms) {
         c->probes = 0;
-        timer_life(e, c, e->cfg.keepalive_ms - idle_ms);
+        timer_life(e, c, least_ms - idle_ms);
     } else if (c->probes >= e->cfg.keepalive_probes) {
         give_up(e, c);
     } else {

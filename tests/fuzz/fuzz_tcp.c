@@ -35,6 +35,7 @@ enum what {
     SYN,
     HOLD,
     SACKS,
+    ICMP,
     WHATS
 };
 
@@ -274,6 +275,31 @@ static void user_call(enum what what, uint32_t id, const uint8_t *op)
     }
 }
 
+/* An ICMP error near what is in flight. */
+static void icmp(uint32_t peer, const uint8_t *op)
+{
+    struct tcp_tuple t = tuple_of(peer);
+    uint32_t id = engine_find(f.e, engine_hash(f.e, &t), &t);
+    struct icmp_error error = {
+        .too_big = (op[1] & 1) != 0,
+        .hard = (op[1] & 2) != 0,
+        .mtu = (uint16_t)(op[6] * 8),
+        .src = t.local,
+        .dst = t.peer,
+        .sport = t.local_port,
+        .dport = t.peer_port,
+        .seq = (id != TCP_NONE ? f.e->conns[id].snd_una : 0) + signed16(op + 2),
+    };
+    uint32_t before = id != TCP_NONE ? f.e->conns[id].mss : 0;
+    enum wax_status status = tcp_icmp(f.e, &error, f.now_us);
+    MUST(id == TCP_NONE || f.e->conns[id].mss <= before, "an ICMP error raised the MSS");
+    MUST(status != WAX_TCP_UNREACHABLE || error.hard, "a soft error ended a connection");
+    if (id != TCP_NONE) {
+        const char *fault = tcp_conn_fault(f.e, id);
+        MUST(fault == NULL, fault);
+    }
+}
+
 static void connect_to(uint32_t peer)
 {
     struct tcp_tuple t = tuple_of(peer);
@@ -377,6 +403,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         case CONNECT:
             connect_to(peer);
+            break;
+        case ICMP:
+            icmp(peer, op);
             break;
         case HOLD:
             f.hold = (op[1] & 1) != 0;

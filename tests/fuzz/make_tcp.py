@@ -5,9 +5,9 @@ import pathlib
 import struct
 import sys
 
-SEGMENT, SEGMENT_TS, RAW, SLEEP, WRITE, READ, CLOSE, ABORT, RELEASE, CONNECT, SYN_OP, HOLD, SACKS = range(13)
+SEGMENT, SEGMENT_TS, RAW, SLEEP, WRITE, READ, CLOSE, ABORT, RELEASE, CONNECT, SYN_OP, HOLD, SACKS, ICMP = range(14)
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
-BURST = 16  # what 0..12 plus 13 stays the same instruction; bit 4 leaves output for later
+BURST = 16  # what 0..13 plus 14 stays the same instruction; bit 4 leaves output for later
 
 
 def op(what, peer=0, flags=0, seq=0, ack=0, length=0, window=200):
@@ -87,6 +87,9 @@ CASES = {
     "out_of_blocks": op(HOLD, flags=1) + b"".join(opened(p) + op(WRITE, p, seq=4095) * 4 + seg(peer=p, length=255) * 8
                                                   for p in range(6)),
     "keepalive": opened() + b"".join(sleep(5000) for _ in range(14)),
+    "icmp": opened() + op(WRITE, seq=4000) + op(ICMP, flags=1, length=150) + op(ICMP, flags=2) + op(ICMP, flags=1) + seg()
+    + op(CONNECT, 1) + op(ICMP, 1) + op(ICMP, 1, flags=2),
+    "black_hole": opened() + op(WRITE, seq=4000) + b"".join(sleep(m) for m in (250, 500, 1000, 2000, 4000, 8000)) + seg(),
     "burst": opened() + op(SEGMENT, 0, ACK, seq=100, length=10) * 5 + seg(length=90),
     "no_ack": opened() + seg(PSH, length=5) + seg(0) + seg(URG | ACK, length=5),
     "raw_syn": raw(header(SYN, bytes.fromhex("020405b40103030804020000080a0000000100000000"), words=11)[:44]),

@@ -327,6 +327,21 @@ Test(close, rfc6191_2_syn_with_a_later_timestamp_takes_over_time_wait)
     script_end();
 }
 
+Test(close, rfc6191_2_timestamps_that_the_old_connection_did_not_have_open_anew)
+{
+    script_open(NULL);
+    tcp_close(S.e, S.id, S.now_us);
+    script_pump();
+    OUT(TCP_ACK | TCP_FIN, 1, 1, 0);
+    IN(TCP_ACK | TCP_FIN, .seq = 1, .ack = 2);
+    OUT(TCP_ACK, 2, 2, 0);
+    tcp_release(S.e, S.id);
+    IN(TCP_SYN, .seq = (uint32_t)-500, .mss = 1460, .ts = true);
+    cr_assert_eq(tcp_stats(S.e)->half_open, 1);
+    cr_assert_eq(tcp_stats(S.e)->time_wait, 0);
+    script_end();
+}
+
 Test(close, rfc6191_2_syn_with_an_older_timestamp_is_answered_with_ack)
 {
     to_time_wait();

@@ -268,6 +268,20 @@ Test(window, rfc1122_4_2_3_6_keepalive_probes_an_idle_peer_and_gives_up)
     script_end();
 }
 
+Test(window, rfc1122_4_2_3_6_no_keepalive_before_the_interval_of_silence)
+{
+    script_open(&(struct tcp_config){.conns_max = 2, .keepalive_ms = 2000});
+    SLEEP(900);
+    IN(TCP_ACK, .seq = 1, .ack = 1, .len = 10);
+    SLEEP(40);
+    OUT(TCP_ACK, 1, 11, 0);
+    SLEEP(1950);
+    QUIET();
+    SLEEP(1100);
+    OUT(TCP_ACK, 0, 11, 0);
+    script_end();
+}
+
 Test(window, rfc1122_4_2_3_6_keepalive_of_the_peer_is_answered)
 {
     script_open(NULL);
