@@ -2,6 +2,8 @@
 /* HTTP requests over TLS and plain, and what a connection does that never becomes a session. */
 #include <criterion/criterion.h>
 
+#include "net/checksum.h"
+#include "net/icmp.h"
 #include "rig.h"
 
 static bool replied(const struct peer *peer, const char *text)
@@ -162,5 +164,40 @@ Test(conn_http, a_connection_that_dies_while_its_job_is_out_is_cleaned_up)
     rig->jobs_held = false;
     rig_run(rig, 20);
     cr_expect_eq(rig->metrics.handshakes_now, 0);
+    rig_free(rig);
+}
+
+/* An ICMP error for the stack about a segment of its connection, as a router would send it. */
+static void icmp_error(struct rig *rig, uint8_t type, uint8_t code, uint16_t peer_port)
+{
+    struct rig_wire *wire = &rig->to_stack;
+    struct rig_frame *frame = &wire->frame[(wire->head + wire->count++) % RIG_FRAMES];
+    const struct mac to = {{2, 0, 0, 0, 0, 1}}, from = {{2, 0, 0, 0, 0, 2}};
+    struct addr ours = addr_ip4(0xc6120001u), peer = addr_ip4(0xc6120002u);
+    uint8_t *ip = frame->data + ETH_HEADER_BYTES, *icmp = ip + 20, *quoted = icmp + ICMP_HEADER_BYTES;
+    memset(frame->data, 0, 14 + 20 + 8 + 20 + 8);
+    eth_write(frame->data, &to, &from, ETH_TYPE_IP4);
+    ip4_write(ip, &peer, &ours, 1, 0, 8 + 20 + 8);
+    ip4_write(quoted, &ours, &peer, IP_PROTOCOL_TCP, 0, 20);
+    store_be16(quoted + 20, RIG_PORT_PLAIN);
+    store_be16(quoted + 22, peer_port);
+    icmp[0] = type;
+    icmp[1] = code;
+    store_be16(icmp + 2, checksum_finish(checksum_add(0, view_of(icmp, 8 + 20 + 8))));
+    frame->len = 14 + 20 + 8 + 20 + 8;
+}
+
+Test(conn_http, rfc1122_4_2_3_9_icmp_errors_reach_tcp)
+{
+    struct rig *rig = rig_new(NULL);
+    struct peer *peer = peer_connect(rig, RIG_PORT_PLAIN);
+    rig_run(rig, 50);
+    icmp_error(rig, 3, 3, 4711);
+    icmp_error(rig, 3, 4, 4712);
+    rig_run(rig, 5);
+    cr_expect_eq(rig->stack_config.metrics->status[WAX_TCP_ICMP_STALE], 2);
+    peer_print(peer, "GET /healthz HTTP/1.1\r\nHost: r\r\n\r\n");
+    rig_run(rig, 50);
+    cr_expect(replied(peer, "HTTP/1.1 200 OK"), "forged errors change nothing");
     rig_free(rig);
 }
