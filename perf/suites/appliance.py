@@ -77,7 +77,8 @@ class Appliance:
             "log": {"level": "warn"},
             "dataplane": {"workers": self.workers, "hugepages": "off", "memory_mib": 128, **dataplane},
             "tls": {"certificate": self.folder / "certificate.pem", "key": self.folder / "key.pem"},
-            "limits": limits,
+            # The clients of waxgen share few addresses.
+            "limits": {"per_address": 0, "opens_per_s": 0, **limits},
             "protocol": protocol,
         }
         lines = []
