@@ -4,7 +4,7 @@
 #include "conn/conn.h"
 #include "conn/state.h"
 
-#define FEW 1024u
+#define FEW 1280u /* of which each table takes a whole number of cache lines */
 
 /* An engine's memory but for its table of flows. */
 static size_t tcp_bytes(const struct stack_config *config, uint32_t conns)
@@ -26,7 +26,7 @@ struct stack_memory stack_memory(const struct stack_config *config)
     struct home_config home = stack_home_config(config);
     uint32_t conns = c->connections_max;
     size_t flows = flow_bytes(conns), lists = 2u * conns * sizeof(uint32_t), names = home_table_bytes(&home);
-    struct stack_memory m = {.tcp = conns * ((tcp_bytes(config, 2 * FEW) - tcp_bytes(config, FEW)) / FEW),
+    struct stack_memory m = {.tcp = conns * (tcp_bytes(config, 2 * FEW) - tcp_bytes(config, FEW)) / FEW,
                              .tls = conns * sizeof(struct tls_state),
                              .ws = conns * sizeof(struct ws_decoder),
                              .session = conns * sizeof(struct session),

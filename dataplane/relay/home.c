@@ -10,7 +10,8 @@ struct layout {
 static uint32_t buckets_for(uint32_t recipients)
 {
     uint32_t buckets = 16;
-    while (buckets < recipients)
+    while (buckets <
+           recipients - recipients / 4) /* chains of 4/3 at most: a session's memory counts every byte */
         buckets *= 2;
     return buckets;
 }
