@@ -3,13 +3,15 @@
  * SYN cookies (RFC 4987 3.6): with no place left for half-open connections a SYN is answered without keeping
  * anything of it. The initial sequence number of the answer is
  *
- *     14 bits of SipHash-2-4 · 14 bits of another · 3 bits class of MSS · 1 bit parity of the period
+ *     8 bits of SipHash-2-4 · 20 bits of another · 3 bits class of MSS · 1 bit parity of the period
  *
  * under a key of the period: the first over both ends and the options, the second over that and the peer's
- * initial sequence number. The options lie in the low bits of the answer's timestamp, which the peer echoes:
- * window scale, SACK permitted, ECN. A peer without timestamps gets none of them. The key of each period
- * comes from the one before through the hash and that is forgotten, so an old key can't be recovered; a
- * cookie is good for its own period and the next.
+ * initial sequence number. A data segment that overtakes the handshake's ACK fits the first and not the
+ * second; it is taken for the ACK once in 2^20 times, while 28 bits stand between us and a blind guess. The
+ * options lie in the low bits of the answer's timestamp, which the peer echoes: window scale, SACK permitted,
+ * ECN. A peer without timestamps gets none of them. The key of each period comes from the one before through
+ * the hash and that is forgotten, so an old key can't be recovered; a cookie is good for its own period and
+ * the next.
  *
  * What cookies cost the peer: a SYN-ACK that is lost isn't sent again (its SYN is), and options beyond these
  * are lost. An ACK that is repeated within two periods after a short connection has ended opens it once more;
@@ -27,9 +29,10 @@
 #define OPTION_ECN     0x20u
 #define NO_TIMESTAMPS  0x80u /* hashed instead of the options */
 #define PERIODS_USABLE 2u
-#define HALF_BITS      14u
-#define HALF_MASK      ((1u << HALF_BITS) - 1)
-_Static_assert(2 * HALF_BITS + CLASS_BITS + 1 == 32, "a cookie fills a sequence number");
+#define FRONT_BITS     8u
+#define BACK_BITS      20u
+#define BACK_MASK      ((1u << BACK_BITS) - 1)
+_Static_assert(FRONT_BITS + BACK_BITS + CLASS_BITS + 1 == 32, "a cookie fills a sequence number");
 
 /* The largest that is not above what the peer offered; the first is what smaller offers are taken for. */
 static const uint16_t classes[1u << CLASS_BITS] = {TCP_MSS_MIN, 256, 536, 1220, 1380, 1440, 1460, 8940};
@@ -95,7 +98,7 @@ static uint32_t cookie_front(const struct tcp_engine *e, const struct tcp_tuple 
     } input = {*t, options << CLASS_BITS | mss_class};
     _Static_assert(sizeof input == 40, "hashed as bytes");
     uint64_t hash = siphash24(e->cookies.keys[period & 1], view_of(&input, sizeof input));
-    return (uint32_t)hash << (32 - HALF_BITS) | mss_class << 1 | (uint32_t)(period & 1);
+    return (uint32_t)hash << (32 - FRONT_BITS) | mss_class << 1 | (uint32_t)(period & 1);
 }
 
 static uint32_t cookie_back(const struct tcp_engine *e, const struct tcp_tuple *t, uint32_t front,
@@ -103,7 +106,7 @@ static uint32_t cookie_back(const struct tcp_engine *e, const struct tcp_tuple *
 {
     uint32_t input[4] = {front, irs, (uint32_t)t->peer_port << 16 | t->local_port, addr_to_ip4(&t->peer)};
     uint64_t hash = siphash24(e->cookies.keys[period & 1], view_of(input, sizeof input));
-    return ((uint32_t)hash & HALF_MASK) << (CLASS_BITS + 1);
+    return ((uint32_t)hash & BACK_MASK) << (CLASS_BITS + 1);
 }
 
 /* What the low bits of the timestamp say of the peer's options. */
@@ -177,7 +180,7 @@ enum cookie_verdict cookie_check(struct tcp_engine *e, const struct tcp_segment 
     uint64_t period = e->cookies.period - ((e->cookies.period ^ cookie) & 1);
     uint32_t options = s->has_timestamps ? s->tsecr & OPTIONS_MASK : NO_TIMESTAMPS;
     uint32_t front = cookie_front(e, &s->tuple, mss_class, options, period);
-    if (((front ^ cookie) & ~(HALF_MASK << (CLASS_BITS + 1))) != 0) {
+    if (((front ^ cookie) & ~(BACK_MASK << (CLASS_BITS + 1))) != 0) {
         return COOKIE_NONE;
     }
     if ((front | cookie_back(e, &s->tuple, front, irs, period)) != cookie) {

@@ -269,6 +269,19 @@ Test(cookie, a_stray_ack_is_reset_but_a_later_segment_of_a_cookies_peer_is_not)
     script_end();
 }
 
+/* Where it is taken for the first one, bytes are missing and nobody knows. */
+Test(cookie, a_segment_that_overtakes_is_not_taken_for_the_first_wherever_it_stands)
+{
+    start();
+    IN(TCP_SYN, .seq = 0, .mss = 1460);
+    COOKIE();
+    for (uint32_t ahead = 1; ahead < 1u << 17; ahead++) {
+        IN(TCP_ACK, .seq = 1 + ahead, .ack = 1, .len = 1);
+        cr_assert_eq(S.r.id, TCP_NONE, "%u bytes ahead", ahead);
+    }
+    script_end();
+}
+
 Test(cookie, a_keepalive_probe_opens_when_the_ack_was_lost)
 {
     start();
