@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "admin_trace.h"
 
 struct client {
     struct loop_op op;
@@ -20,7 +23,10 @@ struct client {
     struct intake_order order;
     bool waiting; /* for the order to be done */
     char *reply;
-    size_t reply_len, reply_sent;
+    size_t reply_len, reply_sent, reply_room;
+    bool tracing;
+    struct intake_trace trace;
+    uint64_t lost; /* events of the trace since the last one that was told */
 };
 
 struct admin {
@@ -47,6 +53,9 @@ static void client_close(struct client *client)
     client->closing = true;
     if (client->waiting)
         intake_forget(client->admin->sources.intake, &client->order);
+    if (client->tracing)
+        intake_trace_end(client->admin->sources.intake, &client->trace);
+    client->tracing = false;
     loop_cancel(client->admin->loop, &client->op);
 }
 
@@ -76,12 +85,91 @@ static void client_send(struct client *client)
     }
     free(client->reply);
     client->reply = NULL;
+    client->reply_len = client->reply_sent = client->reply_room = 0;
+}
+
+/* One more line of a trace; false when its reader is too far behind. */
+static bool client_append(struct client *client, const char *line, size_t len)
+{
+    size_t waiting = client->reply_len - client->reply_sent;
+    if (waiting + len > ADMIN_BACKLOG_BYTES)
+        return false;
+    if (client->reply_len + len > client->reply_room) {
+        client->reply_room = waiting + len < 4096 ? 16384 : 4 * (waiting + len);
+        char *more = malloc(client->reply_room);
+        if (more == NULL)
+            abort();
+        if (waiting != 0)
+            memcpy(more, client->reply + client->reply_sent, waiting);
+        free(client->reply);
+        client->reply = more;
+        client->reply_len = waiting;
+        client->reply_sent = 0;
+    }
+    memcpy(client->reply + client->reply_len, line, len);
+    client->reply_len += len;
+    return true;
+}
+
+static struct client *client_of(struct intake_trace *trace)
+{
+    return (struct client *)(void *)((char *)trace - offsetof(struct client, trace));
+}
+
+static void trace_event(struct intake_trace *trace, uint32_t worker, const struct trace_event *event,
+                        uint64_t wall_us)
+{
+    struct client *client = client_of(trace);
+    char line[TRACE_LINE_BYTES];
+    client->lost += event->lost;
+    size_t len = trace_line(event, worker, wall_us, client->lost, line);
+    bool idle = client->reply == NULL;
+    client->lost = client_append(client, line, len) ? 0 : client->lost + 1;
+    if (idle)
+        client_send(client);
+}
+
+static void trace_answered(struct intake_trace *trace, uint32_t worker, enum wax_status status)
+{
+    struct client *client = client_of(trace);
+    char line[TRACE_LINE_BYTES];
+    if (status == WAX_OK)
+        return;
+    int len = snprintf(line, sizeof line, "{\"error\":\"worker %u does not trace: %s\"}\n", worker,
+                       wax_status_text(status));
+    (void)client_append(client, line, (size_t)len);
+    client_send(client);
+}
+
+/* True when the request was for a trace: its answer is in the reply, and more may follow. */
+static bool client_trace(struct client *client, const char *request, size_t len)
+{
+    struct intake *intake = client->admin->sources.intake;
+    struct intake_view view;
+    const char *reason = "";
+    char line[TRACE_LINE_BYTES];
+    enum wax_status status = trace_request_read(request, len, &client->trace.match, &reason);
+    if (status == WAX_NOT_FOUND)
+        return false;
+    client->trace.event = trace_event;
+    client->trace.answered = trace_answered;
+    intake_look(intake, &view);
+    if (status == WAX_OK && !intake_trace_begin(intake, &client->trace)) {
+        status = WAX_FULL;
+        reason = "as many traces as can be are on already";
+    }
+    client->tracing = status == WAX_OK;
+    int n = status == WAX_OK ? snprintf(line, sizeof line, "{\"tracing\":true,\"workers\":%u}\n",
+                                        view.attached ? view.workers : 0)
+                             : snprintf(line, sizeof line, "{\"error\":\"%s\"}\n", reason);
+    (void)client_append(client, line, (size_t)n);
+    return true;
 }
 
 static void client_reply(struct client *client, char *reply)
 {
     client->reply = reply;
-    client->reply_len = strlen(reply);
+    client->reply_len = client->reply_room = strlen(reply);
     client->reply_sent = 0;
     client_send(client);
 }
@@ -93,6 +181,8 @@ static void client_ask(struct client *client, const char *request, size_t len)
     if (admin_is(request, len, "tls-reload")) {
         client->waiting = true;
         intake_reload(sources->intake, &client->order);
+    } else if (client_trace(client, request, len)) {
+        client_send(client);
     } else {
         client_reply(client, admin_reply(sources, request, len, wall_ms()));
     }
@@ -102,7 +192,9 @@ static void client_ask(struct client *client, const char *request, size_t len)
 static void client_answer(struct client *client)
 {
     char *end;
-    while (client->reply == NULL && !client->waiting && !client->closing &&
+    if (client->tracing)
+        client->request_len = 0; /* nothing more can be asked */
+    while (client->reply == NULL && !client->waiting && !client->tracing && !client->closing &&
            (end = memchr(client->request, '\n', client->request_len)) != NULL) {
         char request[ADMIN_REQUEST_BYTES];
         size_t len = (size_t)(end - client->request);

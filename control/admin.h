@@ -4,14 +4,20 @@
  *   {"command": "status" | "workers" | "sessions" | "counters", "limit": N}
  *   {"command": "tls-reload"}: the data plane reads its certificates anew; answered when it has
  * An error is answered with {"error": "..."}.
+ *   {"command": "trace", "peer": ADDRESS, "port": N, "local_port": N}
+ * is answered with {"tracing": true, "workers": N} and from then on with a line for each event
+ * (admin_trace.h) until the asker hangs up, which ends the trace.
  */
 #ifndef CONTROL_ADMIN_H
 #define CONTROL_ADMIN_H
 
 #include "intake.h"
 
-#define ADMIN_REQUEST_BYTES  4096u
-#define ADMIN_CLIENTS_MAX    32u
+#define ADMIN_REQUEST_BYTES 4096u
+#define ADMIN_CLIENTS_MAX   32u
+#define ADMIN_BACKLOG_BYTES                                                                                  \
+    (1u << 20)                     /* of a trace, waiting for its reader; more is left out and counted       \
+                                    */
 #define ADMIN_SESSIONS_LIMIT 1000u /* when the request names none */
 
 /* What an answer can tell of. */

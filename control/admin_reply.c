@@ -236,7 +236,7 @@ static struct json_object *answer(const struct admin_sources *sources, struct js
     else
         add_text(reply, "error",
                  "a request is {\"command\": \"status\" | \"workers\" | \"sessions\" | \"counters\" | "
-                 "\"tls-reload\"}");
+                 "\"tls-reload\" | \"trace\"}");
     return reply;
 }
 

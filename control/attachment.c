@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define ANSWER_BYTES 40u
+#define ANSWER_BYTES 48u
 
 struct answer {
     uint32_t bytes;
@@ -15,6 +15,7 @@ struct answer {
 
 _Static_assert(sizeof(struct channel_stored) <= ANSWER_BYTES, "an answer fits");
 _Static_assert(sizeof(struct channel_login_reply) <= ANSWER_BYTES, "an answer fits");
+_Static_assert(sizeof(struct channel_trace) <= ANSWER_BYTES, "an answer fits");
 
 struct worker {
     struct answer *answers; /* a ring of `room`, a power of two */
@@ -136,6 +137,12 @@ static bool record_is_sound(const struct channel_record *record)
         return bytes == sizeof(struct channel_drain_credit);
     case CHANNEL_DRAIN_STOP:
         return bytes == sizeof(struct channel_drain_stop);
+    case CHANNEL_TRACED: {
+        const struct channel_traced *traced = p;
+        return bytes >= sizeof *traced && traced->count <= CHANNEL_TRACED_MAX &&
+               bytes == sizeof *traced + traced->count * sizeof traced->event[0] &&
+               traced->status < WAX_STATUS_COUNT;
+    }
     default:
         return false;
     }

@@ -194,6 +194,9 @@ static enum wax_status take_record(struct intake *intake, uint32_t worker,
     case CHANNEL_DRAIN_STOP:
         mailbox_drain_stop(m, p);
         return WAX_OK;
+    case CHANNEL_TRACED:
+        intake_take_traced(intake, worker, p);
+        return WAX_OK;
     default:
         return WAX_CHANNEL_CORRUPT;
     }

@@ -76,6 +76,27 @@ void intake_reload(struct intake *intake, struct intake_order *order);
 /* Nobody waits for it any more: `done` will not be called. */
 void intake_forget(struct intake *intake, struct intake_order *order);
 
+/*
+ * Somebody who traces connections. The owner fills the match and the functions, and keeps it from
+ * intake_trace_begin to intake_trace_end, which `event` and `answered` may call.
+ */
+struct intake_trace {
+    struct trace_match match;
+    /* Something happened; `wall_us` is when the event's clock was 0. */
+    void (*event)(struct intake_trace *trace, uint32_t worker, const struct trace_event *event,
+                  uint64_t wall_us);
+    /* A worker traces from now on (OK), or why it does not. */
+    void (*answered)(struct intake_trace *trace, uint32_t worker, enum wax_status status);
+    uint64_t tag; /* the intake's */
+};
+
+/*
+ * Begin to trace, on every worker, also those of a data plane that attaches later; false when WAX_TRACES_MAX
+ * others do already. The end takes it off again.
+ */
+bool intake_trace_begin(struct intake *intake, struct intake_trace *trace);
+void intake_trace_end(struct intake *intake, struct intake_trace *trace);
+
 /* What there is to tell an operator; `view` is filled. */
 void intake_look(const struct intake *intake, struct intake_view *view);
 /* The metrics page of a worker, or NULL. */

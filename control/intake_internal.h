@@ -50,7 +50,14 @@ struct intake {
     uint64_t now_ms;
     struct intake_view view;
     struct rejected rejected[WAX_WORKERS_MAX];
+    struct intake_trace *traces[WAX_TRACES_MAX]; /* NULL: free */
+    uint64_t trace_tag;                          /* last one given */
 };
+
+/* A new data plane is asked for every trace that is on (intake_trace.c). */
+void intake_traces_again(struct intake *intake);
+/* What a worker has traced. */
+void intake_take_traced(struct intake *intake, uint32_t worker, const struct channel_traced *traced);
 
 /* Let the data plane go, whether it is attached or only offers; `why` is for the journal. */
 void intake_detach(struct intake *intake, const char *why);

@@ -2,8 +2,6 @@
 /* waxctl: the operator's command line. */
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,69 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "waxctl.h"
 #include "waxwire/config.h"
 #include "waxwire/metrics.h"
 
-enum { EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
-
-struct options {
-    const char *socket;
-    const char *command;
-    const char *what; /* of `tls` */
-    bool json;
-    uint32_t interval_ms;
-    uint32_t limit;
-};
-
-static uint64_t get_u(struct json_object *object, const char *key)
-{
-    struct json_object *value;
-    return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
-}
-
-static const char *get_text(struct json_object *object, const char *key)
-{
-    struct json_object *value;
-    return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : "";
-}
-
-static bool get_bool(struct json_object *object, const char *key)
-{
-    struct json_object *value;
-    return json_object_object_get_ex(object, key, &value) && json_object_get_boolean(value);
-}
-
-static struct json_object *get_object(struct json_object *object, const char *key)
-{
-    struct json_object *value = NULL;
-    json_object_object_get_ex(object, key, &value);
-    return value;
-}
-
 /* ---- asking ---- */
-
-static int connect_admin(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_sec = 5};
-    if (strlen(path) >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-        int saved = errno;
-        close(fd);
-        errno = saved;
-        return -1;
-    }
-    return fd;
-}
 
 /* A line of answer, or NULL with errno. */
 static char *read_line(int fd)
@@ -317,16 +257,25 @@ static void usage(FILE *out)
           "  counters   all counters, and everything that was refused or went wrong\n"
           "  tls reload  read certificates and keys anew; sessions go on, and the old ones stay when\n"
           "             anything is wrong with the new\n"
+          "  trace PEER what happens to the TCP connections of a client, live: segments, states, windows,\n"
+          "             timers, reasons; PEER is ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT\n"
           "\n"
           "  --socket PATH    the admin socket (default: that of the configuration)\n"
           "  --config FILE    read the socket's path from a configuration file\n"
           "  --json           print the control plane's answer as it is\n"
           "  --interval MS    of `workers` (default 1000)\n"
           "  --limit N        sessions to list at most (default 1000)\n"
+          "  --for SECONDS    of `trace`: end it after so long (default: when interrupted)\n"
+          "  --count N        of `trace`: end it after so many events\n"
           "  --help           this text\n"
           "  --version        the version\n"
           "\n"
-          "Exit: 0, 1 not done, 2 usage, 3 the control plane does not answer.\n",
+          "examples:\n"
+          "  waxctl trace 203.0.113.7 --for 60            all connections of that address, for a minute\n"
+          "  waxctl trace '[2001:db8::7]:50123' --json    one connection, as JSON lines\n"
+          "  waxctl workers --interval 5000               rates and latencies over five seconds\n"
+          "\n"
+          "Exit: 0, 1 not done, 2 usage, 3 the control plane does not answer, or has gone.\n",
           out);
 }
 
@@ -358,6 +307,10 @@ static void arguments(int argc, char **argv, struct options *options, struct wax
             options->socket = argv[++i];
         } else if (strcmp(argv[i], "--interval") == 0 && value) {
             options->interval_ms = number(argv[++i]);
+        } else if (strcmp(argv[i], "--for") == 0 && value) {
+            options->for_s = number(argv[++i]);
+        } else if (strcmp(argv[i], "--count") == 0 && value) {
+            options->count = number(argv[++i]);
         } else if (strcmp(argv[i], "--limit") == 0 && value) {
             options->limit = number(argv[++i]);
         } else if (strcmp(argv[i], "--config") == 0 && value) {
@@ -367,8 +320,9 @@ static void arguments(int argc, char **argv, struct options *options, struct wax
             }
         } else if (argv[i][0] != '-' && options->command == NULL) {
             options->command = argv[i];
-        } else if (argv[i][0] != '-' && options->what == NULL && strcmp(options->command, "tls") == 0) {
-            options->what = argv[i];
+        } else if (argv[i][0] != '-' && options->argument == NULL &&
+                   (strcmp(options->command, "tls") == 0 || strcmp(options->command, "trace") == 0)) {
+            options->argument = argv[i];
         } else {
             fprintf(stderr, "waxctl: unknown argument '%s'\n", argv[i]);
             exit(EXIT_USAGE);
@@ -394,7 +348,9 @@ int main(int argc, char **argv)
     arguments(argc, argv, &options, &config);
     if (options.command != NULL && strcmp(options.command, "tls") == 0)
         options.command =
-            options.what != NULL && strcmp(options.what, "reload") == 0 ? "tls-reload" : "tls …";
+            options.argument != NULL && strcmp(options.argument, "reload") == 0 ? "tls-reload" : "tls …";
+    if (options.command != NULL && strcmp(options.command, "trace") == 0)
+        return trace_run(&options);
     for (size_t i = 0; options.command != NULL && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(options.command, commands[i].name) != 0)
             continue;

@@ -25,7 +25,7 @@ static struct span carve(struct carver *carver, size_t bytes)
 /* The parts of a stack, in the order they lie. */
 struct parts {
     struct span stack, conns, dirty, resume, blocks, backlogs, jobs, checks, openings, messages, session_env,
-        tcp, home;
+        tcp, home, trace;
 };
 
 static uint16_t config_mss(const struct stack_config *config)
@@ -80,6 +80,7 @@ static void carve_parts(struct carver *carver, const struct stack_config *config
     parts->session_env = carve(carver, session_env_bytes(STATUS_CHUNKS(c)));
     parts->tcp = carve(carver, tcp_engine_bytes(&tcp));
     parts->home = carve(carver, home_bytes(&home));
+    parts->trace = carve(carver, trace_bytes());
 }
 
 size_t stack_bytes(const struct stack_config *config)
@@ -119,6 +120,8 @@ static enum wax_status init_tcp(struct stack *stack, const struct parts *parts)
     stack->env.random(stack->env.ctx, span_of(env.isn_key, sizeof env.isn_key));
     stack->env.random(stack->env.ctx, span_of(env.cookie_key, sizeof env.cookie_key));
     enum wax_status status = tcp_engine_init(&stack->tcp, parts->tcp, &config, &env, stack->now_us);
+    if (status == WAX_OK)
+        status = trace_init(&stack->traces, parts->trace, stack->tcp);
     for (uint32_t i = 0; status == WAX_OK && i < c->listener_count; i++)
         status = tcp_listen(stack->tcp, NULL, c->listener[i].port, i);
     for (uint16_t i = 0; i < stack->config.port_count; i++)
@@ -194,6 +197,7 @@ void stack_control_up(struct stack *stack, uint64_t epoch, const uint8_t relay_i
 
 void stack_control_down(struct stack *stack)
 {
+    trace_end(stack);
     home_control_down(stack->home);
 }
 

@@ -7,6 +7,7 @@
 #include "base/wheel.h"
 #include "conn/conn.h"
 #include "conn/stack.h"
+#include "conn/trace.h"
 #include "relay/home.h"
 #include "relay/route.h"
 #include "tcp/tcp.h"
@@ -46,6 +47,7 @@ struct stack {
     bool draining;
     bool busy; /* something was done in this turn, or is left to do */
 
+    struct traces traces;
     uint64_t delivered[STACK_STAMPS_MAX]; /* stamps of DELIVERs since the worker looked */
 
     uint8_t record[WAX_TLS_RECORD_BYTES_MAX];       /* a record that is not in one piece */

@@ -65,6 +65,10 @@ void stack_record(struct stack *stack, const struct channel_record *record)
         record_login_reply(stack, (const struct channel_login_reply *)(const void *)record);
         return;
     }
+    if (record->kind == CHANNEL_TRACE && record->bytes >= sizeof(struct channel_trace)) {
+        trace_request(stack, (const struct channel_trace *)(const void *)record);
+        return;
+    }
     enum wax_status status = home_control(stack->home, record, stack->now_us);
     if (status != WAX_OK)
         metrics_count(stack->metrics, status);
@@ -129,6 +133,7 @@ bool stack_end(struct stack *stack)
     stack_flush(stack);
     stack_output(stack);
     stack_neighbours(stack);
+    trace_flush(stack);
     stack_gauges(stack);
     return stack->busy;
 }

@@ -26,9 +26,10 @@
 #include "waxwire/metrics.h"
 #include "waxwire/status.h"
 #include "waxwire/ticket.h"
+#include "waxwire/trace.h"
 
 #define CHANNEL_MAGIC   0x77617863u /* "waxc" */
-#define CHANNEL_VERSION 2u
+#define CHANNEL_VERSION 3u
 
 /* ---- attachment, over the socket ---- */
 
@@ -129,11 +130,13 @@ enum channel_kind {
     CHANNEL_DRAIN = 7,
     CHANNEL_DRAIN_CREDIT = 8,
     CHANNEL_DRAIN_STOP = 9,
+    CHANNEL_TRACED = 10,
     /* control to worker */
     CHANNEL_LOGIN_REPLY = 64,
     CHANNEL_STORED = 65,
     CHANNEL_DRAINED = 66,
     CHANNEL_DRAIN_IDLE = 67,
+    CHANNEL_TRACE = 68,
 };
 
 /* A device of a user: the name of a mailbox and of a session. */
@@ -306,6 +309,30 @@ struct channel_drain_idle {
     struct device_name name;
     uint64_t generation;
     uint64_t upto;
+};
+
+/*
+ * Switch a trace of connections on, or off again. Answered by TRACED with the same tag and a status. A worker
+ * ends all its traces when the channel does.
+ */
+struct channel_trace {
+    struct channel_record record;
+    uint64_t tag; /* control's, not 0 */
+    struct trace_match match;
+    uint8_t on;
+    uint8_t reserved[7];
+};
+
+#define CHANNEL_TRACED_MAX 32u /* events of a record */
+
+/* Events of the traces that are on (tag 0), or what became of a request (no events). */
+struct channel_traced {
+    struct channel_record record;
+    uint64_t tag;
+    uint64_t wall_us; /* microseconds since 1970 when the events' clock was 0 */
+    uint32_t status;  /* enum wax_status */
+    uint32_t count;
+    struct trace_event event[];
 };
 
 /* ---- the byte ring ---- */

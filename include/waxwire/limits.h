@@ -16,6 +16,9 @@
 #define WAX_HANDSHAKE_THREADS_MAX 16u
 #define WAX_OPENS_PER_S_MAX       10000u /* connections that one address may open */
 #define WAX_OPENS_BURST_MAX       100000u
+#define WAX_TRACE_RING_EVENTS     1024u
+#define WAX_TRACE_EVENTS_PER_S    10000u /* that a worker hands to control */
+#define WAX_TRACE_BURST           1024u
 #define WAX_TRACES_MAX            8u /* connections or addresses watched at a time, a worker */
 
 /* Names of the protocol. */
@@ -93,6 +96,7 @@
 #define WAX_STORE_SHARDS 16u
 
 _Static_assert(WAX_BURST_MAX <= 64u, "a burst's marks fit one 64-bit word");
+_Static_assert((WAX_TRACE_RING_EVENTS & (WAX_TRACE_RING_EVENTS - 1u)) == 0, "rings are powers of two");
 _Static_assert(WAX_TRACES_MAX <= 32u, "watches fit the bits of a word");
 _Static_assert(WAX_TICKET_KEYS_MAX >= WAX_TICKET_MS / 1000u / WAX_TICKET_KEY_S_MIN + 2u,
                "all keys of a day have room, and the current one");

@@ -94,6 +94,11 @@ struct rig {
     struct rig_drain drain[64];
     uint32_t drains;
     uint32_t logins;
+    struct trace_event traced[512]; /* what was traced */
+    uint32_t traced_count, traced_answers;
+    enum wax_status traced_status; /* of the last answer */
+    uint64_t traced_tag;
+    uint64_t traced_wall_us;
 
     struct pool host_blocks;
     void *host_blocks_memory, *host_memory;

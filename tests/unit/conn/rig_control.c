@@ -141,6 +141,19 @@ static void take(struct rig *rig, const struct channel_record *record)
             d->generation = 0;
         break;
     }
+    case CHANNEL_TRACED: {
+        const struct channel_traced *t = body;
+        cr_assert_leq(rig->traced_count + t->count, 512);
+        memcpy(rig->traced + rig->traced_count, t->event, t->count * sizeof t->event[0]);
+        rig->traced_count += t->count;
+        rig->traced_wall_us = t->wall_us;
+        if (t->tag != 0) {
+            rig->traced_answers++;
+            rig->traced_tag = t->tag;
+            rig->traced_status = (enum wax_status)t->status;
+        }
+        break;
+    }
     default:
         break; /* announcements of sessions */
     }
