@@ -27,6 +27,7 @@ static void output_keep(struct stack *stack, const struct packet *packet)
 {
     assert(stack->spare[packet->port].data == NULL);
     stack->spare[packet->port] = *packet;
+    stack->spare[packet->port].expendable = false;
 }
 
 /* Put headers before the transport segment that lies behind the packet's headroom, and send it. */
@@ -94,6 +95,7 @@ void stack_reply(struct stack *stack, uint16_t port, const struct tcp_segment *t
     struct packet packet;
     if (!output_buffer(stack, port, &packet))
         return; /* a RST may be lost like any segment */
+    packet.expendable = true;
     memcpy(packet.data + NET_HEADER_BYTES_MAX, segment.data, segment.len);
     output_segment(stack, packet, &to->tuple.local, &to->tuple.peer, 0, segment.len);
 }

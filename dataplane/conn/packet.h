@@ -15,6 +15,8 @@ struct packet {
     uint32_t room; /* of a frame that came: bytes from `data` on that a reply may take; 0: no more than len */
     uint16_t port; /* index of the port it came from or goes to */
     bool transmit; /* after stack_receive: the frame was turned into a reply, send it back */
+    bool expendable; /* of output: an answer to somebody unknown, not worth a place behind a port that is slow
+                      */
     bool checksums_good; /* the port has verified the TCP/UDP checksum */
     bool checksum; /* sent: the port is to finish the TCP checksum, whose headers before it are so long: */
     uint8_t l2_len, l3_len;

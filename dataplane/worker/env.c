@@ -29,7 +29,7 @@ static void env_packet_send(void *ctx, const struct packet *packet)
         mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM |
                           (packet->l3_len == IP4_HEADER_BYTES ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
     }
-    worker_transmit(ctx, packet->port, mbuf);
+    worker_transmit(ctx, packet->port, mbuf, packet->expendable);
 }
 
 static bool env_job_submit(void *ctx, struct job *job)

@@ -117,7 +117,7 @@ static void process(struct worker *worker, struct rte_mbuf **mbufs, uint32_t cou
         }
         mbufs[i]->data_len = (uint16_t)packets[i].len;
         mbufs[i]->pkt_len = packets[i].len;
-        worker_transmit(worker, packets[i].port, mbufs[i]);
+        worker_transmit(worker, packets[i].port, mbufs[i], true); /* ARP, echo: asked again */
     }
 }
 
@@ -228,7 +228,7 @@ static bool receive_handed(struct worker *worker)
         any |= n != 0;
         n = ring_pop(frames, mbufs, WAX_BURST_MAX);
         for (uint32_t i = 0; i < n; i++)
-            worker_transmit(worker, mbufs[i]->port, mbufs[i]);
+            worker_transmit(worker, mbufs[i]->port, mbufs[i], false);
         any |= n != 0;
     }
     return any;
@@ -241,12 +241,10 @@ static bool transmit_queue(struct worker *worker, struct transmit_queue *queue)
     uint64_t bytes = 0;
     while (done < queue->count) {
         uint32_t want = queue->count - done < WAX_BURST_MAX ? queue->count - done : WAX_BURST_MAX;
-        uint64_t lengths[WAX_BURST_MAX];
-        for (uint32_t i = 0; i < want; i++)
-            lengths[i] = queue->frame[done + i]->pkt_len;
-        uint16_t n = rte_eth_tx_burst(queue->device, queue->queue, queue->frame + done, (uint16_t)want);
+        uint32_t at = queue->first + done;
+        uint16_t n = rte_eth_tx_burst(queue->device, queue->queue, queue->frame + at, (uint16_t)want);
         for (uint16_t i = 0; i < n; i++)
-            bytes += lengths[i];
+            bytes += queue->len[at + i];
         done += n;
         if (n < want)
             break;
@@ -254,7 +252,7 @@ static bool transmit_queue(struct worker *worker, struct transmit_queue *queue)
     if (done == 0)
         return false;
     queue->count -= done;
-    memmove(queue->frame, queue->frame + done, queue->count * sizeof queue->frame[0]);
+    queue->first = queue->count == 0 ? 0 : queue->first + done;
     worker->metrics.tx_packets += done;
     worker->metrics.tx_bytes += bytes;
     return true;
@@ -288,7 +286,20 @@ static bool transmit(struct worker *worker)
     return any;
 }
 
-void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *frame)
+/* Put a frame behind those that wait. */
+static void frame_wait(struct transmit_queue *queue, struct rte_mbuf *frame)
+{
+    if (queue->first + queue->count == FRAMES_MAX) {
+        memmove(queue->frame, queue->frame + queue->first, queue->count * sizeof queue->frame[0]);
+        memmove(queue->len, queue->len + queue->first, queue->count * sizeof queue->len[0]);
+        queue->first = 0;
+    }
+    queue->frame[queue->first + queue->count] = frame;
+    queue->len[queue->first + queue->count] = frame->data_len;
+    queue->count++;
+}
+
+void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *frame, bool expendable)
 {
     struct transmit_queue *queue = &worker->transmit[port];
     bool taken;
@@ -296,13 +307,13 @@ void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *fram
         frame->port = port;
         taken = mesh_push(&worker->mesh, queue->owner, MESH_FRAMES, &frame);
     } else {
-        taken = queue->count < FRAMES_MAX;
+        taken = queue->count < (expendable ? FRAMES_BEHIND : FRAMES_MAX);
         if (queue->vlan != 0) {
             frame->vlan_tci = queue->vlan;
             frame->ol_flags |= RTE_MBUF_F_TX_VLAN;
         }
         if (taken)
-            queue->frame[queue->count++] = frame;
+            frame_wait(queue, frame);
         if (queue->count % WAX_BURST_MAX == 0)
             transmit_queue(worker, queue);
     }

@@ -21,6 +21,7 @@
 #include "worker/steer.h"
 
 #define FRAMES_MAX    512u /* frames that wait for a transmit queue */
+#define FRAMES_BEHIND 64u  /* so many wait: the port is slow, answers to strangers are dropped */
 #define RANDOM_BYTES  1024u
 #define RECORDS_TURN  256u /* records of the channel taken in a turn */
 #define SENDS_TURN    256u /* sends of each other worker */
@@ -43,11 +44,12 @@ struct receive_queue {
 /* Where this worker's frames for a port go. */
 struct transmit_queue {
     uint16_t device, queue;
-    uint16_t vlan;  /* that the port puts into frames; 0: it doesn't */
-    uint16_t owner; /* the worker that transmits; another one's frames are handed to it */
-    uint32_t count; /* frames that wait */
+    uint16_t vlan;         /* that the port puts into frames; 0: it doesn't */
+    uint16_t owner;        /* the worker that transmits; another one's frames are handed to it */
+    uint32_t first, count; /* frames that wait, and where they begin */
     struct rte_mempool *pool;
     struct rte_mbuf *frame[FRAMES_MAX];
+    uint16_t len[FRAMES_MAX]; /* of each, so that a slow port does not make us look at them again and again */
 };
 
 struct worker {
@@ -153,7 +155,10 @@ bool threads_start(struct plane *plane);
 /* Close every connection, wait for that at most DRAIN_MS, end the threads. */
 void threads_stop(struct plane *plane);
 
-/* Queue a frame for a port, which takes it or drops it. */
-void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *frame);
+/*
+ * Queue a frame for a port, which takes it or drops it; an expendable one is dropped when the port is slow,
+ * so that answers to a flood do not stand before what established connections have to say.
+ */
+void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *frame, bool expendable);
 
 #endif

@@ -39,6 +39,8 @@ static bool env_alloc(void *ctx, uint16_t port, struct packet *packet)
 static void env_send_packet(void *ctx, const struct packet *packet)
 {
     struct rig *rig = ctx;
+    rig->sent++;
+    rig->expendable += packet->expendable;
     bool *used = packet->owner;
     wire_put(rig, &rig->to_host, packet->data, packet->len);
     *used = false;

@@ -86,6 +86,7 @@ struct rig {
     uint8_t buffer[RIG_BUFFERS][RIG_FRAME]; /* for frames of the stack's */
     bool buffer_used[RIG_BUFFERS];
     uint32_t lost;
+    uint32_t sent, expendable; /* frames of the stack's */
 
     bool control_up;
     struct channel_ring *to_control, *to_worker;

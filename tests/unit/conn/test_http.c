@@ -201,3 +201,21 @@ Test(conn_http, rfc1122_4_2_3_9_icmp_errors_reach_tcp)
     cr_expect(replied(peer, "HTTP/1.1 200 OK"), "forged errors change nothing");
     rig_free(rig);
 }
+
+Test(conn_http, only_what_answers_strangers_may_be_dropped_by_a_slow_port)
+{
+    struct rig *rig = rig_new(NULL);
+    struct peer *peer = peer_connect(rig, RIG_PORT_PLAIN);
+    peer_print(peer, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    rig_run(rig, 100);
+    cr_expect(peer->fin);
+    cr_expect_gt(rig->sent, 3);
+    cr_expect_eq(rig->expendable, 0, "a connection's segments");
+    uint32_t sent = rig->sent;
+    struct peer *stranger = peer_connect_raw(rig, 81);
+    rig_run(rig, 100);
+    cr_expect(stranger->reset);
+    cr_expect_eq(rig->sent, sent + 1);
+    cr_expect_eq(rig->expendable, 1, "the RST");
+    rig_free(rig);
+}
