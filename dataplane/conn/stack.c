@@ -206,6 +206,8 @@ void stack_gauges(struct stack *stack)
     struct home_counts counts = home_counts(stack->home);
     const struct tcp_stats *tcp = tcp_stats(stack->tcp);
     stack->metrics->half_open_now = tcp->half_open;
+    stack->metrics->cookies_sent = tcp->cookies_sent;
+    stack->metrics->cookies_accepted = tcp->cookies_accepted;
     stack->metrics->segments_in = tcp->segments_in;
     stack->metrics->segments_out = tcp->segments_out;
     stack->metrics->retransmits = tcp->retransmits;

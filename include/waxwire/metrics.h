@@ -30,6 +30,8 @@
     X(connections_opened,   "connections", "TCP connections opened")                              \
     X(connections_now,      "connections", "TCP connections now")                                 \
     X(half_open_now,        "connections", "of them in TCP's handshake")                          \
+    X(cookies_sent,         "segments", "SYNs answered by a cookie, with nothing kept")           \
+    X(cookies_accepted,     "connections", "TCP connections opened by an ACK of a cookie")        \
     X(segments_in,          "segments", "TCP segments received")                                  \
     X(segments_out,         "segments", "TCP segments built")                                     \
     X(retransmits,          "segments", "TCP segments sent again")                                \

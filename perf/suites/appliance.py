@@ -43,11 +43,12 @@ def cpu_seconds(pid, threads=None):
 class Appliance:
     """Both processes and a memif, in a folder that goes with them."""
 
-    def __init__(self, workers, limits, protocol=None, dataplane=None):
+    def __init__(self, workers, limits, protocol=None, dataplane=None, prefix=15, gateway=None):
         self.paths = build(*TARGETS)
         self.folder = Path(tempfile.mkdtemp(prefix="waxwire-perf-"))
         self.processes = []
         self.workers = workers
+        self.network = [f'    addresses: ["198.18.0.1/{prefix}"]', *([f'    gateway: "{gateway}"'] if gateway else [])]
         self.certificate()
         self.configuration(limits, protocol or {}, dataplane or {})
 
@@ -86,7 +87,7 @@ class Appliance:
             if keys:
                 lines += [f"{section}:", *(f"  {key}: {value}" for key, value in keys.items())]
         lines += ["ports:", "  - kind: memif", f"    device: {self.folder}/memif.sock", "    memif_server: true",
-                  '    addresses: ["198.18.0.1/15"]', "listeners:", "  - port: 443", "    tls: true"]
+                  *self.network, "listeners:", "  - port: 443", "    tls: true"]
         self.config = self.folder / "waxwire.yaml"
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

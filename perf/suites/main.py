@@ -5,11 +5,13 @@ import argparse
 import json
 import time
 
+import suite_flood
 import suite_idle
 import suite_tcp
 from measure import Failed, Measured, machine, version
 
 SUITES = {
+    "flood": (suite_flood.measure, "sessions relay while SYNs, ACKs, RSTs and garbage pour in"),
     "idle": (suite_idle.measure, "sessions that do nothing: their memory, and the relay among them"),
     "tcp": (suite_tcp.measure, "the TCP engine alone: two of them back to back"),
 }

@@ -127,6 +127,8 @@ struct gen *gen_make(const struct gen_options *options, const struct gen_port *p
         return NULL;
     clock_gettime(CLOCK_REALTIME, &wall);
     gen->options = *options;
+    gen->flood.options = options->flood;
+    rng_init(&gen->flood.rng, options->seed);
     gen->port = *port;
     gen->id_base = ((uint64_t)wall.tv_sec * 1000u + (uint64_t)wall.tv_nsec / 1000000u) << GEN_ID_SHIFT;
     gen->now_us = gen->started_us = gen->progress_us = now_us;
@@ -278,6 +280,36 @@ static void solicit(struct gen *gen, struct net *net)
     }
 }
 
+/* A burst of the flood, when nothing of the clients' waits for the port. True when there was any. */
+static bool flood(struct gen *gen)
+{
+    const struct gen_options *o = &gen->options;
+    if (gen->phase != GEN_TRAFFIC || gen->port.waiting(gen->port.ctx) != 0)
+        return false;
+    uint32_t due = flood_due(&gen->flood, gen->now_us);
+    for (uint32_t i = 0; i < due; i++) {
+        struct span room;
+        struct tcp_tuple tuple;
+        void *owner;
+        bool broken;
+        size_t header = 0;
+        if (!gen->port.alloc(gen->port.ctx, &room, &owner))
+            return true;
+        uint8_t *l4 = room.data + NET_HEADER_BYTES_MAX;
+        size_t len =
+            flood_segment(&gen->flood, &o->peer, o->port, span_of(l4, FLOOD_FRAME_MAX), &tuple, &broken);
+        if (net_output(&gen->nets[0], &tuple.local, &tuple.peer, PROTOCOL_TCP, 0, l4, len,
+                       NET_HEADER_BYTES_MAX, gen->now_us, &header) != WAX_OK) {
+            gen->port.release(gen->port.ctx, owner);
+            return true;
+        }
+        if (broken)
+            flood_spoil(&gen->flood, span_of(l4 - header, header + len));
+        gen->port.send(gen->port.ctx, owner, l4 - header, header + len);
+    }
+    return due != 0;
+}
+
 static bool transmit(struct gen *gen)
 {
     bool any = gen->dirty_count > 0;
@@ -331,7 +363,7 @@ static void open_more(struct gen *gen)
 static void phases(struct gen *gen)
 {
     const struct gen_options *o = &gen->options;
-    bool stuck = gen->now_us - gen->progress_us > (uint64_t)o->patience_s * 1000000u;
+    bool stuck = gen->now_us - gen->progress_us > (uint64_t)o->patience_s * 1000000u && !traffic_done(gen);
     switch (gen->phase) {
     case GEN_OPENING:
         if (!gen->failed)
@@ -350,7 +382,8 @@ static void phases(struct gen *gen)
         }
         break;
     case GEN_TRAFFIC:
-        if (traffic_done(gen))
+        /* The sessions stay until the flood is over: what it does to them is the question. */
+        if (traffic_done(gen) && (o->flood.kind == FLOOD_NONE || gen->flood.ended_us != 0))
             close_all(gen);
         break;
     case GEN_CLOSING:
@@ -370,5 +403,7 @@ bool gen_turn(struct gen *gen, uint64_t now_us)
 {
     gen->now_us = now_us;
     phases(gen);
-    return transmit(gen);
+    traffic_pace(gen);
+    bool any = transmit(gen);
+    return flood(gen) || any;
 }

@@ -8,6 +8,7 @@
  *   client.c    the bytes of one client: records, WebSocket frames, what waits to be sent
  *   opening.c   from SYN to WELCOME
  *   traffic.c   messages, deliveries, acknowledgements, answers
+ *   flood.c     an attacker beside them
  *   gen.c       the network side and the turns
  *   options.c, report.c, port.c, main.c: the program around it
  */
@@ -22,6 +23,7 @@
 #include "tcp/tcp.h"
 #include "tls/handshake.h"
 #include "tls/record.h"
+#include "waxgen/flood.h"
 #include "waxwire/latency.h"
 #include "ws/frame.h"
 
@@ -83,6 +85,7 @@ struct client {
     bool dirty;     /* in gen.dirty */
     uint32_t quota; /* messages to send in this run */
     uint32_t sent, unanswered;
+    uint32_t granted;   /* messages that it may send now, with a rate */
     uint32_t delivered; /* of ours: answered DELIVERED, in order */
     uint32_t expected;  /* number of the partner's next message */
     uint32_t seq;       /* last delivery sequence received */
@@ -107,6 +110,8 @@ struct gen_options {
     bool performance; /* never sleep */
     uint64_t seed;
     uint32_t patience_s; /* without progress */
+    uint32_t rate;       /* messages a second of all sessions together, 0: as their windows allow */
+    struct flood_options flood;
 };
 
 /* What a run has seen. */
@@ -130,6 +135,8 @@ struct gen_port {
     void (*send)(void *ctx, void *owner, uint8_t *frame, size_t len);
     /* Give an unused buffer back. */
     void (*release)(void *ctx, void *owner);
+    /* How many frames wait for the port. */
+    uint32_t (*waiting)(void *ctx);
 };
 
 enum gen_phase { GEN_OPENING, GEN_SETTLING, GEN_TRAFFIC, GEN_CLOSING, GEN_DONE };
@@ -148,6 +155,9 @@ struct gen {
     uint32_t *dirty;
     uint32_t dirty_count;
     uint32_t begun, open, closing; /* clients */
+    uint32_t turn_of;              /* with a rate: whose turn it is to send */
+    struct flood flood;
+    uint64_t granted; /* messages, with a rate */
     enum gen_phase phase;
     bool failed;
     uint64_t now_us;
@@ -223,6 +233,8 @@ void traffic_payload(uint8_t *payload, uint32_t len, uint32_t sender, uint32_t n
 void traffic_begin(struct gen *gen);
 /* A frame of the relay's to an open session. */
 void traffic_frame(struct gen *gen, struct client *client, struct view frame);
+/* With a rate: let clients send in turn what has become due. */
+void traffic_pace(struct gen *gen);
 /* Send what the window allows, and acknowledge what came. */
 void traffic_flush(struct gen *gen, struct client *client);
 /* Every message has had its whole cycle. */

@@ -53,7 +53,8 @@ int main(int argc, char **argv)
     int end = options_read(argc, argv, &options);
     if (end >= 0)
         return end;
-    if (sodium_init() < 0 || crypto_init() != WAX_OK || !port_open(&port, options.memif, options.patience_s))
+    if (sodium_init() < 0 || crypto_init() != WAX_OK ||
+        !port_open(&port, options.memif, &options.address.addr, options.patience_s))
         return EXIT_FAILURE;
     prctl(PR_SET_TIMERSLACK, 1000ul);
     signal(SIGINT, on_signal);

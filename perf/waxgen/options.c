@@ -31,9 +31,17 @@ static const char usage[] =
     "      --seed N            of the accounts (1)\n"
     "      --patience N        seconds without any progress before giving up (20)\n"
     "      --performance       never sleep\n"
+    "      --rate N            messages a second of all sessions together (as their windows allow)\n"
+    "      --flood KIND        attack as well, while messages flow: syn, ack, rst, garbage or mixed\n"
+    "      --flood-sources A/PREFIX  addresses that it comes from (198.19.0.0/16)\n"
+    "      --flood-seconds N   for so long at most (5)\n"
+    "      --flood-packets N   so many packets at most (20000000)\n"
+    "      --flood-rate N      packets a second (as fast as the port takes them)\n"
     "      --version, --help\n"
     "\n"
-    "Needs no privilege. Exit status: 0 every message had its whole cycle and all was as sent,\n"
+    "The relay answers a flood's sources through its gateway: give its port the address of these clients\n"
+    "as gateway, and a prefix without the sources. Needs no privilege. Exit status: 0 every message had its "
+    "whole cycle and all was as sent,\n"
     "1 something was lost, doubled, reordered or wrong, or it could not run, 2 wrong usage.\n";
 
 enum key {
@@ -56,6 +64,12 @@ enum key {
     KEY_SEED,
     KEY_PATIENCE,
     KEY_PERFORMANCE,
+    KEY_RATE,
+    KEY_FLOOD,
+    KEY_FLOOD_SOURCES,
+    KEY_FLOOD_SECONDS,
+    KEY_FLOOD_PACKETS,
+    KEY_FLOOD_RATE,
     KEY_VERSION,
     KEY_HELP,
 };
@@ -80,6 +94,12 @@ static const struct option known[] = {
     {"seed", required_argument, NULL, KEY_SEED},
     {"patience", required_argument, NULL, KEY_PATIENCE},
     {"performance", no_argument, NULL, KEY_PERFORMANCE},
+    {"rate", required_argument, NULL, KEY_RATE},
+    {"flood", required_argument, NULL, KEY_FLOOD},
+    {"flood-sources", required_argument, NULL, KEY_FLOOD_SOURCES},
+    {"flood-seconds", required_argument, NULL, KEY_FLOOD_SECONDS},
+    {"flood-packets", required_argument, NULL, KEY_FLOOD_PACKETS},
+    {"flood-rate", required_argument, NULL, KEY_FLOOD_RATE},
     {"version", no_argument, NULL, KEY_VERSION},
     {"help", no_argument, NULL, KEY_HELP},
     {0},
@@ -117,18 +137,18 @@ static bool address(const char *name, const char *text, struct addr *out)
     return false;
 }
 
-static bool network(const char *text, struct net_address *out)
+static bool network(const char *name, const char *text, struct net_address *out)
 {
     char copy[64];
     uint64_t prefix = 0;
     const char *slash = strchr(text, '/');
     if (slash == NULL || slash - text >= (ptrdiff_t)sizeof copy) {
-        fprintf(stderr, "waxgen: --address: %s has no prefix\n", text);
+        fprintf(stderr, "waxgen: --%s: %s has no prefix\n", name, text);
         return false;
     }
     memcpy(copy, text, (size_t)(slash - text));
     copy[slash - text] = '\0';
-    bool good = address("address", copy, &out->addr) && number("address", slash + 1, 1, 32, &prefix);
+    bool good = address(name, copy, &out->addr) && number(name, slash + 1, 1, 32, &prefix);
     out->prefix = (uint8_t)prefix;
     return good;
 }
@@ -156,6 +176,14 @@ static bool take_number(int key, const char *text, struct gen_options *o)
         return number("seed", text, 0, UINT64_MAX, &o->seed);
     case KEY_PATIENCE:
         return number32("patience", text, 1, 86400, &o->patience_s);
+    case KEY_RATE:
+        return number32("rate", text, 1, 100000000, &o->rate);
+    case KEY_FLOOD_SECONDS:
+        return number32("flood-seconds", text, 1, 3600, &o->flood.seconds);
+    case KEY_FLOOD_PACKETS:
+        return number("flood-packets", text, 1, UINT32_MAX, &o->flood.packets);
+    case KEY_FLOOD_RATE:
+        return number32("flood-rate", text, 1, 100000000, &o->flood.rate);
     case KEY_PORT:
         good = number32("port", text, 1, 65535, &port);
         o->port = (uint16_t)port;
@@ -163,6 +191,25 @@ static bool take_number(int key, const char *text, struct gen_options *o)
     default:
         return false;
     }
+}
+
+static bool flood_kind(const char *text, enum flood_kind *out)
+{
+    *out = flood_kind_of(text);
+    if (*out == FLOOD_NONE)
+        fprintf(stderr, "waxgen: --flood: %s is none of syn, ack, rst, garbage, mixed\n", text);
+    return *out != FLOOD_NONE;
+}
+
+static bool flood_sources(const char *text, struct flood_options *out)
+{
+    struct net_address sources;
+    bool good = network("flood-sources", text, &sources);
+    if (good) {
+        out->sources = sources.addr;
+        out->prefix = sources.prefix;
+    }
+    return good;
 }
 
 static bool take(int key, const char *text, struct gen_options *o)
@@ -186,12 +233,16 @@ static bool take(int key, const char *text, struct gen_options *o)
     case KEY_PERFORMANCE:
         o->performance = true;
         return true;
+    case KEY_FLOOD:
+        return flood_kind(text, &o->flood.kind);
+    case KEY_FLOOD_SOURCES:
+        return flood_sources(text, &o->flood);
     case KEY_PEER:
         return address("peer", text, &o->peer);
     case KEY_GATEWAY:
         return address("gateway", text, &o->gateway);
     case KEY_ADDRESS:
-        return network(text, &o->address);
+        return network("address", text, &o->address);
     default:
         return take_number(key, text, o);
     }
@@ -200,15 +251,17 @@ static bool take(int key, const char *text, struct gen_options *o)
 int options_read(int argc, char **argv, struct gen_options *o)
 {
     int key;
-    *o = (struct gen_options){.server_name = "waxwire.test",
-                              .sessions = 2,
-                              .window = 1,
-                              .payload = 128,
-                              .opening = 16,
-                              .messages = 1000,
-                              .tls = true,
-                              .seed = 1,
-                              .patience_s = 20};
+    *o = (struct gen_options){
+        .server_name = "waxwire.test",
+        .sessions = 2,
+        .window = 1,
+        .payload = 128,
+        .opening = 16,
+        .messages = 1000,
+        .tls = true,
+        .seed = 1,
+        .patience_s = 20,
+        .flood = {.sources = addr_ip4(0xc6130000), .prefix = 16, .seconds = 5, .packets = 20000000}};
     o->peer = addr_ip4(0xc6120001);
     o->address = (struct net_address){addr_ip4(0xc6120002), 15};
     while ((key = getopt_long(argc, argv, "h", known, NULL)) != -1) {

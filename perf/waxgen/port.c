@@ -87,8 +87,9 @@ bool port_up(const struct port *port)
     return rte_eth_link_get_nowait(port->device, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 
-bool port_open(struct port *port, const char *path, uint32_t wait_s)
+bool port_open(struct port *port, const char *path, const struct addr *address, uint32_t wait_s)
 {
+    const uint8_t *b = address->b + 12;
     char args[512];
     memset(port, 0, sizeof *port);
     if (!socket_wait(path, wait_s) || !eal_begin())
@@ -98,7 +99,9 @@ bool port_open(struct port *port, const char *path, uint32_t wait_s)
     if (port->pool == NULL)
         return say("no memory for packets", rte_errno);
     char *absolute = realpath(path, NULL); /* the driver takes no other */
-    snprintf(args, sizeof args, "role=client,id=0,socket=%s,socket-abstract=no", absolute);
+    /* The same clients have the same hardware address, run after run: the relay remembers it. */
+    snprintf(args, sizeof args, "role=client,id=0,socket=%s,socket-abstract=no,mac=02:00:%02x:%02x:%02x:%02x",
+             absolute, b[0], b[1], b[2], b[3]);
     free(absolute);
     int rc = rte_eal_hotplug_add("vdev", "net_memif0", args);
     if (rc == 0)
@@ -176,9 +179,18 @@ static void port_release(void *ctx, void *owner)
     rte_pktmbuf_free(owner);
 }
 
+static uint32_t port_waiting(void *ctx)
+{
+    return ((const struct port *)ctx)->count;
+}
+
 struct gen_port port_of(struct port *port)
 {
-    return (struct gen_port){.ctx = port, .alloc = port_alloc, .send = port_send, .release = port_release};
+    return (struct gen_port){.ctx = port,
+                             .alloc = port_alloc,
+                             .send = port_send,
+                             .release = port_release,
+                             .waiting = port_waiting};
 }
 
 bool port_receive(struct port *port, struct gen *gen, uint64_t now_us)

@@ -22,8 +22,11 @@ struct port {
     uint64_t dropped;
 };
 
-/* Start DPDK and connect to the memif at `path`, waiting for it at most `wait_s`. False after saying why. */
-bool port_open(struct port *port, const char *path, uint32_t wait_s);
+/*
+ * Start DPDK and connect to the memif at `path`, waiting for it at most `wait_s`, with a hardware address
+ * that follows from the clients' address. False after saying why.
+ */
+bool port_open(struct port *port, const char *path, const struct addr *address, uint32_t wait_s);
 void port_close(struct port *port);
 
 /* Is the other side there? */

@@ -45,6 +45,19 @@ void report_progress(struct gen *gen)
                 (double)c->completed / (seconds(gen->traffic_us, gen->now_us) + 1e-9));
 }
 
+static void flood_json(FILE *file, const struct gen *gen)
+{
+    const struct flood *f = &gen->flood;
+    double lasted = seconds(f->began_us, f->ended_us != 0 ? f->ended_us : gen->now_us);
+    if (f->options.kind == FLOOD_NONE)
+        return;
+    fprintf(file,
+            "  \"flood\": {\"kind\": \"%s\", \"packets\": %" PRIu64
+            ", \"seconds\": %.6f, \"packets_per_s\": %.1f},\n",
+            flood_kind_text(f->options.kind), f->packets, lasted,
+            lasted > 0 ? (double)f->packets / lasted : 0);
+}
+
 static void json_write(FILE *file, const struct gen *gen)
 {
     const struct gen_counts *c = &gen->counts;
@@ -62,6 +75,7 @@ static void json_write(FILE *file, const struct gen *gen)
         "  \"seconds\": %.6f, \"messages_per_s\": %.1f, \"opening_seconds\": %.6f, \"opened_per_s\": %.1f,\n",
         traffic, traffic > 0 ? (double)c->completed / traffic : 0, opening,
         opening > 0 ? (double)o->sessions / opening : 0);
+    flood_json(file, gen);
     fprintf(file,
             "  \"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"completed\": %" PRIu64
             ", \"accepted\": %" PRIu64 ",\n  \"lost\": %" PRIu64 ", \"duplicated\": %" PRIu64
@@ -93,6 +107,10 @@ bool report_end(const struct gen *gen)
     printf("\nlost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64 ", wrong %" PRIu64
            ", rejected %" PRIu64 ", closed %" PRIu64 ", stored on the way %" PRIu64 "\n",
            c->lost, c->duplicated, c->reordered, c->wrong, c->rejected, c->closed, c->accepted);
+    const struct flood *f = &gen->flood;
+    if (f->options.kind != FLOOD_NONE)
+        printf("flood (%s): %" PRIu64 " packets in %.2f s\n", flood_kind_text(f->options.kind), f->packets,
+               seconds(f->began_us, f->ended_us != 0 ? f->ended_us : gen->now_us));
     if (gen->options.json == NULL)
         return true;
     FILE *file = fopen(gen->options.json, "we");

@@ -52,6 +52,13 @@ static uint32_t active_place(const struct gen *gen, uint32_t index)
     return pair % apart == 0 && pair / apart < pairs ? 2u * (pair / apart) + (index & 1u) : GEN_NOBODY;
 }
 
+/* The way back: the index of the one at a place. */
+static uint32_t active_index(const struct gen *gen, uint32_t place)
+{
+    uint32_t pairs = gen->options.active / 2u, apart = gen->options.sessions / 2u / pairs;
+    return 2u * (place / 2u * apart) + (place & 1u);
+}
+
 void traffic_begin(struct gen *gen)
 {
     uint64_t each = gen->options.messages / gen->options.active;
@@ -192,6 +199,27 @@ static bool send_one(struct gen *gen, struct client *client, size_t *at)
     return true;
 }
 
+/* Who is behind, because its window was full, catches up: a late answer does not slow the rest. */
+void traffic_pace(struct gen *gen)
+{
+    const struct gen_options *o = &gen->options;
+    if (o->rate == 0 || gen->phase != GEN_TRAFFIC)
+        return;
+    uint64_t due = (gen->now_us - gen->traffic_us) * o->rate / 1000000u;
+    due = due < o->messages ? due : o->messages;
+    for (; gen->granted < due; gen->granted++) {
+        struct client *client = &gen->clients[active_index(gen, gen->turn_of++ % o->active)];
+        client->granted++;
+        client_mark(gen, client);
+    }
+}
+
+static bool may_send(const struct gen *gen, const struct client *client)
+{
+    return client->sent < client->quota && client->unanswered < gen->options.window &&
+           (gen->options.rate == 0 || client->granted > client->sent);
+}
+
 void traffic_flush(struct gen *gen, struct client *client)
 {
     if (client->conn == TCP_NONE || client->state != CLIENT_OPEN)
@@ -214,7 +242,7 @@ void traffic_flush(struct gen *gen, struct client *client)
             client->acked = client->seq;
         }
         bool more = gen->phase == GEN_TRAFFIC;
-        while (more && client->sent < client->quota && client->unanswered < gen->options.window)
+        while (more && may_send(gen, client))
             more = send_one(gen, client, &at);
         if (at == 0 || !client_write(gen, client, at))
             return;

@@ -98,6 +98,41 @@ def operator_tools(results, build, scratch):
     shutil.rmtree(f"/run/dpdk/{DPDK_PREFIX}", ignore_errors=True)
 
 
+FLOOD_OVERLAY = """\
+ports:
+  - kind: memif
+    device: {socket}
+    memif_server: true
+    addresses: ["198.18.0.1/24"]
+    gateway: "198.18.0.2"
+"""
+
+
+def flood(results, build, scratch, workers):
+    """
+    Sessions relay while SYNs, ACKs, RSTs and garbage pour in: nothing is lost, doubled or reordered; and right
+    afterwards new sessions open.
+    """
+    if os.geteuid() != 0:
+        results.add(f"a flood, {workers} worker(s): needs root", "skip")
+        return
+    env = environment(build.folder)
+    socket = f"/run/waxwire-{NAME}/memif.sock"
+    overlay = scratch / "flood.yaml"
+    overlay.write_text(FLOOD_OVERLAY.format(socket=socket))
+    served = run(command("--serve", "--json", "--port", "memif", "--workers", str(workers), "--config", overlay), 120, env,
+                 split=True)
+    good = served.code == 0
+    results.add(f"quickstart --serve for a flood, {workers} worker(s)", "pass" if good else "fail", served.errors + served.output)
+    if good:
+        generator = [build.folder / "perf/waxgen", "--memif", socket, "--address", "198.18.0.2/24", "--sessions", "16",
+                     "--window", "8", "--rate", "5000"]
+        check(results, f"sessions relay through a flood, {workers} worker(s)",
+              [*generator, "--messages", "15000", "--flood", "mixed", "--flood-seconds", "3"], 90)
+        check(results, f"sessions open after a flood, {workers} worker(s)", [*generator, "--messages", "1000"], 60)
+    check(results, f"quickstart --stop after a flood, {workers} worker(s)", command("--stop"), 60, env)
+
+
 def quickstarts(results, build):
     """The main job on every kind of port, with two workers, and after a kill in the middle."""
     env = environment(build.folder)

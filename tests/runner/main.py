@@ -20,7 +20,7 @@ EPILOG = """stages, in this order:
   checks        clang-format, the tree's rules, shellcheck, clang-tidy, cppcheck
   install       meson install into an empty folder
   kernel        our TCP against the kernel's, through a middle box that harms packets
-  e2e           a running appliance with foreign clients: 1 worker, then 2; DPDK's own tools
+  e2e           a running appliance with foreign clients: 1 worker, then 2; floods; DPDK's own tools
   quickstart    deploy/quickstart --once on each kind of port, and after a kill
   unprivileged  the same command as an ordinary user
 As root a skipped test is a failure."""
@@ -61,6 +61,7 @@ def programs_stages(results, only, release, scratch):
     if "e2e" in only:
         for workers in (1, 2):
             results.stage(f"e2e, {workers} worker{'s' * (workers > 1)}", appliance.end_to_end, results, release, workers)
+            results.stage(f"flood, {workers} worker{'s' * (workers > 1)}", appliance.flood, results, release, scratch, workers)
         results.stage("e2e, DPDK's tools", appliance.operator_tools, results, release, scratch)
     if "quickstart" in only:
         results.stage("quickstart", appliance.quickstarts, results, release)

@@ -59,6 +59,28 @@ Test(options, a_million_sessions_of_which_some_are_active)
     cr_assert_eq(o.active, 10, "all, when nothing is said");
 }
 
+Test(options, a_flood_is_taken_with_its_bounds)
+{
+    struct gen_options o;
+    cr_assert_eq(read_options(&o, 2, "--memif", "m"), -1);
+    cr_expect_eq(o.flood.kind, FLOOD_NONE);
+    cr_expect_eq(o.rate, 0);
+    cr_assert_eq(read_options(&o, 14, "--memif", "m", "--flood", "mixed", "--flood-sources", "198.19.64.0/18",
+                              "--flood-seconds", "7", "--flood-packets", "99", "--flood-rate", "1000",
+                              "--rate", "50"),
+                 -1);
+    cr_expect_eq(o.flood.kind, FLOOD_MIXED);
+    cr_expect_eq(addr_to_ip4(&o.flood.sources), 0xc6134000);
+    cr_expect_eq(o.flood.prefix, 18);
+    cr_expect_eq(o.flood.seconds, 7);
+    cr_expect_eq(o.flood.packets, 99);
+    cr_expect_eq(o.flood.rate, 1000);
+    cr_expect_eq(o.rate, 50);
+    cr_expect_eq(read_options(&o, 4, "--memif", "m", "--flood", "teardrop"), 2);
+    cr_expect_eq(read_options(&o, 4, "--memif", "m", "--flood-sources", "198.19.0.0"), 2);
+    cr_expect_eq(read_options(&o, 4, "--memif", "m", "--flood-seconds", "0"), 2);
+}
+
 Test(options, wrong_usage_is_status_2)
 {
     struct gen_options o;
