@@ -17,6 +17,7 @@ struct packet {
     bool transmit; /* after stack_receive: the frame was turned into a reply, send it back */
     bool expendable; /* of output: an answer to somebody unknown, not worth a place behind a port that is slow
                       */
+    bool held;       /* after stack_receive_known: its memory is needed until stack_strangers */
     bool checksums_good; /* the port has verified the TCP/UDP checksum */
     bool checksum; /* sent: the port is to finish the TCP checksum, whose headers before it are so long: */
     uint8_t l2_len, l3_len;

@@ -78,19 +78,32 @@ static void receive_result(struct stack *stack, const struct tcp_result *result)
     stack_events(stack, id, events & ~TCP_EV_OPENED);
 }
 
-void stack_receive(struct stack *stack, struct packet *packets, uint32_t count)
+/* One segment through TCP, and what follows from it. */
+static void receive_segment(struct stack *stack, uint32_t id, const struct tcp_segment *segment,
+                            uint16_t port)
+{
+    struct tcp_result result;
+    tcp_input(stack->tcp, id, segment, stack->now_us, &result);
+    if (result.reply_len > 0)
+        stack_reply(stack, port, segment, view_of(result.reply, result.reply_len));
+    if (result.events != 0)
+        receive_result(stack, &result);
+}
+
+void stack_receive_known(struct stack *stack, struct packet *packets, uint32_t count)
 {
     struct tcp_segment segment[WAX_BURST_MAX];
     uint64_t hash[WAX_BURST_MAX];
     uint32_t id[WAX_BURST_MAX];
-    uint16_t port[WAX_BURST_MAX];
+    uint8_t at[WAX_BURST_MAX]; /* the packet of each segment */
     uint32_t n = 0;
-    assert(count <= WAX_BURST_MAX);
+    assert(count <= WAX_BURST_MAX && count <= stack_stranger_room(stack));
 
     for (uint32_t i = 0; i < count; i++) {
+        packets[i].held = false;
         if (!receive_frame(stack, &packets[i], &segment[n]))
             continue;
-        port[n] = packets[i].port;
+        at[n] = (uint8_t)i;
         hash[n] = tcp_hash(stack->tcp, &segment[n]);
         tcp_prefetch_bucket(stack->tcp, hash[n]);
         n++;
@@ -103,12 +116,33 @@ void stack_receive(struct stack *stack, struct packet *packets, uint32_t count)
         }
     }
     for (uint32_t i = 0; i < n; i++) {
-        struct tcp_result result;
-        tcp_input(stack->tcp, id[i], &segment[i], stack->now_us, &result);
-        if (result.reply_len > 0)
-            stack_reply(stack, port[i], &segment[i], view_of(result.reply, result.reply_len));
-        if (result.events != 0)
-            receive_result(stack, &result);
+        if (id[i] != TCP_NONE) {
+            receive_segment(stack, id[i], &segment[i], packets[at[i]].port);
+            continue;
+        }
+        packets[at[i]].held = true;
+        stack->stranger_port[stack->stranger_count] = packets[at[i]].port;
+        stack->stranger[stack->stranger_count++] = segment[i];
     }
     stack->busy = stack->busy || count > 0;
+}
+
+uint32_t stack_stranger_room(const struct stack *stack)
+{
+    return STACK_STRANGERS_MAX - stack->stranger_count;
+}
+
+void stack_strangers(struct stack *stack)
+{
+    for (uint32_t i = 0; i < stack->stranger_count; i++)
+        receive_segment(stack, TCP_NONE, &stack->stranger[i], stack->stranger_port[i]);
+    stack->stranger_count = 0;
+}
+
+void stack_receive(struct stack *stack, struct packet *packets, uint32_t count)
+{
+    if (stack_stranger_room(stack) < count)
+        stack_strangers(stack);
+    stack_receive_known(stack, packets, count);
+    stack_strangers(stack);
 }

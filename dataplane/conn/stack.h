@@ -13,6 +13,7 @@
  *     stack_job()     for each job that came back
  *     stack_receive() for each burst of each port
  *     stack_end()     timers, home's work list, records sealed, segments built
+ * or, where strangers are to wait: stack_receive_known() for each burst, stack_end(), stack_strangers().
  */
 #ifndef WAX_CONN_STACK_H
 #define WAX_CONN_STACK_H
@@ -109,6 +110,16 @@ void stack_job(struct stack *stack, struct job *job);
  * during the call; those with `transmit` set afterwards are to be sent back with their len.
  */
 void stack_receive(struct stack *stack, struct packet *packets, uint32_t count);
+
+/*
+ * The same in two parts, so that a flood waits until established connections have been served: segments of no
+ * connection that lives are left for stack_strangers, their packets marked `held`. At most
+ * STACK_STRANGERS_MAX may be left; stack_stranger_room says for how many there is room.
+ */
+#define STACK_STRANGERS_MAX 256u
+void stack_receive_known(struct stack *stack, struct packet *packets, uint32_t count);
+uint32_t stack_stranger_room(const struct stack *stack);
+void stack_strangers(struct stack *stack);
 
 /*
  * Give the frames received from now on a stamp, not 0, in whatever unit the caller has: when they were

@@ -48,6 +48,9 @@ struct stack {
     bool busy; /* something was done in this turn, or is left to do */
 
     struct traces traces;
+    uint32_t stranger_count; /* segments that wait, of no connection */
+    uint16_t stranger_port[STACK_STRANGERS_MAX];
+    struct tcp_segment stranger[STACK_STRANGERS_MAX];
     uint64_t delivered[STACK_STAMPS_MAX]; /* stamps of DELIVERs since the worker looked */
 
     uint8_t record[WAX_TLS_RECORD_BYTES_MAX];       /* a record that is not in one piece */

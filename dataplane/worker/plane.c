@@ -99,7 +99,7 @@ static bool stamps_make(struct plane *plane)
     int at = rte_mbuf_dynfield_register(&field);
     if (at < 0)
         journal_say(&plane->journal, CONFIG_LEVEL_ERROR, "port", "packets have no room for a stamp");
-    plane->polled_at = (size_t)at;
+    plane->note_at = (size_t)at;
     return at >= 0;
 }
 

@@ -84,10 +84,16 @@ static bool receive_jobs(struct worker *worker)
     return any;
 }
 
-/* Where a packet on its way to another worker keeps when it was polled. */
-static uint64_t *polled_of(const struct worker *worker, struct rte_mbuf *mbuf)
+/* The segments of strangers, and their packets' memory back. True when there were any. */
+static bool receive_strangers(struct worker *worker)
 {
-    return RTE_MBUF_DYNFIELD(mbuf, worker->plane->polled_at, uint64_t *);
+    worker->flooded = worker->held_count >= FLOOD_BURST / 2;
+    if (worker->held_count == 0)
+        return false;
+    stack_strangers(worker->stack);
+    rte_pktmbuf_free_bulk(worker->held, worker->held_count);
+    worker->held_count = 0;
+    return true;
 }
 
 /* Frames through the stack; what it turned into replies goes back where it came from. */
@@ -109,8 +115,14 @@ static void process(struct worker *worker, struct rte_mbuf **mbufs, uint32_t cou
     worker->metrics.rx_packets += count;
     worker->metrics.rx_bytes += bytes;
     stack_polled(worker->stack, polled);
-    stack_receive(worker->stack, packets, count);
+    if (stack_stranger_room(worker->stack) < count)
+        receive_strangers(worker);
+    stack_receive_known(worker->stack, packets, count);
     for (uint32_t i = 0; i < count; i++) {
+        if (packets[i].held) {
+            worker->held[worker->held_count++] = mbufs[i];
+            continue;
+        }
         if (!packets[i].transmit) {
             rte_pktmbuf_free(mbufs[i]);
             continue;
@@ -123,7 +135,7 @@ static void process(struct worker *worker, struct rte_mbuf **mbufs, uint32_t cou
 
 static void hand_over(struct worker *worker, uint32_t to, struct rte_mbuf *mbuf)
 {
-    *polled_of(worker, mbuf) = worker->polled;
+    *worker_note_of(worker, mbuf) = worker->polled;
     if (!mesh_push(&worker->mesh, to, MESH_PACKETS, &mbuf)) {
         rte_pktmbuf_free(mbuf); /* its flow sends it again */
         worker->metrics.rx_dropped++;
@@ -181,12 +193,19 @@ static bool take(struct worker *worker, const struct receive_queue *queue, struc
     return tag_ours(worker, mbuf, queue->vlan);
 }
 
+/* In a flood bursts are small: who is established waits behind less that has to be looked at first. */
+static uint32_t burst(const struct worker *worker)
+{
+    uint32_t most = worker->plane->config.burst;
+    return worker->flooded && most > FLOOD_BURST ? FLOOD_BURST : most;
+}
+
 static bool receive_queue(struct worker *worker, const struct receive_queue *queue)
 {
     struct rte_mbuf *mbufs[WAX_BURST_MAX];
     uint16_t port[WAX_BURST_MAX];
     uint32_t kept = 0;
-    uint16_t n = rte_eth_rx_burst(queue->device, queue->queue, mbufs, (uint16_t)worker->plane->config.burst);
+    uint16_t n = rte_eth_rx_burst(queue->device, queue->queue, mbufs, (uint16_t)burst(worker));
     if (n != 0)
         worker->polled = rte_rdtsc();
     for (uint16_t i = 0; i < n; i++)
@@ -224,103 +243,14 @@ static bool receive_handed(struct worker *worker)
         for (uint32_t i = 0; i < n; i++)
             port[i] = mbufs[i]->port;
         if (n != 0)
-            process(worker, mbufs, n, port, *polled_of(worker, mbufs[0]));
+            process(worker, mbufs, n, port, *worker_note_of(worker, mbufs[0]));
         any |= n != 0;
         n = ring_pop(frames, mbufs, WAX_BURST_MAX);
         for (uint32_t i = 0; i < n; i++)
-            worker_transmit(worker, mbufs[i]->port, mbufs[i], false);
+            worker_transmit(worker, mbufs[i]->port, mbufs[i], *worker_note_of(worker, mbufs[i]) != 0);
         any |= n != 0;
     }
     return any;
-}
-
-/* Frames to a port. What its full ring doesn't take stays, in order, for the next time. */
-static bool transmit_queue(struct worker *worker, struct transmit_queue *queue)
-{
-    uint32_t done = 0;
-    uint64_t bytes = 0;
-    while (done < queue->count) {
-        uint32_t want = queue->count - done < WAX_BURST_MAX ? queue->count - done : WAX_BURST_MAX;
-        uint32_t at = queue->first + done;
-        uint16_t n = rte_eth_tx_burst(queue->device, queue->queue, queue->frame + at, (uint16_t)want);
-        for (uint16_t i = 0; i < n; i++)
-            bytes += queue->len[at + i];
-        done += n;
-        if (n < want)
-            break;
-    }
-    if (done == 0)
-        return false;
-    queue->count -= done;
-    queue->first = queue->count == 0 ? 0 : queue->first + done;
-    worker->metrics.tx_packets += done;
-    worker->metrics.tx_bytes += bytes;
-    return true;
-}
-
-/* The DELIVERs that have left by now: how long their messages took here. */
-static void latency_note(struct worker *worker)
-{
-    const uint64_t *polled;
-    uint32_t count = stack_delivered(worker->stack, &polled);
-    if (count == 0)
-        return;
-    uint64_t now = rte_rdtsc();
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t ns = clock_ns(&worker->plane->clock, now - polled[i]);
-        worker->metrics.latency[latency_bucket(ns)]++;
-    }
-    stack_delivered_done(worker->stack);
-}
-
-static bool transmit(struct worker *worker)
-{
-    bool any = false;
-    uint32_t left = 0;
-    for (uint32_t p = 0; p < worker->plane->ports; p++) {
-        any |= transmit_queue(worker, &worker->transmit[p]);
-        left += worker->transmit[p].count;
-    }
-    if (left == 0)
-        latency_note(worker);
-    return any;
-}
-
-/* Put a frame behind those that wait. */
-static void frame_wait(struct transmit_queue *queue, struct rte_mbuf *frame)
-{
-    if (queue->first + queue->count == FRAMES_MAX) {
-        memmove(queue->frame, queue->frame + queue->first, queue->count * sizeof queue->frame[0]);
-        memmove(queue->len, queue->len + queue->first, queue->count * sizeof queue->len[0]);
-        queue->first = 0;
-    }
-    queue->frame[queue->first + queue->count] = frame;
-    queue->len[queue->first + queue->count] = frame->data_len;
-    queue->count++;
-}
-
-void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *frame, bool expendable)
-{
-    struct transmit_queue *queue = &worker->transmit[port];
-    bool taken;
-    if (queue->owner != worker->index) {
-        frame->port = port;
-        taken = mesh_push(&worker->mesh, queue->owner, MESH_FRAMES, &frame);
-    } else {
-        taken = queue->count < (expendable ? FRAMES_BEHIND : FRAMES_MAX);
-        if (queue->vlan != 0) {
-            frame->vlan_tci = queue->vlan;
-            frame->ol_flags |= RTE_MBUF_F_TX_VLAN;
-        }
-        if (taken)
-            frame_wait(queue, frame);
-        if (queue->count % WAX_BURST_MAX == 0)
-            transmit_queue(worker, queue);
-    }
-    if (!taken) {
-        rte_pktmbuf_free(frame);
-        worker->metrics.tx_dropped++;
-    }
 }
 
 /* Tell the workers whose sends were taken, unless a return has told them already. */
@@ -356,6 +286,17 @@ static void publish(struct worker *worker)
     worker->jobs_submitted = 0;
 }
 
+/* Items from itself to itself; true when there were any. */
+static bool hear_itself(struct worker *worker)
+{
+    if ((worker->mesh.dirty >> worker->index & 1) == 0)
+        return false;
+    mesh_flush(&worker->mesh);
+    receive_returns(worker);
+    receive_sends(worker);
+    return true;
+}
+
 bool worker_turn(struct worker *worker)
 {
     struct plane *plane = worker->plane;
@@ -371,15 +312,16 @@ bool worker_turn(struct worker *worker)
     for (uint32_t i = 0; i < worker->receive_count; i++)
         busy |= receive_queue(worker, &worker->receive[i]);
     busy |= receive_handed(worker);
-    /* What a turn says to itself is heard in the same turn, so that it leaves with the same burst. */
-    if ((worker->mesh.dirty >> worker->index & 1) != 0) {
-        mesh_flush(&worker->mesh);
-        receive_returns(worker);
-        receive_sends(worker);
-        busy = true;
+    /* What a turn says to itself is heard in the same turn, so that a message leaves in the turn it came. */
+    for (uint32_t i = 0; i < SELF_TURNS; i++) {
+        busy |= hear_itself(worker);
+        busy |= stack_end(worker->stack);
+        if ((worker->mesh.dirty >> worker->index & 1) == 0)
+            break;
     }
-    busy |= stack_end(worker->stack);
-    busy |= transmit(worker);
+    busy |= worker_flush(worker);
+    if (receive_strangers(worker)) /* after all that is established has been served */
+        worker_flush(worker);
     publish(worker);
 
     uint64_t took = rte_rdtsc() - began;

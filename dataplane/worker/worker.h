@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
 
 #include "conn/stack.h"
 #include "waxwire/journal.h"
@@ -20,17 +21,19 @@
 #include "worker/port.h"
 #include "worker/steer.h"
 
-#define FRAMES_MAX    512u /* frames that wait for a transmit queue */
-#define FRAMES_BEHIND 64u  /* so many wait: the port is slow, answers to strangers are dropped */
-#define RANDOM_BYTES  1024u
-#define RECORDS_TURN  256u /* records of the channel taken in a turn */
-#define SENDS_TURN    256u /* sends of each other worker */
-#define EMPTY_POLLS   100u /* before a balanced worker sleeps */
-#define SLEEP_US      50u
-#define DRAIN_MS      5000u  /* for closing sessions at the end */
-#define METRICS_US    20000u /* between two copies of the metrics */
-#define FILES_MAX     16u    /* of the configuration */
-#define PACKETS_SLOTS 1024u  /* of the rings for packets and frames */
+#define FRAMES_MAX     512u /* frames that wait for a transmit queue */
+#define STRANGERS_WAIT 64u  /* of them answers to strangers */
+#define RANDOM_BYTES   1024u
+#define RECORDS_TURN   256u /* records of the channel taken in a turn */
+#define FLOOD_BURST    8u   /* packets taken at once in a flood */
+#define SELF_TURNS     4u   /* times that a worker hears itself in a turn */
+#define SENDS_TURN     256u /* sends of each other worker */
+#define EMPTY_POLLS    100u /* before a balanced worker sleeps */
+#define SLEEP_US       50u
+#define DRAIN_MS       5000u  /* for closing sessions at the end */
+#define METRICS_US     20000u /* between two copies of the metrics */
+#define FILES_MAX      16u    /* of the configuration */
+#define PACKETS_SLOTS  1024u  /* of the rings for packets and frames */
 
 struct plane;
 
@@ -41,15 +44,21 @@ struct receive_queue {
     bool steer;
 };
 
+/* Frames that wait for a port, in order. */
+struct frames {
+    uint32_t first, count;
+    struct rte_mbuf *frame[FRAMES_MAX];
+    uint16_t len[FRAMES_MAX]; /* of each, so that a slow port does not make us look at them again and again */
+};
+
 /* Where this worker's frames for a port go. */
 struct transmit_queue {
     uint16_t device, queue;
-    uint16_t vlan;         /* that the port puts into frames; 0: it doesn't */
-    uint16_t owner;        /* the worker that transmits; another one's frames are handed to it */
-    uint32_t first, count; /* frames that wait, and where they begin */
+    uint16_t vlan;  /* that the port puts into frames; 0: it doesn't */
+    uint16_t owner; /* the worker that transmits; another one's frames are handed to it */
     struct rte_mempool *pool;
-    struct rte_mbuf *frame[FRAMES_MAX];
-    uint16_t len[FRAMES_MAX]; /* of each, so that a slow port does not make us look at them again and again */
+    struct frames frames;
+    struct frames strangers; /* answers to no connection, which wait behind the others */
 };
 
 struct worker {
@@ -77,6 +86,10 @@ struct worker {
     uint32_t receive_count;
     struct receive_queue receive[WAX_WORKERS_MAX + WAX_PORTS_MAX];
     struct transmit_queue transmit[WAX_PORTS_MAX];
+
+    bool flooded;        /* half of what came last was of strangers */
+    uint32_t held_count; /* packets of strangers, which wait until connections have been served */
+    struct rte_mbuf *held[STACK_STRANGERS_MAX];
 
     uint32_t random_left;
     uint8_t random[RANDOM_BYTES];
@@ -106,7 +119,7 @@ struct plane {
     struct clock clock;
     uint64_t route_key[2];
     struct steer steer;
-    size_t polled_at; /* in a packet that is handed over: where it says when it was polled */
+    size_t note_at; /* where packets have room for worker_note_of */
     int node[WAX_WORKERS_MAX];
     struct port port[WAX_PORTS_MAX];
     uint32_t ports; /* open */
@@ -156,9 +169,19 @@ bool threads_start(struct plane *plane);
 void threads_stop(struct plane *plane);
 
 /*
- * Queue a frame for a port, which takes it or drops it; an expendable one is dropped when the port is slow,
- * so that answers to a flood do not stand before what established connections have to say.
+ * Queue a frame for a port, which takes it or drops it (transmit.c). An expendable one, an answer to no
+ * connection, goes after all others, and few of them wait: answers to a flood must not stand before what
+ * established connections have to say.
  */
 void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *frame, bool expendable);
+
+/* Hand what waits to the ports; true when they took anything. */
+bool worker_flush(struct worker *worker);
+
+/* In a packet on its way between workers: when it was polled; in a frame: whether it is expendable. */
+static inline uint64_t *worker_note_of(const struct worker *worker, struct rte_mbuf *mbuf)
+{
+    return RTE_MBUF_DYNFIELD(mbuf, worker->plane->note_at, uint64_t *);
+}
 
 #endif

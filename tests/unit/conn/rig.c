@@ -188,7 +188,8 @@ static void make_host(struct rig *rig)
 
 struct rig *rig_new(const struct rig_options *options)
 {
-    struct rig *rig = calloc(1, sizeof *rig);
+    struct rig *rig = aligned_alloc(_Alignof(struct rig), sizeof *rig); /* its metrics lie on a cache line */
+    memset(rig, 0, sizeof *rig);
     cr_assert(rig != NULL && sodium_init() >= 0);
     if (options != NULL)
         rig->options = *options;
@@ -304,7 +305,15 @@ static void turn_frames(struct rig *rig)
             packets[i] = (struct packet){.data = frame->data, .len = frame->len};
         }
         stack_polled(rig->stack, rig->now_us);
-        stack_receive(rig->stack, packets, burst);
+        if (!rig->options.strangers_wait) {
+            stack_receive(rig->stack, packets, burst);
+        } else {
+            if (stack_stranger_room(rig->stack) < burst)
+                stack_strangers(rig->stack);
+            stack_receive_known(rig->stack, packets, burst);
+        }
+        for (uint32_t i = 0; i < burst; i++)
+            rig->held += packets[i].held;
         for (uint32_t i = 0; i < burst; i++)
             if (packets[i].transmit)
                 wire_put(rig, &rig->to_host, packets[i].data, packets[i].len);
@@ -373,8 +382,12 @@ void rig_turn(struct rig *rig, uint64_t us)
     turn_items(rig);
     turn_records(rig);
     turn_jobs(rig);
+    uint32_t sent = rig->sent, held = rig->held;
     turn_frames(rig);
     (void)stack_end(rig->stack);
+    if (rig->held != held)
+        rig->sent_before += rig->sent - sent;
+    stack_strangers(rig->stack);
     if (mesh_must_tell(&rig->peers[0])) {
         struct item credit = {.kind = ITEM_CREDIT};
         (void)env_give(rig, 0, &credit);

@@ -62,6 +62,7 @@ struct rig_options {
     uint32_t handshakes_max;  /* 0: 8 */
     uint32_t heartbeat_s;     /* 0: 240 */
     uint32_t connections_max; /* 0: 64 */
+    bool strangers_wait;      /* as in a worker: segments of no connection come last in a turn */
     uint32_t lose_each;       /* of frames, every n-th is lost, both ways; 0: none */
 };
 
@@ -87,6 +88,8 @@ struct rig {
     bool buffer_used[RIG_BUFFERS];
     uint32_t lost;
     uint32_t sent, expendable; /* frames of the stack's */
+    uint32_t held;             /* frames of strangers that waited */
+    uint32_t sent_before;      /* frames sent in turns with strangers before their time came */
 
     bool control_up;
     struct channel_ring *to_control, *to_worker;

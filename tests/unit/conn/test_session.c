@@ -314,3 +314,51 @@ Test(conn_session, nothing_is_held_when_all_have_gone)
     cr_expect_eq(rig->metrics.blocks_free_now, blocks);
     rig_free(rig);
 }
+
+Test(conn_session, who_is_established_is_served_before_strangers)
+{
+    struct rig *rig = rig_new(&(struct rig_options){.strangers_wait = true});
+    struct peer *a = client(rig, RIG_PORT_PLAIN, 1);
+    rig_run(rig, 200);
+    rig->sent_before = rig->held = 0;
+    for (uint32_t i = 0; i < 20; i++) {
+        peer_connect_raw(rig, 81); /* its SYN leaves first */
+        peer_send(a, 1, "hello", 5);
+        rig_turn(rig, 1000);
+    }
+    rig_run(rig, 200);
+    cr_expect_eq(rig->held, 20, "each SYN has waited");
+    cr_expect_gt(rig->sent_before, 0, "until messages were dealt with");
+    cr_expect_eq(rig->expendable, 20, "and was answered");
+    cr_expect_eq(a->messages, 20);
+    rig_free(rig);
+}
+
+Test(conn_session, sessions_open_and_relay_where_strangers_wait)
+{
+    for (uint32_t lose_each = 0; lose_each <= 13; lose_each += 13) {
+        struct rig *rig = rig_new(&(struct rig_options){.strangers_wait = true, .lose_each = lose_each});
+        struct peer *a = client(rig, RIG_PORT_TLS, 1), *b = client(rig, RIG_PORT_TLS, 2);
+        send_numbers(a, 2, 0, 100, 300);
+        send_numbers(b, 1, 0, 100, 300);
+        rig_run(rig, lose_each == 0 ? 2000 : 40000);
+        cr_expect_eq(a->messages, 100);
+        cr_expect_eq(b->messages, 100);
+        cr_expect(a->in_order && b->in_order);
+        cr_expect_gt(rig->held, 0);
+        rig_free(rig);
+    }
+}
+
+Test(conn_session, a_burst_of_strangers_is_answered_to_the_last)
+{
+    struct rig *rig = rig_new(&(struct rig_options){.strangers_wait = true});
+    struct peer *stranger[60];
+    for (uint32_t i = 0; i < 60; i++)
+        stranger[i] = peer_connect_raw(rig, 81);
+    rig_run(rig, 100);
+    for (uint32_t i = 0; i < 60; i++)
+        cr_expect(stranger[i]->reset);
+    cr_expect_eq(rig->expendable, 60);
+    rig_free(rig);
+}
