@@ -65,16 +65,23 @@ def run_lines(results, prefix, command, timeout_s):
 
 @contextlib.contextmanager
 def hugetlbfs():
-    """A mounted hugetlbfs: the machine's own, or one for as long as it is needed."""
-    if any(line.split()[2] == "hugetlbfs" for line in Path("/proc/mounts").read_text().splitlines()):
-        yield
-        return
+    """A mounted hugetlbfs: the machine's own, or one for as long as it is needed; and no page of ours left in it."""
+    pages = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+    before = pages.read_text()
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    own = [mount[1] for mount in mounts if mount[2] == "hugetlbfs"]
     with tempfile.TemporaryDirectory(prefix="waxwire-huge-") as folder:
-        subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", folder], check=True)
+        if not own:
+            subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", folder], check=True)
         try:
             yield
         finally:
-            subprocess.run(["umount", folder], check=True)
+            for place in own:
+                for path in Path(place).glob(f"{DPDK_PREFIX}map_*"):
+                    path.unlink()
+            if not own:
+                subprocess.run(["umount", folder], check=True)
+            pages.write_text(before)  # those in the files were still in use when the appliance gave its pages back
 
 
 def operator_tools(results, build, scratch):
