@@ -23,7 +23,7 @@ bool certificates_start(struct plane *plane, struct tls_context **contexts);
 enum wax_status certificates_reload(struct plane *plane, char *text, size_t room);
 
 /* An order of the control plane (struct channel_link). */
-void certificates_order(void *plane, const struct channel_order *order, struct channel_report *report);
+void certificates_order(void *ctx, const struct channel_order *order, struct channel_report *report);
 
 /* The set of ticket keys, with a key of our own until the control plane sends its. False without memory. */
 bool tickets_start(struct plane *plane);
