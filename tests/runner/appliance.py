@@ -140,6 +140,19 @@ def flood(results, build, scratch, workers):
     check(results, f"quickstart --stop after a flood, {workers} worker(s)", command("--stop"), 60, env)
 
 
+def vlans(results, build):
+    """Ports of a VLAN, seen from the wire: each line 'ok NAME' or 'not ok NAME' is one test."""
+    if os.geteuid() != 0:
+        results.add("e2e vlan: needs root", "skip")
+        return
+    done = run([ROOT / "tests/e2e/vlan", build.folder], 120)
+    tests = re.findall(r"^(ok|not ok) ([^\n]*)$", done.output, flags=re.M)
+    for word, name in tests:
+        results.add(f"e2e vlan: {name}", "pass" if word == "ok" else "fail", done.output)
+    if not tests or (done.code != 0 and all(word == "ok" for word, _ in tests)):
+        results.add(f"e2e vlan: the run itself (exit code {done.code})", "fail", done.output)
+
+
 def quickstarts(results, build):
     """The main job on every kind of port, with two workers, and after a kill in the middle."""
     env = environment(build.folder)

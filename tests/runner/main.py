@@ -62,6 +62,7 @@ def programs_stages(results, only, release, scratch):
         for workers in (1, 2):
             results.stage(f"e2e, {workers} worker{'s' * (workers > 1)}", appliance.end_to_end, results, release, workers)
             results.stage(f"flood, {workers} worker{'s' * (workers > 1)}", appliance.flood, results, release, scratch, workers)
+        results.stage("e2e, VLAN", appliance.vlans, results, release)
         results.stage("e2e, DPDK's tools", appliance.operator_tools, results, release, scratch)
     if "quickstart" in only:
         results.stage("quickstart", appliance.quickstarts, results, release)
