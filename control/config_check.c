@@ -77,6 +77,8 @@ static enum wax_status check_listeners(const struct wax_config *config, struct c
             if (config->listener[j].port == config->listener[i].port)
                 return refuse(error, "two listeners share a port");
         }
+        if (config->listener[i].tls && config->listener[i].proxy_protocol)
+            return refuse(error, "proxy_protocol stands on a TLS listener");
         tls = tls || config->listener[i].tls;
     }
     if (tls && config->tls.certificate[0] == '\0' && config->tls.identity_count == 0)

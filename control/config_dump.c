@@ -127,7 +127,8 @@ size_t config_dump(const struct wax_config *config, char *text, size_t room)
         put_port(&sink, &config->port[i]);
     put(&sink, config->listener_count == 0 ? "listeners: []\n" : "listeners:\n");
     for (uint32_t i = 0; i < config->listener_count; i++) {
-        put(&sink, "  - tls: %s\n", config->listener[i].tls ? "true" : "false");
+        put(&sink, "  - tls: %s\n    proxy_protocol: %s\n", config->listener[i].tls ? "true" : "false",
+            config->listener[i].proxy_protocol ? "true" : "false");
         if (config->listener[i].port != 0) /* else config_check refuses it */
             put(&sink, "    port: %u\n", config->listener[i].port);
     }

@@ -112,6 +112,8 @@ enum wax_status entry_listener_key(struct loading *l, const char *key, yaml_node
         return loading_u16(l, key, value, 1, 65535, &listener->port);
     if (strcmp(key, "tls") == 0)
         return loading_bool(l, key, value, &listener->tls);
+    if (strcmp(key, "proxy_protocol") == 0)
+        return loading_bool(l, key, value, &listener->proxy_protocol);
     return loading_refuse(l, value, WAX_CONFIG_KEY, "unknown key '%.60s' of a listener", key);
 }
 

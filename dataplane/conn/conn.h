@@ -14,6 +14,7 @@
 #include "base/fifo.h"
 #include "base/wheel.h"
 #include "conn/job.h"
+#include "net/addr.h"
 #include "relay/session.h"
 #include "tls/record.h"
 #include "ws/frame.h"
@@ -25,6 +26,7 @@ struct stack;
 enum conn_state {
     CONN_FREE,    /* no connection of ours has this id */
     CONN_SHAKE,   /* TLS handshake under way, or waiting for a job */
+    CONN_PROXY,   /* reading the PROXY protocol's header */
     CONN_HTTP,    /* reading a request */
     CONN_WS,      /* frames of a session */
     CONN_CLOSING, /* everything has been said, or nothing more can be; what still comes is thrown away */
@@ -44,6 +46,7 @@ enum conn_flag {
     CONN_SESSION = 1u << 9,   /* its session has begun and has not been released */
     CONN_ENDED = 1u << 10,    /* the session has been told that it ends */
     CONN_PEER_FIN = 1u << 11, /* the peer will send nothing more */
+    CONN_PROXIED = 1u << 13,  /* a terminator has said who the client is */
     CONN_FRAMES = 1u << 12,   /* decoder and session lie where the handshake's part was */
 };
 
@@ -64,8 +67,18 @@ struct conn_shake {
     uint8_t binding[WAX_BINDING_BYTES];
 };
 
+/* Who the client behind a terminator is. */
+struct conn_client {
+    struct addr address;
+    uint16_t port;
+    uint8_t counted; /* in the limits of addresses */
+};
+
 struct conn {
-    struct tls_state tls;
+    union {
+        struct tls_state tls;
+        struct conn_client client; /* with CONN_PROXIED, and so without TLS */
+    };
     union {
         struct {
             struct ws_decoder ws;

@@ -16,17 +16,21 @@ static void conn_arm(struct stack *stack, struct conn *conn, uint32_t after_ms)
 void conn_open(struct stack *stack, uint32_t id, uint32_t tag)
 {
     struct conn *conn = &stack->conns[id];
-    assert(conn->state == CONN_FREE && tag < stack->config.config->listener_count);
+    assert(conn->state == CONN_FREE && (tag & ~TCP_TAG_BEHIND) < stack->config.config->listener_count);
     uint16_t listed = conn->flags & (CONN_DIRTY | CONN_RESUME); /* this turn's lists may still name the id */
     memset(conn, 0, sizeof *conn);
     conn->shake.next = CONN_NONE;
     conn->flags = listed;
     stack->metrics->connections_opened++;
     stack->metrics->connections_now++;
-    if (stack->config.config->listener[tag].tls) {
+    const struct config_listener *listener = &stack->config.config->listener[tag & ~TCP_TAG_BEHIND];
+    if (listener->tls) {
         conn->flags |= CONN_TLS;
         conn->state = CONN_SHAKE;
         conn_arm(stack, conn, WAX_TLS_TIMEOUT_MS);
+    } else if (listener->proxy_protocol) {
+        conn->state = CONN_PROXY;
+        conn_arm(stack, conn, WAX_PROXY_TIMEOUT_MS);
     } else {
         conn_begin_http(stack, id);
     }
@@ -45,11 +49,14 @@ void conn_begin_session(struct stack *stack, uint32_t id)
 {
     struct conn *conn = &stack->conns[id];
     const struct tcp_tuple *tuple = tcp_peer(stack->tcp, id);
+    bool proxied = (conn->flags & CONN_PROXIED) != 0;
+    struct addr client = proxied ? conn->client.address : tuple->peer;
+    uint16_t client_port = proxied ? conn->client.port : tuple->peer_port;
     conn->state = CONN_WS;
     conn->flags |= CONN_FRAMES;
     enum wax_status status =
-        session_init(&conn->session, &stack->session_env, id, tcp_generation(stack->tcp, id), tuple->peer.b,
-                     tuple->peer_port, (conn->flags & CONN_TLS) != 0, stack->now_us);
+        session_init(&conn->session, &stack->session_env, id, tcp_generation(stack->tcp, id), client.b,
+                     client_port, (conn->flags & CONN_TLS) != 0, stack->now_us);
     ws_decoder_init(&conn->ws, WS_SERVER, WAX_FRAME_BYTES_MAX); /* what it needed of `shake` it has */
     if (status != WAX_OK) {
         metrics_count(stack->metrics, status);
@@ -108,7 +115,10 @@ static void conn_empty(struct stack *stack, struct conn *conn)
         conn_backlog_rest(stack, conn);
     }
     wheel_cancel(&stack->wheel, &conn->timer);
-    explicit_bzero(&conn->tls, sizeof conn->tls);
+    if (conn->flags & CONN_PROXIED)
+        tcp_client_give(stack->tcp, &conn->client.address, &conn->client.counted);
+    else
+        explicit_bzero(&conn->tls, sizeof conn->tls);
     if (!(conn->flags & CONN_FRAMES)) {
         explicit_bzero(conn->shake.binding, sizeof conn->shake.binding);
         return;
@@ -219,6 +229,9 @@ void conn_tick(struct stack *stack, uint32_t id)
     switch ((enum conn_state)conn->state) {
     case CONN_SHAKE:
         conn_abort(stack, id, WAX_TLS_HANDSHAKE_TIMEOUT);
+        break;
+    case CONN_PROXY:
+        conn_abort(stack, id, WAX_PROXY_TIMEOUT);
         break;
     case CONN_HTTP:
         metrics_count(stack->metrics, WAX_HTTP_TIMEOUT);

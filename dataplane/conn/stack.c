@@ -123,7 +123,8 @@ static enum wax_status init_tcp(struct stack *stack, const struct parts *parts)
     if (status == WAX_OK)
         status = trace_init(&stack->traces, parts->trace, stack->tcp);
     for (uint32_t i = 0; status == WAX_OK && i < c->listener_count; i++)
-        status = tcp_listen(stack->tcp, NULL, c->listener[i].port, i);
+        status = tcp_listen(stack->tcp, NULL, c->listener[i].port,
+                            i | (c->listener[i].proxy_protocol ? TCP_TAG_BEHIND : 0));
     for (uint16_t i = 0; i < stack->config.port_count; i++)
         stack->config.net[i].speaker = stack->config.worker == 0;
     for (uint16_t i = 0; status == WAX_OK && i < stack->config.port_count; i++)

@@ -3,13 +3,15 @@
 #include <assert.h>
 
 #include "conn/conn.h"
+#include "conn/proxy.h"
 #include "conn/state.h"
 #include "http/reply.h"
 #include "http/upgrade.h"
 
 static bool conn_reads(const struct conn *conn)
 {
-    return (conn->state == CONN_HTTP || conn->state == CONN_WS) && !(conn->flags & CONN_PAUSED);
+    return (conn->state == CONN_PROXY || conn->state == CONN_HTTP || conn->state == CONN_WS) &&
+           !(conn->flags & CONN_PAUSED);
 }
 
 static bool conn_is_over(const struct conn *conn)
@@ -76,7 +78,46 @@ static size_t http_receive(struct stack *stack, uint32_t id, struct view bytes)
     return request.consumed;
 }
 
+/* ---- the PROXY protocol ---- */
+
+/* Who the client is; without a word to one who doesn't say it properly. Returns how many bytes were used. */
+static size_t proxy_receive(struct stack *stack, uint32_t id, struct view bytes)
+{
+    struct conn *conn = &stack->conns[id];
+    struct proxy_header header;
+    enum wax_status status = proxy_parse(bytes, &header);
+    if (status == WAX_MORE)
+        return 0;
+    if (status != WAX_OK) {
+        conn_abort(stack, id, status);
+        return bytes.len;
+    }
+    if (header.known) {
+        conn->flags |= CONN_PROXIED;
+        conn->client = (struct conn_client){.address = header.client, .port = header.port};
+        status = tcp_client_take(stack->tcp, &header.client, &conn->client.counted);
+    }
+    if (status != WAX_OK) {
+        conn_abort(stack, id, WAX_PROXY_REFUSED); /* TCP has counted which limit it is */
+        return bytes.len;
+    }
+    conn_begin_http(stack, id);
+    return header.bytes;
+}
+
 /* ---- plaintext ---- */
+
+static size_t plain_take_some(struct stack *stack, uint32_t id, struct span bytes)
+{
+    switch ((enum conn_state)stack->conns[id].state) {
+    case CONN_WS:
+        return conn_messages(stack, id, bytes);
+    case CONN_PROXY:
+        return proxy_receive(stack, id, view_of(bytes.data, bytes.len));
+    default:
+        return http_receive(stack, id, view_of(bytes.data, bytes.len));
+    }
+}
 
 static size_t plain_take(struct stack *stack, uint32_t id, struct span bytes)
 {
@@ -84,8 +125,7 @@ static size_t plain_take(struct stack *stack, uint32_t id, struct span bytes)
     size_t used = 0;
     while (used < bytes.len && conn_reads(conn)) {
         struct span rest = span_of(bytes.data + used, bytes.len - used);
-        size_t taken = conn->state == CONN_WS ? conn_messages(stack, id, rest)
-                                              : http_receive(stack, id, view_of(rest.data, rest.len));
+        size_t taken = plain_take_some(stack, id, rest);
         if (taken == 0)
             break;
         used += taken;
@@ -111,7 +151,7 @@ static void plain_resume(struct stack *stack, uint32_t id)
         if (plain->len == 0)
             return;
         struct span piece = fifo_peek_span(&stack->blocks, plain);
-        if (conn->state == CONN_HTTP && piece.len < plain->len) {
+        if (conn->state != CONN_WS && piece.len < plain->len) {
             struct span room = span_of(stack->request, sizeof stack->request);
             piece = span_of(room.data, fifo_copy(&stack->blocks, plain, 0, room));
         }

@@ -43,6 +43,13 @@ void input_overflow(struct tcp_engine *e, const struct tcp_segment *s, bool cook
     }
 }
 
+/* Whether the peer's address may have another connection: a terminator may. */
+static enum wax_status listen_quota(const struct tcp_engine *e, const struct tcp_listener *l,
+                                    const struct tcp_segment *s)
+{
+    return (l->tag & TCP_TAG_BEHIND) != 0 ? WAX_OK : quota_check(e, &s->tuple.peer);
+}
+
 /* An ACK to a listener: it may acknowledge a cookie (RFC 4987 3.6). */
 static bool listen_ack(struct tcp_engine *e, const struct tcp_listener *l, const struct tcp_segment *s,
                        struct tcp_result *r)
@@ -59,7 +66,7 @@ static bool listen_ack(struct tcp_engine *e, const struct tcp_listener *l, const
         }
         return false;
     }
-    enum wax_status status = quota_check(e, &s->tuple);
+    enum wax_status status = listen_quota(e, l, s);
     if (status != WAX_OK) {
         refuse(e, s, status, r);
         return false;
@@ -69,9 +76,9 @@ static bool listen_ack(struct tcp_engine *e, const struct tcp_listener *l, const
         r->status = WAX_TCP_CONNS_FULL;
         return false;
     }
-    (void)quota_take(e, c);
     conn_state(e, c, TCP_STATE_SYN_RECEIVED);
     c->tag = l->tag;
+    (void)quota_take(e, c);
     cookie_take(e, c, s, &syn);
     r->id = conn_id(e, c);
     return true;
@@ -80,7 +87,7 @@ static bool listen_ack(struct tcp_engine *e, const struct tcp_listener *l, const
 static void listen_syn(struct tcp_engine *e, const struct tcp_listener *l, const struct tcp_segment *s,
                        struct tcp_result *r)
 {
-    enum wax_status status = quota_check(e, &s->tuple);
+    enum wax_status status = listen_quota(e, l, s);
     if (status != WAX_OK) {
         r->status = engine_count(e, status);
         return;

@@ -48,14 +48,14 @@ void quota_init(struct tcp_engine *e, uint8_t *memory)
 
 enum part { PART_ADDRESS, PART_PREFIX };
 
-static uint64_t part_hash(const struct tcp_engine *e, const struct tcp_tuple *t, enum part part)
+static uint64_t part_hash(const struct tcp_engine *e, const struct addr *peer, enum part part)
 {
     uint64_t input[2] = {0, part};
-    if (addr_is_ip4(&t->peer)) {
-        input[0] = addr_to_ip4(&t->peer) >> (part == PART_PREFIX ? 32 - PREFIX_BITS_4 : 0);
+    if (addr_is_ip4(peer)) {
+        input[0] = addr_to_ip4(peer) >> (part == PART_PREFIX ? 32 - PREFIX_BITS_4 : 0);
         input[1] |= 4u << 8;
     } else {
-        input[0] = load_be64(t->peer.b) >> (part == PART_PREFIX ? 64 - PREFIX_BITS_6 : 0);
+        input[0] = load_be64(peer->b) >> (part == PART_PREFIX ? 64 - PREFIX_BITS_6 : 0);
         input[1] |= 6u << 8;
     }
     return siphash13(e->env.flow_key, view_of(input, sizeof input));
@@ -133,13 +133,13 @@ static struct quota_entry *quota_make(const struct tcp_engine *e, uint64_t hash)
     return entry;
 }
 
-enum wax_status quota_check(const struct tcp_engine *e, const struct tcp_tuple *t)
+enum wax_status quota_check(const struct tcp_engine *e, const struct addr *peer)
 {
     const struct quota_table *q = &e->quota;
     if (q->bucket_count == 0) {
         return WAX_OK;
     }
-    const struct quota_entry *address = quota_find(q, part_hash(e, t, PART_ADDRESS));
+    const struct quota_entry *address = quota_find(q, part_hash(e, peer, PART_ADDRESS));
     if (address != NULL) {
         if (e->cfg.per_address_max != 0 && address->count >= e->cfg.per_address_max) {
             return WAX_TCP_ADDRESS_FULL;
@@ -149,7 +149,7 @@ enum wax_status quota_check(const struct tcp_engine *e, const struct tcp_tuple *
         }
     }
     if (e->cfg.per_prefix_max != 0) {
-        const struct quota_entry *prefix = quota_find(q, part_hash(e, t, PART_PREFIX));
+        const struct quota_entry *prefix = quota_find(q, part_hash(e, peer, PART_PREFIX));
         if (prefix != NULL && prefix->count >= e->cfg.per_prefix_max) {
             return WAX_TCP_PREFIX_FULL;
         }
@@ -157,9 +157,10 @@ enum wax_status quota_check(const struct tcp_engine *e, const struct tcp_tuple *
     return WAX_OK;
 }
 
-static void part_take(struct tcp_engine *e, struct tcp_conn *c, enum part part, uint32_t flag)
+static void part_take(struct tcp_engine *e, const struct addr *peer, enum part part, uint8_t *flags,
+                      uint8_t flag)
 {
-    uint64_t hash = part_hash(e, &c->tuple, part);
+    uint64_t hash = part_hash(e, peer, part);
     struct quota_entry *entry = quota_find(&e->quota, hash);
     entry = entry != NULL ? entry : quota_make(e, hash);
     if (entry == NULL) {
@@ -170,35 +171,61 @@ static void part_take(struct tcp_engine *e, struct tcp_conn *c, enum part part, 
     if (part == PART_ADDRESS) {
         entry->spent = tick_now(e) + rate_ahead(e, entry) + e->quota.cost;
     }
-    c->flags2 |= (uint8_t)flag;
+    *flags |= flag;
 }
 
-enum wax_status quota_take(struct tcp_engine *e, struct tcp_conn *c)
+static enum wax_status peer_take(struct tcp_engine *e, const struct addr *peer, uint8_t *flags)
 {
-    enum wax_status status = quota_check(e, &c->tuple);
+    enum wax_status status = quota_check(e, peer);
     if (status == WAX_OK && e->quota.bucket_count != 0) {
-        part_take(e, c, PART_ADDRESS, F2_COUNTED);
+        part_take(e, peer, PART_ADDRESS, flags, F2_COUNTED);
         if (e->cfg.per_prefix_max != 0) {
-            part_take(e, c, PART_PREFIX, F2_COUNTED_PREFIX);
+            part_take(e, peer, PART_PREFIX, flags, F2_COUNTED_PREFIX);
         }
     }
     return status;
 }
 
-static void part_give(struct tcp_engine *e, struct tcp_conn *c, enum part part, uint32_t flag)
+static void part_give(struct tcp_engine *e, const struct addr *peer, enum part part, uint8_t *flags,
+                      uint8_t flag)
 {
-    if ((c->flags2 & flag) != 0) {
-        struct quota_entry *entry = quota_find(&e->quota, part_hash(e, &c->tuple, part));
+    if ((*flags & flag) != 0) {
+        struct quota_entry *entry = quota_find(&e->quota, part_hash(e, peer, part));
         if (entry != NULL &&
             entry->count > 0) { /* else two shared a tag, which the key makes a matter of luck */
             entry->count--;
         }
-        c->flags2 &= (uint8_t)~flag;
+        *flags &= (uint8_t)~flag;
     }
+}
+
+static void peer_give(struct tcp_engine *e, const struct addr *peer, uint8_t *flags)
+{
+    part_give(e, peer, PART_ADDRESS, flags, F2_COUNTED);
+    part_give(e, peer, PART_PREFIX, flags, F2_COUNTED_PREFIX);
+}
+
+enum wax_status quota_take(struct tcp_engine *e, struct tcp_conn *c)
+{
+    if ((c->tag & TCP_TAG_BEHIND) != 0) {
+        return WAX_OK;
+    }
+    return peer_take(e, &c->tuple.peer, &c->flags2);
 }
 
 void quota_give(struct tcp_engine *e, struct tcp_conn *c)
 {
-    part_give(e, c, PART_ADDRESS, F2_COUNTED);
-    part_give(e, c, PART_PREFIX, F2_COUNTED_PREFIX);
+    peer_give(e, &c->tuple.peer, &c->flags2);
+}
+
+enum wax_status tcp_client_take(struct tcp_engine *e, const struct addr *client, uint8_t *counted)
+{
+    *counted = 0;
+    enum wax_status status = peer_take(e, client, counted);
+    return status == WAX_OK ? status : engine_count(e, status);
+}
+
+void tcp_client_give(struct tcp_engine *e, const struct addr *client, uint8_t *counted)
+{
+    peer_give(e, client, counted);
 }

@@ -32,10 +32,11 @@ size_t quota_bytes(const struct tcp_config *config);
 void quota_init(struct tcp_engine *e, uint8_t *memory);
 
 /*
- * WAX_OK, or which limit the peer of these ends has reached: WAX_TCP_ADDRESS_FULL, _PREFIX_FULL,
- * _ADDRESS_RATE. quota_take counts the connection unless one is; quota_give, once or more, ends that.
+ * WAX_OK, or which limit this peer has reached: WAX_TCP_ADDRESS_FULL, _PREFIX_FULL, _ADDRESS_RATE.
+ * quota_take counts the connection unless one is, or its tag says that its peer is a terminator; quota_give,
+ * once or more, ends that.
  */
-enum wax_status quota_check(const struct tcp_engine *e, const struct tcp_tuple *t);
+enum wax_status quota_check(const struct tcp_engine *e, const struct addr *peer);
 enum wax_status quota_take(struct tcp_engine *e, struct tcp_conn *c);
 void quota_give(struct tcp_engine *e, struct tcp_conn *c);
 

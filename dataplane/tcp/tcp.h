@@ -352,6 +352,16 @@ enum wax_status tcp_listen(struct tcp_engine *engine, const struct addr *local, 
 enum wax_status tcp_unlisten(struct tcp_engine *engine, const struct addr *local, uint16_t port);
 
 /*
+ * Or-ed to the tag of a listener whose peers are terminators: they are not held to the limits of addresses.
+ * Their user counts the clients behind them instead, whom it alone knows: tcp_client_take returns WAX_OK, or
+ * the limit that the client's address has reached (WAX_TCP_ADDRESS_FULL, _PREFIX_FULL, _ADDRESS_RATE),
+ * counted; with what it puts into `counted` tcp_client_give, once or more, ends that.
+ */
+#define TCP_TAG_BEHIND 0x80000000u
+enum wax_status tcp_client_take(struct tcp_engine *engine, const struct addr *client, uint8_t *counted);
+void tcp_client_give(struct tcp_engine *engine, const struct addr *client, uint8_t *counted);
+
+/*
  * Opens a connection actively; the caller chose the ports. `*id` is the connection, whose SYN goes out by
  * tcp_output. WAX_EXISTS (a connection between these ends lives already), WAX_TCP_CONNS_FULL,
  * WAX_BAD_ARGUMENT (a port is 0).

@@ -58,6 +58,9 @@ listeners:
     tls: true
   - port: 80
     tls: false
+  - port: 81
+    tls: false
+    proxy_protocol: true
 YAML
     CONFIG_OPTIONS=(--config "$CONFIG")
     [[ -z $EXTRA_CONFIG ]] || CONFIG_OPTIONS+=(--config "$EXTRA_CONFIG")
@@ -197,6 +200,7 @@ appliance_json() {
   "address6": "$APPLIANCE_ADDRESS6",
   "port": 443,
   "plain_port": 80,
+  "proxy_port": 81,
   "server_name": "$SERVER_NAME",
   "namespace": $clients,
   "appliance_namespace": $appliance,

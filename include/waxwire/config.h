@@ -59,6 +59,8 @@ struct config_port {
 struct config_listener {
     uint16_t port;
     bool tls;
+    bool
+        proxy_protocol; /* a PROXY protocol header comes first, and says who the client is; plain ones only */
 };
 
 enum config_client_certificates {

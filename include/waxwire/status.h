@@ -113,7 +113,13 @@
     X(HTTP_UPGRADE_REQUIRED, "http: upgrade required (426)")                             \
     X(HTTP_HEAD_TOO_LARGE,   "http: request head too large (431)")                       \
     X(HTTP_VERSION,          "http: version not supported (505)")                        \
-    X(HTTP_TIMEOUT,          "http: request not finished in time")
+    X(HTTP_TIMEOUT,          "http: request not finished in time")                      \
+    X(PROXY_SIGNATURE,       "proxy: no PROXY protocol header of version 2")            \
+    X(PROXY_HEADER,          "proxy: header malformed or not TCP")                      \
+    X(PROXY_LENGTH,          "proxy: header of a length that cannot be")                \
+    X(PROXY_CHECKSUM,        "proxy: checksum of the header wrong")                     \
+    X(PROXY_REFUSED,         "proxy: the client has reached a limit of addresses")      \
+    X(PROXY_TIMEOUT,         "proxy: header not finished in time")
 
 #define WAX_STATUS_WS(X)                                                                 \
     X(WS_RESERVED,           "ws: reserved bit or opcode (1002)")                        \

@@ -122,15 +122,17 @@ static void make_stack(struct rig *rig)
     c->workers = 1;
     c->connections_max = o->connections_max ? o->connections_max : 64;
     c->half_open_max = 32;
+    c->per_address_max = o->per_address_max;
     c->handshakes_max = o->handshakes_max ? o->handshakes_max : 8;
     c->blocks = 8192;
     c->messages = 4096;
     c->recipients = 256;
     c->send_window = o->send_window ? o->send_window : 16;
     c->heartbeat_s = o->heartbeat_s ? o->heartbeat_s : 240;
-    c->listener_count = 2;
-    c->listener[0] = (struct config_listener){RIG_PORT_TLS, true};
-    c->listener[1] = (struct config_listener){RIG_PORT_PLAIN, false};
+    c->listener_count = 3;
+    c->listener[0] = (struct config_listener){.port = RIG_PORT_TLS, .tls = true};
+    c->listener[1] = (struct config_listener){.port = RIG_PORT_PLAIN};
+    c->listener[2] = (struct config_listener){.port = RIG_PORT_PROXY, .proxy_protocol = true};
     struct stack_config *s = &rig->stack_config;
     *s = (struct stack_config){.config = c,
                                .now_us = rig->now_us,

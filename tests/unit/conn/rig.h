@@ -20,6 +20,7 @@
 #define RIG_ITEMS      (WAX_MESH_SEND_SLOTS + WAX_MESH_RETURN_SLOTS)
 #define RIG_PORT_TLS   443u
 #define RIG_PORT_PLAIN 80u
+#define RIG_PORT_PROXY 8081u
 #define RIG_BYTES      (4u << 20) /* of what a peer received and nobody has taken */
 
 struct rig_frame {
@@ -63,6 +64,7 @@ struct rig_options {
     uint32_t heartbeat_s;     /* 0: 240 */
     uint32_t connections_max; /* 0: 64 */
     bool strangers_wait;      /* as in a worker: segments of no connection come last in a turn */
+    uint32_t per_address_max; /* 0: any number */
     uint32_t lose_each;       /* of frames, every n-th is lost, both ways; 0: none */
 };
 

@@ -43,7 +43,7 @@ Test(config, scalars_override_and_lists_replace)
     config_defaults(&config);
     cr_assert_eq(load(&config,
                       "dataplane:\n  workers: 4\n  cores: [2, 3]\n  idle: performance\n"
-                      "listeners:\n  - port: 8443\n  - {port: 8080, tls: false}\n"
+                      "listeners:\n  - port: 8443\n  - {port: 8080, tls: false, proxy_protocol: true}\n"
                       "log: {format: json, level: debug}\n",
                       &error),
                  WAX_OK, "%s", error.text);
@@ -305,6 +305,11 @@ Test(config, check_finds_what_only_the_whole_can_tell)
     check_refused(&config, "configuration: a listener has no port");
     config.listener[1] = config.listener[0];
     check_refused(&config, "configuration: two listeners share a port");
+    config.listener[1] = (struct config_listener){.port = 81, .proxy_protocol = true};
+    struct config_error none;
+    cr_assert_eq(config_check(&config, &none), WAX_OK, "%s", none.text);
+    config.listener[1].tls = true;
+    check_refused(&config, "configuration: proxy_protocol stands on a TLS listener");
     config = sound();
     config.half_open_max = config.connections_max + 1;
     check_refused(&config, "configuration: limits.half_open is above limits.connections");

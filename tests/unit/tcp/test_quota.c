@@ -251,9 +251,10 @@ static uint32_t crowded(uint32_t conns)
     for (uint32_t i = 0; i < conns; i++) {
         struct tcp_conn c = {.tuple = {addr_ip4(0x0b000000u + (i << 8)), addr_ip4(1), 1, 1}};
         cr_assert_eq(quota_take(S.e, &c), WAX_OK);
-        cr_assert_eq(quota_check(S.e, &c.tuple), (c.flags2 & F2_COUNTED) != 0          ? WAX_TCP_ADDRESS_FULL
-                                                 : (c.flags2 & F2_COUNTED_PREFIX) != 0 ? WAX_TCP_PREFIX_FULL
-                                                                                       : WAX_OK);
+        cr_assert_eq(quota_check(S.e, &c.tuple.peer), (c.flags2 & F2_COUNTED) != 0 ? WAX_TCP_ADDRESS_FULL
+                                                      : (c.flags2 & F2_COUNTED_PREFIX) != 0
+                                                          ? WAX_TCP_PREFIX_FULL
+                                                          : WAX_OK);
     }
     cr_assert_eq(counted() + S.counters[WAX_TCP_QUOTA_CROWDED], 2 * conns);
     return (uint32_t)S.counters[WAX_TCP_QUOTA_CROWDED];
