@@ -25,7 +25,7 @@ struct stack;
 
 enum conn_state {
     CONN_FREE,    /* no connection of ours has this id */
-    CONN_SHAKE,   /* TLS handshake under way, or waiting for a job */
+    CONN_SHAKE,   /* TLS handshake under way, or waiting for its turn */
     CONN_PROXY,   /* reading the PROXY protocol's header */
     CONN_HTTP,    /* reading a request */
     CONN_WS,      /* frames of a session */
@@ -39,7 +39,7 @@ enum conn_flag {
     CONN_DIRTY = 1u << 2,     /* on the stack's list of connections to flush at the turn's end */
     CONN_RESUME = 1u << 3,    /* on the stack's list of connections to resume at the turn's end */
     CONN_PAUSED = 1u << 4,    /* not reading: a SEND beyond the window, or too much is parked */
-    CONN_WAITING = 1u << 5,   /* in the queue for a handshake job */
+    CONN_WAITING = 1u << 5,   /* in the queue for a handshake */
     CONN_BUSY = 1u << 6,      /* its handshake job is with the thread */
     CONN_SHUT_DUE = 1u << 7,  /* close our half when `out` is empty */
     CONN_SHUT = 1u << 8,      /* our half is closed */
@@ -48,6 +48,7 @@ enum conn_flag {
     CONN_PEER_FIN = 1u << 11, /* the peer will send nothing more */
     CONN_PROXIED = 1u << 13,  /* a terminator has said who the client is */
     CONN_FRAMES = 1u << 12,   /* decoder and session lie where the handshake's part was */
+    CONN_PATIENT = 1u << 14,  /* its handshake has had the time that it has while others wait */
 };
 
 /*
@@ -63,7 +64,7 @@ struct backlog {
 /* Before a connection is a WebSocket. */
 struct conn_shake {
     struct job *job; /* of the handshake under way, or NULL */
-    uint32_t next;   /* in the queue for a job, CONN_NONE at the end */
+    uint32_t place;  /* in the queue for a handshake (fair.h), while CONN_WAITING */
     uint8_t binding[WAX_BINDING_BYTES];
 };
 
@@ -97,6 +98,9 @@ _Static_assert(sizeof(struct conn) == 7u * WAX_CACHE_LINE_BYTES, "an idle connec
 _Static_assert(sizeof(struct backlog) <= WAX_BLOCK_BYTES / 32u, "and what it seldom has costs little");
 
 /* ---- life.c: the beginning and the end ---- */
+
+/* Set the connection's timer. */
+void conn_arm(struct stack *stack, struct conn *conn, uint32_t after_ms);
 
 /* A connection was established on a listener with this tag. */
 void conn_open(struct stack *stack, uint32_t id, uint32_t tag);
@@ -133,9 +137,6 @@ void conn_backlog_rest(struct stack *stack, struct conn *conn);
 /* The session's memory is its connection's again. */
 void conn_released(struct stack *stack, struct session *session);
 
-/* It has left the queue for a handshake job after its end. */
-void conn_waited(struct stack *stack, uint32_t id);
-
 /* The connection's timer has expired. */
 void conn_tick(struct stack *stack, uint32_t id);
 
@@ -162,6 +163,9 @@ void conn_shake(struct stack *stack, uint32_t id);
 
 /* A handshake job has come back. */
 void conn_shaken(struct stack *stack, struct job *job);
+
+/* The timer of a connection that shakes hands, or waits for that, has expired. */
+void conn_shake_tick(struct stack *stack, uint32_t id);
 
 /* Give the handshake up; its OpenSSL object is freed by its thread. */
 void conn_shake_cancel(struct stack *stack, uint32_t id);

@@ -31,6 +31,7 @@ struct job {
     uint16_t worker;        /* that submitted it */
     uint16_t thread;        /* that serves it */
     enum wax_status status; /* out: MORE, OK, or what failed */
+    uint8_t address[16];    /* whose handshake it is, for the worker */
     uint64_t cpu_ns;        /* out: time that the thread spent, which it measures itself */
 
     /* JOB_SHAKE */

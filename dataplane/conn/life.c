@@ -8,7 +8,7 @@
 #define CONN_FROM_SESSION(pointer)                                                                           \
     ((struct conn *)(void *)((uint8_t *)(pointer)-offsetof(struct conn, session)))
 
-static void conn_arm(struct stack *stack, struct conn *conn, uint32_t after_ms)
+void conn_arm(struct stack *stack, struct conn *conn, uint32_t after_ms)
 {
     wheel_arm(&stack->wheel, &conn->timer, stack->now_us + (uint64_t)after_ms * 1000u);
 }
@@ -19,7 +19,6 @@ void conn_open(struct stack *stack, uint32_t id, uint32_t tag)
     assert(conn->state == CONN_FREE && (tag & ~TCP_TAG_BEHIND) < stack->config.config->listener_count);
     uint16_t listed = conn->flags & (CONN_DIRTY | CONN_RESUME); /* this turn's lists may still name the id */
     memset(conn, 0, sizeof *conn);
-    conn->shake.next = CONN_NONE;
     conn->flags = listed;
     stack->metrics->connections_opened++;
     stack->metrics->connections_now++;
@@ -128,10 +127,10 @@ static void conn_empty(struct stack *stack, struct conn *conn)
     conn->ws.control = NULL;
 }
 
-/* The id may be used again only when nobody looks for the session or for the job's turn any more. */
+/* The id may be used again only when nobody looks for the session any more. */
 static void conn_free_if_done(struct stack *stack, struct conn *conn)
 {
-    if (conn->state != CONN_GONE || conn->flags & (CONN_SESSION | CONN_WAITING))
+    if (conn->state != CONN_GONE || conn->flags & CONN_SESSION)
         return;
     uint32_t id = (uint32_t)(conn - stack->conns);
     conn->state = CONN_FREE;
@@ -156,11 +155,6 @@ void conn_released(struct stack *stack, struct session *session)
     struct conn *conn = CONN_FROM_SESSION(session);
     conn->flags &= (uint16_t)~CONN_SESSION;
     conn_free_if_done(stack, conn);
-}
-
-void conn_waited(struct stack *stack, uint32_t id)
-{
-    conn_free_if_done(stack, &stack->conns[id]);
 }
 
 void conn_shut(struct stack *stack, uint32_t id)
@@ -228,7 +222,7 @@ void conn_tick(struct stack *stack, uint32_t id)
     struct conn *conn = &stack->conns[id];
     switch ((enum conn_state)conn->state) {
     case CONN_SHAKE:
-        conn_abort(stack, id, WAX_TLS_HANDSHAKE_TIMEOUT);
+        conn_shake_tick(stack, id);
         break;
     case CONN_PROXY:
         conn_abort(stack, id, WAX_PROXY_TIMEOUT);

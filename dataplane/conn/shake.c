@@ -5,56 +5,58 @@
 #include "conn/conn.h"
 #include "conn/state.h"
 
-/* Handshakes are dealt out to the threads in turn; one stays with its thread. */
-static struct job *shake_job_take(struct stack *stack, uint32_t id)
+static const uint8_t *shake_address(const struct stack *stack, uint32_t id)
 {
+    return tcp_peer(stack->tcp, id)->peer.b;
+}
+
+/* A place under way is a job. Handshakes are dealt out to the threads in turn; one stays with its thread. */
+static void shake_begin(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
     struct job *job = pool_take(&stack->jobs);
-    if (job == NULL)
-        return NULL;
+    assert(job != NULL);
+    memcpy(job->address, shake_address(stack, id), sizeof job->address);
     job->conn = id;
     job->conn_generation = tcp_generation(stack->tcp, id);
     job->worker = stack->config.worker;
     job->thread = (uint16_t)(stack->next_thread++ % stack->config.handshake_threads);
     job->shake = NULL;
+    conn->shake.job = job;
     stack->metrics->handshakes_now++;
-    return job;
+    conn_arm(stack, conn, WAX_TLS_PRESSED_MS);
 }
 
+/* Its turn comes, or too many wait already: then it is reset, which costs nobody anything. */
 static void shake_wait(struct stack *stack, uint32_t id)
 {
     struct conn *conn = &stack->conns[id];
     if (conn->flags & CONN_WAITING)
         return;
+    if (fair_wait(&stack->fair, shake_address(stack, id), id, &conn->shake.place) != WAX_OK) {
+        conn_abort(stack, id, WAX_TLS_WAITING_FULL);
+        return;
+    }
     metrics_count(stack->metrics, WAX_TLS_HANDSHAKES_FULL);
     conn->flags |= CONN_WAITING;
-    conn->shake.next = CONN_NONE;
-    if (stack->waiting_tail == CONN_NONE)
-        stack->waiting_head = id;
-    else
-        stack->conns[stack->waiting_tail].shake.next = id;
-    stack->waiting_tail = id;
+    stack->metrics->handshakes_waiting_now = stack->fair.waiting;
 }
 
-/* Those that wait get the jobs that have become free, in the order they came. */
+/* Those that wait get the places that have become free, one address after the other. */
 static void shake_wake(struct stack *stack)
 {
-    while (stack->waiting_head != CONN_NONE && stack->jobs.free_count > 0) {
-        uint32_t id = stack->waiting_head;
-        struct conn *conn = &stack->conns[id];
-        stack->waiting_head = conn->shake.next;
-        if (stack->waiting_head == CONN_NONE)
-            stack->waiting_tail = CONN_NONE;
-        conn->shake.next = CONN_NONE;
-        conn->flags &= (uint16_t)~CONN_WAITING;
-        if (conn->state == CONN_SHAKE)
-            conn_shake(stack, id);
-        else
-            conn_waited(stack, id);
+    uint32_t id;
+    while ((id = fair_next(&stack->fair)) != FAIR_NONE) {
+        stack->conns[id].flags &= (uint16_t)~CONN_WAITING;
+        shake_begin(stack, id);
+        conn_shake(stack, id);
     }
+    stack->metrics->handshakes_waiting_now = stack->fair.waiting;
 }
 
 static void shake_job_give(struct stack *stack, struct job *job)
 {
+    fair_end(&stack->fair, job->address);
     explicit_bzero(&job->result, sizeof job->result);
     pool_give(&stack->jobs, job);
     stack->metrics->handshakes_now--;
@@ -68,11 +70,11 @@ void conn_shake(struct stack *stack, uint32_t id)
     if (received->len == 0 || conn->flags & CONN_BUSY)
         return;
     if (conn->shake.job == NULL) {
-        conn->shake.job = shake_job_take(stack, id);
-        if (conn->shake.job == NULL) {
+        if (conn->flags & CONN_WAITING || !fair_begin(&stack->fair, shake_address(stack, id))) {
             shake_wait(stack, id);
             return;
         }
+        shake_begin(stack, id);
     }
     struct job *job = conn->shake.job;
     job->kind = JOB_SHAKE;
@@ -100,6 +102,9 @@ void conn_shake_cancel(struct stack *stack, uint32_t id)
     struct conn *conn = &stack->conns[id];
     if (conn->state != CONN_SHAKE)
         return;
+    if (conn->flags & CONN_WAITING)
+        fair_leave(&stack->fair, conn->shake.place);
+    conn->flags &= (uint16_t)~CONN_WAITING;
     struct job *job = conn->shake.job;
     conn->shake.job = NULL;
     if (job != NULL && !(conn->flags & CONN_BUSY))
@@ -145,6 +150,23 @@ static void shake_step(struct stack *stack, uint32_t id, struct job *job)
         metrics_count(stack->metrics, job->status);
         conn_shut(stack, id);
     }
+}
+
+/*
+ * It has had a moment. When others wait, who keeps us waiting has had enough of it (that is how slow clients
+ * would hold all places); else the rest of the time.
+ */
+void conn_shake_tick(struct stack *stack, uint32_t id)
+{
+    struct conn *conn = &stack->conns[id];
+    bool pressed = conn->shake.job != NULL && !(conn->flags & CONN_PATIENT);
+    bool ours = (conn->flags & CONN_BUSY) != 0; /* the one who is slow is us */
+    if (!pressed || (stack->fair.waiting > 0 && !ours)) {
+        conn_abort(stack, id, WAX_TLS_HANDSHAKE_TIMEOUT);
+        return;
+    }
+    conn->flags |= CONN_PATIENT;
+    conn_arm(stack, conn, WAX_TLS_TIMEOUT_MS - WAX_TLS_PRESSED_MS);
 }
 
 void conn_shaken(struct stack *stack, struct job *job)

@@ -24,8 +24,8 @@ static struct span carve(struct carver *carver, size_t bytes)
 
 /* The parts of a stack, in the order they lie. */
 struct parts {
-    struct span stack, conns, dirty, resume, blocks, backlogs, jobs, checks, openings, messages, session_env,
-        tcp, home, trace;
+    struct span stack, conns, dirty, resume, blocks, backlogs, jobs, fair, checks, openings, messages,
+        session_env, tcp, home, trace;
 };
 
 static uint16_t config_mss(const struct stack_config *config)
@@ -62,6 +62,13 @@ static uint32_t check_bytes(void)
     return (uint32_t)((offsetof(struct job, in) + 63u) & ~(size_t)63u);
 }
 
+static struct fair_config config_fair(const struct stack_config *config)
+{
+    return (struct fair_config){.under_way_max = config->config->handshakes_max,
+                                .per_address_max = config->config->handshakes_per_address_max,
+                                .waiting_max = config->config->handshakes_waiting_max};
+}
+
 static void carve_parts(struct carver *carver, const struct stack_config *config, struct parts *parts)
 {
     const struct wax_config *c = config->config;
@@ -74,6 +81,8 @@ static void carve_parts(struct carver *carver, const struct stack_config *config
     parts->blocks = carve(carver, pool_bytes(c->blocks, WAX_BLOCK_BYTES));
     parts->backlogs = carve(carver, pool_bytes(c->blocks, sizeof(struct backlog)));
     parts->jobs = carve(carver, pool_bytes(c->handshakes_max, sizeof(struct job)));
+    struct fair_config fair = config_fair(config);
+    parts->fair = carve(carver, fair_bytes(&fair));
     parts->checks = carve(carver, pool_bytes(c->handshakes_max, check_bytes()));
     parts->openings = carve(carver, pool_bytes(2u * c->handshakes_max, sizeof(struct session_opening)));
     parts->messages = carve(carver, msg_pool_bytes(c->messages));
@@ -99,6 +108,10 @@ static enum wax_status init_pools(struct stack *stack, const struct parts *parts
         status = pool_init(&stack->backlogs, parts->backlogs, c->blocks, sizeof(struct backlog));
     if (status == WAX_OK)
         status = pool_init(&stack->jobs, parts->jobs, c->handshakes_max, sizeof(struct job));
+    struct fair_config fair = config_fair(&stack->config);
+    stack->env.random(stack->env.ctx, span_of((uint8_t *)fair.key, sizeof fair.key));
+    if (status == WAX_OK)
+        status = fair_init(&stack->fair, parts->fair, &fair);
     if (status == WAX_OK)
         status = pool_init(&stack->checks, parts->checks, c->handshakes_max, check_bytes());
     if (status == WAX_OK)
@@ -167,7 +180,6 @@ enum wax_status stack_init(struct stack **out, struct span memory, const struct 
     stack->dirty = (uint32_t *)(void *)parts.dirty.data;
     stack->resume = (uint32_t *)(void *)parts.resume.data;
     stack->now_us = config->now_us;
-    stack->waiting_head = stack->waiting_tail = CONN_NONE;
     wheel_init(&stack->wheel, &stack->conns[0].timer, sizeof(struct conn), TIMER_GRANULE_US, stack->now_us);
     wheel_limit(&stack->wheel, TIMER_MOVES_MAX);
     enum wax_status status = init_pools(stack, &parts);

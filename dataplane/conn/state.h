@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "base/wheel.h"
 #include "conn/conn.h"
+#include "conn/fair.h"
 #include "conn/stack.h"
 #include "conn/trace.h"
 #include "relay/home.h"
@@ -26,6 +27,7 @@ struct stack {
     struct pool blocks;   /* of all byte queues, and of large messages */
     struct pool backlogs; /* of connections that have something left over */
     struct pool jobs;     /* of handshakes */
+    struct fair fair;     /* who may have one */
     struct pool checks;   /* of signatures: jobs without room for bytes */
     struct pool openings; /* of sessions */
     struct wheel wheel;   /* the connections' timers */
@@ -39,7 +41,6 @@ struct stack {
     uint32_t dirty_count;
     uint32_t *resume; /* connections to resume at the turn's end */
     uint32_t resume_count;
-    uint32_t waiting_head, waiting_tail; /* connections that wait for a handshake job */
     uint32_t walk_next; /* where the walk over sessions after an attachment, or the drain, has come to */
     uint32_t next_thread;
     struct packet spare[WAX_PORTS_MAX]; /* a buffer that was not needed, data NULL: none */

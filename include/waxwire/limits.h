@@ -56,6 +56,7 @@
 #define WAX_HTTP_TIMEOUT_MS      10000u
 #define WAX_CLOSE_TIMEOUT_MS     5000u
 #define WAX_TLS_TIMEOUT_MS       10000u
+#define WAX_TLS_PRESSED_MS       3000u /* the same while others wait */
 #define WAX_HEARTBEAT_S_DEFAULT  240u
 #define WAX_TTL_S_DEFAULT        (30u * 24u * 3600u)
 

@@ -38,6 +38,7 @@
     X(retransmit_timeouts,  "timeouts", "TCP retransmission timers that expired")                 \
     X(handshakes,           "handshakes", "TLS handshakes finished")                              \
     X(handshakes_now,       "handshakes", "TLS handshakes under way")                             \
+    X(handshakes_waiting_now, "connections", "connections that wait for a TLS handshake")         \
     X(sessions_opened,      "sessions", "sessions welcomed")                                      \
     X(sessions_now,         "sessions", "sessions open now")                                      \
     X(sends,                "messages", "SENDs taken from clients")                               \

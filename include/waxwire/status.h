@@ -101,7 +101,8 @@
     X(TLS_KEYS_EXHAUSTED,    "tls: the keys have sealed as much as they may")            \
     X(TLS_HANDSHAKE,         "tls: handshake failed")                                    \
     X(TLS_HANDSHAKE_TIMEOUT, "tls: handshake not finished in time")                      \
-    X(TLS_HANDSHAKES_FULL,   "tls: too many handshakes under way")                       \
+    X(TLS_HANDSHAKES_FULL,   "tls: too many handshakes under way, waits for its turn")   \
+    X(TLS_WAITING_FULL,      "tls: too many wait for a handshake, reset")                \
     X(TLS_CERTIFICATE,       "tls: certificate or key cannot be used")                   \
     X(TLS_SUITE,             "tls: cipher suite has no backend")
 

@@ -124,6 +124,8 @@ static void make_stack(struct rig *rig)
     c->half_open_max = 32;
     c->per_address_max = o->per_address_max;
     c->handshakes_max = o->handshakes_max ? o->handshakes_max : 8;
+    c->handshakes_waiting_max = o->waiting_max ? o->waiting_max : 64;
+    c->handshakes_per_address_max = o->address_max ? o->address_max : c->handshakes_max;
     c->blocks = 8192;
     c->messages = 4096;
     c->recipients = 256;

@@ -61,6 +61,8 @@ struct rig_options {
     bool no_control;          /* the control plane comes only when rig_control_up is called */
     uint32_t send_window;     /* 0: 16 */
     uint32_t handshakes_max;  /* 0: 8 */
+    uint32_t waiting_max;     /* for a handshake, 0: 64 */
+    uint32_t address_max;     /* handshakes of one address, 0: handshakes_max */
     uint32_t heartbeat_s;     /* 0: 240 */
     uint32_t connections_max; /* 0: 64 */
     bool strangers_wait;      /* as in a worker: segments of no connection come last in a turn */
