@@ -48,8 +48,8 @@ void ecn_echo(struct tcp_engine *e, struct tcp_conn *c)
 {
     const struct board *b = board_of(e, c);
     bool repairing = (c->flags & (F_RECOVERY | F_TIMEOUT)) != 0 || (b != NULL && b->loss);
-    if (repairing || seq_lt(c->snd_una, c->recover)) {
-        return; /* there was a reduction in this window */
+    if (repairing || seq_le(c->snd_una, c->recover)) {
+        return; /* there was a reduction in this window; CWR is in the data behind it */
     }
     uint32_t flight = c->snd_max - c->snd_una;
     c->ssthresh = e->congestion->ssthresh(c, c->cwnd > flight ? c->cwnd : flight);
