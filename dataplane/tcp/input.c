@@ -278,12 +278,20 @@ static struct part segment_trim(const struct tcp_conn *c, const struct tcp_segme
 /* In-order bytes: into the user's hands, or behind those that wait for it. */
 static void deliver(struct tcp_engine *e, struct tcp_conn *c, struct view data, struct tcp_result *r)
 {
-    if (c->receive.len == 0 && c->ooo_head == 0) {
-        r->data = data;
-    } else if (fifo_append(e->env.blocks, &c->receive, data) != WAX_OK) {
+    bool waits = c->receive.len != 0 || c->ooo_head != 0;
+    if (waits && fifo_append(e->env.blocks, &c->receive, data) != WAX_OK) {
         r->status = engine_count(e, WAX_TCP_BLOCKS_EMPTY);
         ack_soon(e, c);
-        return;
+        /* What came out of order makes room for what is in order (RFC 2018 8): else connections that hold a
+         * piece each could wait for one another's blocks for ever. */
+        reassembly_clear(e, c);
+        waits = c->receive.len != 0;
+        if (waits && fifo_append(e->env.blocks, &c->receive, data) != WAX_OK) {
+            return;
+        }
+    }
+    if (!waits) {
+        r->data = data;
     }
     c->events |= TCP_EV_DATA;
     c->rcv_nxt += (uint32_t)data.len;

@@ -306,6 +306,33 @@ Test(data, no_blocks_for_bytes_behind_unread_ones_then_the_peer_sends_them_again
     script_end();
 }
 
+/* RFC 2018 8: or connections that hold a piece each would wait for one another's blocks for ever. */
+Test(data, without_blocks_what_is_out_of_order_makes_room_for_what_is_in_order)
+{
+    for (uint32_t hold = 0; hold < 2; hold++) {
+        script_open(NULL);
+        S.hold = hold == 1;
+        uint32_t taken[SCRIPT_BLOCKS], n = 0;
+        IN(TCP_ACK, .seq = 1, .ack = 1, .len = 1460);
+        IN(TCP_ACK, .seq = 2921, .ack = 1, .len = 1460);
+        OUT(TCP_ACK, 1, 1461, 0);
+        while ((taken[n] = pool_take_index(&S.blocks)) != POOL_NONE) {
+            n++;
+        }
+        IN(TCP_ACK, .seq = 1461, .ack = 1, .len = 1460);
+        COUNTED(WAX_TCP_BLOCKS_EMPTY, 1);
+        OUT(TCP_ACK, 1, 2921, 0);
+        cr_assert_eq(S.received + tcp_received(S.e, S.id)->len, 2920);
+        while (n > 0) {
+            pool_give_index(&S.blocks, taken[--n]);
+        }
+        IN(TCP_ACK, .seq = 2921, .ack = 1, .len = 1460);
+        script_read(5000);
+        cr_assert_eq(S.received, 4380);
+        script_end();
+    }
+}
+
 Test(data, tcp_keep_and_consume_preserve_the_order)
 {
     script_open(NULL);
