@@ -64,7 +64,8 @@ static void corrupt(struct sim_link *l, struct sim_packet *p)
     l->counts.corrupted++;
 }
 
-static void send_one(struct sim_link *l, uint32_t to, const uint8_t *bytes, uint32_t len, uint64_t at_us)
+static void send_one(struct sim_link *l, uint32_t to, const uint8_t *bytes, uint32_t len, uint8_t ecn,
+                     uint64_t at_us)
 {
     const struct sim_faults *f = &l->faults[to];
     uint64_t at = at_us + f->delay_us + rng_below(&l->rng, f->jitter_us + 1);
@@ -83,6 +84,11 @@ static void send_one(struct sim_link *l, uint32_t to, const uint8_t *bytes, uint
     p->to = to;
     p->len = len;
     p->corrupt = false;
+    p->ecn = ecn;
+    if (ecn != 0 && rng_chance(&l->rng, f->mark)) {
+        p->ecn = 3;
+        l->counts.marked++;
+    }
     memcpy(p->bytes, bytes, len);
     if (rng_chance(&l->rng, f->corrupt)) {
         corrupt(l, p);
@@ -133,17 +139,18 @@ static uint64_t passed(struct sim_link *l, uint32_t to, uint32_t len, uint64_t n
     return l->free_us[to];
 }
 
-void sim_link_send(struct sim_link *l, uint32_t to, const uint8_t *bytes, uint32_t len, uint64_t now_us)
+void sim_link_send(struct sim_link *l, uint32_t to, const uint8_t *bytes, uint32_t len, uint8_t ecn,
+                   uint64_t now_us)
 {
     l->counts.sent++;
     if (lost(l, to, len, now_us)) {
         return;
     }
     uint64_t at_us = passed(l, to, len, now_us);
-    send_one(l, to, bytes, len, at_us);
+    send_one(l, to, bytes, len, ecn, at_us);
     if (rng_chance(&l->rng, l->faults[to].duplicate)) {
         l->counts.duplicated++;
-        send_one(l, to, bytes, len, at_us);
+        send_one(l, to, bytes, len, ecn, at_us);
     }
 }
 

@@ -15,6 +15,7 @@
 /* Chances are parts per million and of each packet. */
 struct sim_faults {
     uint32_t loss, duplicate, reorder, corrupt, spike;
+    uint32_t mark;            /* CE on packets that are ECN-capable (RFC 3168 5) */
     uint32_t burst, burst_us; /* begins a time in which all is lost, at most so long */
     uint32_t down, down_us;   /* the same, with a mean of seconds: somebody pulled a plug */
     uint32_t delay_us, jitter_us, spike_us;
@@ -26,7 +27,7 @@ struct sim_faults {
 /* What the link did. */
 struct sim_link_counts {
     uint64_t sent, lost, burst_lost, down_lost, downs, full_lost, too_big, duplicated, reordered, corrupted,
-        delayed;
+        delayed, marked;
 };
 
 struct sim_packet {
@@ -34,6 +35,7 @@ struct sim_packet {
     uint64_t order;
     uint32_t to; /* host */
     uint32_t len;
+    uint8_t ecn;
     bool corrupt; /* so that the receiver can be held to refusing it */
     uint8_t bytes[LINK_BYTES_MAX];
 };
@@ -55,7 +57,8 @@ struct sim_link {
 void sim_link_init(struct sim_link *link, uint64_t seed);
 
 /* Sends a packet to host `to`. */
-void sim_link_send(struct sim_link *link, uint32_t to, const uint8_t *bytes, uint32_t len, uint64_t now_us);
+void sim_link_send(struct sim_link *link, uint32_t to, const uint8_t *bytes, uint32_t len, uint8_t ecn,
+                   uint64_t now_us);
 
 /* Ends all faults; what is under way arrives. */
 void sim_link_calm(struct sim_link *link);

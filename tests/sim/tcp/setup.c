@@ -24,7 +24,7 @@ void setup_kind(void)
             ip6 ? (struct addr){{0x20, 1, 0, 2, [15] = (uint8_t)(host + 1)}} : addr_ip4(0xc6120001 + host);
     }
     sim.tight = sim.kind == KIND_MIXED && chance(25);
-    sim.marks = chance(30);
+    sim.routers_tell = chance(60);
     sim.cookies = chance(40);
     switch (sim.kind) {
     case KIND_CROWD:
@@ -59,10 +59,15 @@ static void setup_direction(struct sim_faults *f)
     f->corrupt = (uint32_t)(chance(50) ? 0 : draw(0, 50000));
     f->spike = (uint32_t)(chance(50) ? 0 : draw(0, 20000));
     f->spike_us = (uint32_t)draw(1000, 3000000);
+    f->mark = (uint32_t)(chance(50) ? 0 : draw(0, 100000));
     f->burst = (uint32_t)(chance(70) ? 0 : draw(0, 10000));
     f->burst_us = (uint32_t)draw(1000, 200000);
     f->down = (uint32_t)(chance(80) ? 0 : draw(0, 1000));
     f->down_us = (uint32_t)draw(SECOND_US, 8 * SECOND_US);
+    if (chance(sim.kind == KIND_BULK ? 30 : 10)) {
+        bool ip4 = addr_is_ip4(&sim.addrs[0]);
+        f->bytes_max = (uint32_t)draw(ip4 ? 552 - 20 : 1280 - 40, 1400);
+    }
     if (chance(30)) {
         f->packets_max = (uint32_t)draw(4, 100);
     }

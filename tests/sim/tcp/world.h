@@ -58,6 +58,12 @@ struct host {
     uint8_t *memory;
 };
 
+/* An ICMP error under way to a host; at_us 0: none. */
+struct sim_error {
+    uint64_t at_us;
+    struct icmp_error error;
+};
+
 struct sim {
     uint64_t seed, now_us, hash, steps, audits, took_us;
     uint64_t calm_us, cut_us; /* when the faults end, or everything does */
@@ -65,11 +71,12 @@ struct sim {
     struct rng rng;
     struct host hosts[2];
     struct addr addrs[2]; /* of the hosts, of either family */
+    struct sim_error errors[2];
     uint32_t plans_count;
-    bool wraps;   /* sequence numbers begin just below 2^32 */
-    bool cookies; /* some or all SYNs are answered by cookies */
-    bool marks;   /* the network marks instead of dropping, at times (RFC 3168) */
-    bool tight;   /* few blocks or slots: connections may fail for want of memory */
+    bool wraps;        /* sequence numbers begin just below 2^32 */
+    bool cookies;      /* some or all SYNs are answered by cookies */
+    bool routers_tell; /* the sender of a packet that is too big */
+    bool tight;        /* few blocks or slots: connections may fail for want of memory */
     struct plan plans[PLANS_MAX];
 };
 
@@ -78,7 +85,7 @@ struct sums {
     uint64_t kinds[KINDS];
     uint64_t retransmits, recoveries, timeouts, probes, out_of_order, challenges, paws, fast, bytes, aborted,
         given_up, half_open_full, cookies, blocks_empty, stalled, longest_us, boards, boards_short,
-        rack_losses, tlp_probes, tlp_losses, dsacks, undone, ecn;
+        rack_losses, tlp_probes, tlp_losses, dsacks, undone, ecn, mtu_lowered, black_holes;
 };
 
 extern struct sim sim;
