@@ -39,6 +39,7 @@ void host_open(struct host *h, const struct host_config *config)
                              .receive_bytes_max = config->receive_bytes,
                              .send_bytes_max = config->send_bytes,
                              .cookies_always = config->cookies,
+                             .no_ecn = !config->ecn,
                              .mss = MTU - 40u};
     /* What a worker has for many connections together, here for the few there are. */
     uint32_t each = 2 * (config->send_bytes + 2 * config->receive_bytes) / FIFO_BLOCK_DATA_BYTES;
@@ -57,12 +58,12 @@ void host_open(struct host *h, const struct host_config *config)
 
 /* Put headers before the segment behind the headroom of `packet`, and send it. */
 static void send_segment(struct host *h, uint8_t *packet, const struct addr *from, const struct addr *to,
-                         size_t len)
+                         uint8_t ecn, size_t len)
 {
     uint8_t *l4 = packet + NET_HEADER_BYTES_MAX;
     size_t header = 0;
-    enum wax_status status =
-        net_output(&h->net, from, to, IP_PROTOCOL_TCP, 0, l4, len, NET_HEADER_BYTES_MAX, h->now_us, &header);
+    enum wax_status status = net_output(&h->net, from, to, IP_PROTOCOL_TCP, ecn, l4, len,
+                                        NET_HEADER_BYTES_MAX, h->now_us, &header);
     if (status == WAX_OK) {
         port_send(&h->port, view_of(l4 - header, header + len));
     } else {
@@ -75,7 +76,7 @@ static void result(struct host *h, const struct tcp_segment *s, const struct tcp
     if (r->reply_len > 0) {
         uint8_t packet[NET_HEADER_BYTES_MAX + TCP_HEADER_BYTES_MAX];
         memcpy(packet + NET_HEADER_BYTES_MAX, r->reply, r->reply_len);
-        send_segment(h, packet, &s->tuple.local, &s->tuple.peer, r->reply_len);
+        send_segment(h, packet, &s->tuple.local, &s->tuple.peer, 0, r->reply_len);
     }
     if (r->events != 0) {
         h->user(h->ctx, r->id, r->events, r->data);
@@ -90,9 +91,12 @@ static bool receive_frame(struct host *h, struct span frame, struct tcp_segment 
     if (status == WAX_OK && rx.kind == NET_TCP) {
         status = tcp_parse(rx.l4, &rx.src, &rx.dst, true, segment);
         if (status == WAX_OK) {
+            segment->ecn = rx.ecn;
             return true;
         }
-    } else if (status == WAX_OK && rx.kind == NET_REPLY) {
+    } else if (status == WAX_OK && rx.kind == NET_TCP_ERROR) {
+        (void)tcp_icmp(h->tcp, &rx.error, h->now_us);
+    } else if (rx.kind == NET_REPLY) {
         port_send(&h->port, view_of(frame.data, rx.reply_len));
     }
     h->counters[status] += status != WAX_OK;
@@ -132,7 +136,7 @@ static bool output(struct host *h)
             if (!tcp_output(h->tcp, id, h->now_us, room, &out)) {
                 break;
             }
-            send_segment(h, packet, &out.tuple->local, &out.tuple->peer, out.len);
+            send_segment(h, packet, &out.tuple->local, &out.tuple->peer, out.ecn, out.len);
         }
         if (n == SEGMENTS_MAX) {
             tcp_ready_again(h->tcp, id);
@@ -193,10 +197,11 @@ void host_report(const struct host *h, char *text, size_t room)
                   "{\"segments_in\": %" PRIu64 ", \"segments_out\": %" PRIu64 ", \"retransmits\": %" PRIu64
                   ", \"timeouts\": %" PRIu64 ", \"fast_recoveries\": %" PRIu64 ", \"probes\": %" PRIu64
                   ", \"out_of_order\": %" PRIu64 ", \"fast_path_in\": %" PRIu64 ", \"cookies\": %" PRIu64
-                  ", \"blocks_low\": %u, \"port_refused\": %" PRIu64,
+                  ", \"ecn_marks\": %" PRIu64 ", \"ecn_reductions\": %" PRIu64 ", \"mtu_lowered\": %" PRIu64
+                  ", \"black_holes\": %" PRIu64 ", \"blocks_low\": %u, \"port_refused\": %" PRIu64,
                   s->segments_in, s->segments_out, s->retransmits, s->timeouts, s->fast_recoveries, s->probes,
-                  s->out_of_order, s->fast_path_in, s->cookies_accepted, h->blocks.low_water,
-                  h->port.refused);
+                  s->out_of_order, s->fast_path_in, s->cookies_accepted, s->ecn_marks, s->ecn_reductions,
+                  s->mtu_lowered, s->black_holes, h->blocks.low_water, h->port.refused);
     for (uint32_t i = 0; i < WAX_STATUS_COUNT; i++) {
         if (h->counters[i] != 0) {
             (void)fprintf(out, ", \"%s\": %" PRIu64, wax_status_text((enum wax_status)i), h->counters[i]);

@@ -64,6 +64,11 @@ def short_trials(seed):
         Trial("16 connections by SYN cookies, everything goes wrong", "LW", MIB // 4, MIB // 4, 16, harm, cookies=True, **common),
         Trial("a window of 8 KiB at Linux", "WL", MIB // 2, 0, 2, {**delay, "loss": 5}, window=8192, **common),
         Trial("a window of 8 KiB at waxwire", "LW", MIB // 2, 0, 2, {**delay, "loss": 5}, window=8192, **common),
+        Trial("waxwire sends over a path that marks", "WL", 2 * MIB, MIB, 2, {**fast, "mark": 10}, ecn=True, **common),
+        Trial("Linux sends over a path that marks", "LW", 2 * MIB, MIB, 2, {**fast, "mark": 10}, ecn=True, **common),
+        Trial("everything through a narrow path, waxwire connects", "WL", MIB, MIB, 2, {**fast, "mtu": 1300, "told": 1}, **common),
+        Trial("everything through a narrow path, Linux connects", "LW", MIB, MIB, 2, {**fast, "mtu": 1300, "told": 1}, **common),
+        Trial("waxwire sends through a black hole", "WL", MIB // 4, 0, 2, {**fast, "mtu": 1300}, **common),
         Trial("only acknowledgements are harmed, waxwire sends", "WL", 4 * MIB, 0, 2, fast, harm, **common),
         Trial("only acknowledgements are harmed, Linux sends", "LW", 4 * MIB, 0, 2, fast, harm, **common),
     ]

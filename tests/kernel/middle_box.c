@@ -11,7 +11,8 @@
  *
  *     loss, burst (begins a time of loss), burst_us (its mean length), duplicate, reorder, corrupt,
  *     delay_us, jitter_us, reorder_us (how much later), rate_kbit (0: none), queue (packets waiting for the
- *     rate), mark (permille of CE instead of loss, for packets that are ECN-capable), mtu (larger are lost)
+ *     rate), mark (permille of CE instead of loss, for packets that are ECN-capable), mtu (larger are lost),
+ * told (1: their senders are told so)
  *
  * Only IP packets suffer; ARP and neighbour discovery pass at once. SIGTERM ends it: then it prints what it
  * did, an object of JSON.
@@ -35,7 +36,7 @@
 
 struct settings {
     double loss, burst, burst_us, duplicate, reorder, corrupt, mark;
-    double delay_us, jitter_us, reorder_us, rate_kbit, queue, mtu;
+    double delay_us, jitter_us, reorder_us, rate_kbit, queue, mtu, told;
 };
 
 struct counts {
@@ -203,6 +204,49 @@ static bool passes(const uint8_t *frame, size_t len)
     return type != ETH_TYPE_IP4 || len < ETH_HEADER_BYTES + IP4_HEADER_BYTES;
 }
 
+/*
+ * What a router says of a packet that does not fit (RFC 1191 4, RFC 4443 3.2), back to its sender at once.
+ * The address of the packet's destination serves for the router's: there is no other that answers to
+ * anything.
+ */
+static void tell_too_big(uint32_t from, const uint8_t *frame)
+{
+    uint8_t out[ETH_HEADER_BYTES + 2 * 40 + 16] = {0};
+    const uint8_t *ip = frame + ETH_HEADER_BYTES;
+    struct mac to = eth_source(frame), us = eth_destination(frame);
+    bool ip6 = eth_type(frame) == ETH_TYPE_IP6;
+    size_t header = ip6 ? 40 : IP4_HEADER_BYTES, quote = header + 8;
+    uint8_t *answer = out + ETH_HEADER_BYTES, *icmp = answer + header;
+    eth_write(out, &to, &us, eth_type(frame));
+    memcpy(icmp + 8, ip, quote);
+    if (ip6) {
+        answer[0] = 0x60;
+        store_be16(answer + 4, (uint16_t)(8 + quote));
+        answer[6] = ICMP6;
+        answer[7] = 64;
+        memcpy(answer + 8, ip + 24, 16);
+        memcpy(answer + 24, ip + 8, 16);
+        icmp[0] = 2;
+        store_be32(icmp + 4, (uint32_t)directions[from].set.mtu);
+        uint64_t sum = checksum_add(0, view_of(answer + 8, 32)) +
+                       (uint64_t)__builtin_bswap32((uint32_t)(8 + quote)) + __builtin_bswap32(ICMP6);
+        store_be16(icmp + 2, checksum_finish(checksum_add(sum, view_of(icmp, 8 + quote))));
+    } else {
+        answer[0] = 0x45;
+        store_be16(answer + 2, (uint16_t)(header + 8 + quote));
+        answer[8] = 64;
+        answer[9] = IP_PROTOCOL_ICMP;
+        memcpy(answer + 12, ip + 16, 4);
+        memcpy(answer + 16, ip + 12, 4);
+        store_be16(answer + 10, checksum_finish(checksum_add(0, view_of(answer, header))));
+        icmp[0] = 3;
+        icmp[1] = 4;
+        store_be16(icmp + 6, (uint16_t)directions[from].set.mtu);
+        store_be16(icmp + 2, checksum_finish(checksum_add(0, view_of(icmp, 8 + quote))));
+    }
+    port_send(&ports[from], view_of(out, ETH_HEADER_BYTES + header + 8 + quote));
+}
+
 static void enqueue(uint32_t from, const uint8_t *frame, size_t len, uint64_t at_us)
 {
     struct direction *d = &directions[from];
@@ -237,6 +281,9 @@ static void take(uint32_t from, uint8_t *frame, size_t len, uint64_t now_us)
     d->counts.bytes += len;
     if (d->set.mtu > 0 && (double)len > d->set.mtu + ETH_HEADER_BYTES) {
         d->counts.too_big++;
+        if (d->set.told > 0) {
+            tell_too_big(from, frame);
+        }
         return;
     }
     if (lost(d, now_us)) {
@@ -276,7 +323,8 @@ static void parse_settings(struct settings *s, char *text)
                 {"reorder_us", &s->reorder_us},
                 {"rate_kbit", &s->rate_kbit},
                 {"queue", &s->queue},
-                {"mtu", &s->mtu}};
+                {"mtu", &s->mtu},
+                {"told", &s->told}};
     char *rest = NULL;
     *s = (struct settings){.burst_us = 1000, .queue = 256, .reorder_us = 1000};
     for (char *item = strtok_r(text, ",", &rest); item != NULL; item = strtok_r(NULL, ",", &rest)) {

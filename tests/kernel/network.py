@@ -77,7 +77,7 @@ class Host(Namespace):
         if kernel:
             extra = ["nodad"] if self.family == 6 else []
             self.call("ip", "addr", "add", f"{self.address}/{PREFIX[self.family]}", "dev", "eth", *extra)
-            self.call("sysctl", "-qw", "net.ipv4.tcp_no_metrics_save=1")
+            self.call("sysctl", "-qw", "net.ipv4.tcp_no_metrics_save=1", "net.ipv4.tcp_ecn=1")
 
 
 class Network:

@@ -80,6 +80,11 @@ class Trial:
                                ("corrupt", "corrupted")):
                 if wanted.get(key, 0) * box[way]["in"] > 5000 and box[way][count] == 0:
                     found.append(f"the middle box did nothing: {way} {count}")
+        for report in (client, server):
+            if self.ecn and report["stack"] and (report["stack"]["ecn_marks"] == 0 or report["stack"]["ecn_reductions"] == 0):
+                found.append("marks had no effect")
+        if "mtu" in self.there and box["ab"]["too_big"] == 0:
+            found.append("no packet was too big")
         if self.cookies and server["stack"]["cookies"] < self.connections:
             found.append(f"{server['stack']['cookies']} connections were opened by a cookie")
         if box["refused"]:
