@@ -186,13 +186,13 @@ static void user_call(uint32_t peer, const uint8_t *op)
 /* What leaves. */
 
 /* Every frame that carries a segment of ours is sound, seen with the eyes of another host. */
-static void check_sent(uint8_t *l4, size_t len, const struct addr *src, const struct addr *dst)
+static void check_sent(uint8_t *l4, size_t len, uint8_t ecn, const struct addr *src, const struct addr *dst)
 {
     struct tcp_segment s;
     size_t header = 0;
     MUST(tcp_parse(view_of(l4, len), src, dst, true, &s) == WAX_OK, "an unsound segment was built");
     enum wax_status status =
-        net_output(&f.net, src, dst, PROTOCOL_TCP, 0, l4, len, NET_HEADER_BYTES_MAX, f.now_us, &header);
+        net_output(&f.net, src, dst, PROTOCOL_TCP, ecn, l4, len, NET_HEADER_BYTES_MAX, f.now_us, &header);
     if (status != WAX_OK) {
         MUST(status == WAX_NEIGH_UNRESOLVED || status == WAX_NEIGH_FULL || status == WAX_NET_NO_ROUTE ||
                  status == WAX_BAD_ARGUMENT,
@@ -228,7 +228,8 @@ static void pump(void)
         user_events(id, tcp_take_events(f.e, id));
         struct tcp_out o;
         while (tcp_output(f.e, id, f.now_us, span_of(l4, FRAME_BYTES), &o)) {
-            check_sent(l4, o.len, &o.tuple->local, &o.tuple->peer);
+            MUST(o.ecn == 0 || o.ecn == TCP_ECN_ECT0, "odd ECN bits");
+            check_sent(l4, o.len, o.ecn, &o.tuple->local, &o.tuple->peer);
             MUST(++segments < 5000, "output doesn't end");
         }
         check_conn(id);
@@ -271,7 +272,7 @@ static void segment_in(struct tcp_segment *s)
     if (r.reply_len != 0) {
         uint8_t reply[NET_HEADER_BYTES_MAX + TCP_HEADER_BYTES_MAX];
         memcpy(reply + NET_HEADER_BYTES_MAX, r.reply, r.reply_len);
-        check_sent(reply + NET_HEADER_BYTES_MAX, r.reply_len, &s->tuple.local, &s->tuple.peer);
+        check_sent(reply + NET_HEADER_BYTES_MAX, r.reply_len, 0, &s->tuple.local, &s->tuple.peer);
         note_offer(view_of(r.reply, r.reply_len), &s->tuple);
     }
     if (r.id == TCP_NONE) {
@@ -319,6 +320,7 @@ static void frame_in(const uint8_t *bytes, size_t len, bool refuse)
         status = tcp_parse(rx.l4, &rx.src, &rx.dst, true, &s);
         MUST(!refuse || status != WAX_OK, "a wrong checksum was taken");
         if (status == WAX_OK) {
+            s.ecn = rx.ecn;
             segment_in(&s);
         }
     } else if (rx.kind == NET_REPLY) {
@@ -326,6 +328,8 @@ static void frame_in(const uint8_t *bytes, size_t len, bool refuse)
         MUST(rx.reply_len <= room && mac_same(&from, &frame_our_mac), "an unsound reply");
     } else if (rx.kind == NET_TCP_ERROR) {
         MUST(net_is_ours(&f.net, &rx.error.src), "an error about somebody else's segment");
+        status = tcp_icmp(f.e, &rx.error, f.now_us);
+        MUST(status != WAX_TCP_UNREACHABLE || rx.error.hard, "a soft error ended a connection");
     }
     free(frame);
 }
@@ -635,6 +639,7 @@ static void start(uint8_t config, uint8_t more)
         .no_window_scale = (config & 32) != 0,
         .cookies_always = (more & 1) != 0,
         .no_cookies = (more & 2) != 0,
+        .no_ecn = (more & 4) != 0,
     };
     struct tcp_env env = {.blocks = &f.blocks,
                           .isn_key = {1, 2},
