@@ -93,6 +93,12 @@ enum wax_status stack_init(struct stack **out, struct span memory, const struct 
 /* Begin a turn: monotonic microseconds, and wall-clock ms since 1970 for the wire. */
 void stack_begin(struct stack *stack, uint64_t now_us, uint64_t wall_ms);
 
+/*
+ * Bring near what a burst of items, of either kind, will touch; optional, and worth it when sessions are
+ * many. `count` at most WAX_BURST_MAX.
+ */
+void stack_prefetch(struct stack *stack, const struct item *const items[], uint32_t count);
+
 /* A returns item from `from` (this worker too). Never refused. */
 void stack_return(struct stack *stack, uint32_t from, const struct item *item);
 

@@ -15,6 +15,38 @@ void stack_begin(struct stack *stack, uint64_t now_us, uint64_t wall_ms)
     stack->busy = false;
 }
 
+/* The connection that an item is for, CONN_NONE: it is for home, or brings only memory back. */
+static uint32_t item_conn(const struct item *item)
+{
+    switch (item->kind) {
+    case ITEM_DELIVER:
+        return item->u.deliver.conn;
+    case ITEM_SHOW:
+        return item->u.show.conn;
+    case ITEM_ANSWER:
+        return item->u.answer.conn;
+    default:
+        return CONN_NONE;
+    }
+}
+
+void stack_prefetch(struct stack *stack, const struct item *const items[], uint32_t count)
+{
+    home_prefetch(stack->home, items, count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t id = item_conn(items[i]);
+        if (id == CONN_NONE)
+            continue;
+        const struct conn *conn = &stack->conns[id];
+        __builtin_prefetch(&conn->session);
+        __builtin_prefetch((const uint8_t *)&conn->session + WAX_CACHE_LINE_BYTES);
+        __builtin_prefetch(&conn->out);
+        if (items[i]->kind == ITEM_DELIVER)
+            __builtin_prefetch(items[i]->u.deliver.msg);
+        __builtin_prefetch(&conn->tls.tx); /* sealed at the turn's end */
+    }
+}
+
 void stack_return(struct stack *stack, uint32_t from, const struct item *item)
 {
     (void)from;

@@ -6,6 +6,17 @@
 
 #include "worker/worker.h"
 
+/* Bring near what the items of a ring from the n-th on will touch, a burst of them. */
+static void fetch_ahead(struct worker *worker, struct ring *ring, uint32_t n)
+{
+    const struct item *items[ITEMS_AHEAD];
+    uint32_t count = 0;
+    while (count < ITEMS_AHEAD && (items[count] = ring_front(ring, n + count)) != NULL)
+        count++;
+    if (count > 1)
+        stack_prefetch(worker->stack, items, count);
+}
+
 /* Returns of all workers first: they free memory and credits, and are never refused. */
 static bool receive_returns(struct worker *worker)
 {
@@ -15,6 +26,8 @@ static bool receive_returns(struct worker *worker)
         struct ring *ring = mesh_ring(&worker->mesh, from, MESH_RETURNS);
         const struct item *item;
         while (n < WAX_MESH_RETURN_SLOTS && (item = ring_front(ring, n)) != NULL) {
+            if (n % ITEMS_AHEAD == 0)
+                fetch_ahead(worker, ring, n);
             mesh_note_consumed(&worker->peers[from], item->consumed);
             if (item->kind != ITEM_CREDIT)
                 stack_return(worker->stack, from, item);
@@ -34,6 +47,8 @@ static bool receive_sends(struct worker *worker)
         struct ring *ring = mesh_ring(&worker->mesh, from, MESH_SENDS);
         const struct item *item;
         while (n < SENDS_TURN && (item = ring_front(ring, n)) != NULL) {
+            if (n % ITEMS_AHEAD == 0)
+                fetch_ahead(worker, ring, n);
             if (!stack_send(worker->stack, from, item))
                 break; /* it keeps its slot, and so its credit */
             worker->peers[from].taken++;

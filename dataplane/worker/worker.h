@@ -28,6 +28,7 @@
 #define FLOOD_BURST    8u   /* packets taken at once in a flood */
 #define SELF_TURNS     4u   /* times that a worker hears itself in a turn */
 #define SENDS_TURN     256u /* sends of each other worker */
+#define ITEMS_AHEAD    32u  /* whose recipients and connections are fetched before the first is taken */
 #define EMPTY_POLLS    100u /* before a balanced worker sleeps */
 #define SLEEP_US       50u
 #define DRAIN_MS       5000u  /* for closing sessions at the end */

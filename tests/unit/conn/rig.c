@@ -252,10 +252,22 @@ void rig_free(struct rig *rig)
 
 /* ---- a turn ---- */
 
+/* Fetch ahead as a worker does. */
+static void fetch_ahead(struct rig *rig, const struct rig_items *ring, uint32_t at)
+{
+    const struct item *items[WAX_BURST_MAX];
+    uint32_t count = 0;
+    for (; count < WAX_BURST_MAX && at + count < ring->count; count++)
+        items[count] = &ring->item[at + count];
+    if (at % WAX_BURST_MAX == 0)
+        stack_prefetch(rig->stack, items, count);
+}
+
 static void turn_items(struct rig *rig)
 {
     uint32_t n = rig->returns.count;
     for (uint32_t i = 0; i < n; i++) {
+        fetch_ahead(rig, &rig->returns, i);
         struct item item = rig->returns.item[i];
         mesh_note_consumed(&rig->peers[0], item.consumed);
         if (item.kind != ITEM_CREDIT)
@@ -266,6 +278,7 @@ static void turn_items(struct rig *rig)
     uint32_t taken = 0;
     n = rig->sends.count;
     while (taken < n) {
+        fetch_ahead(rig, &rig->sends, taken);
         struct item item = rig->sends.item[taken];
         if (!stack_send(rig->stack, 0, &item))
             break;
