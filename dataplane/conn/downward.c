@@ -81,14 +81,36 @@ bool conn_queue(struct stack *stack, uint32_t id, struct view bytes)
     return true;
 }
 
-/* What one record takes: a contiguous piece, or for bulk a whole record gathered from several blocks. */
-static struct view flush_piece(struct stack *stack, struct conn *conn)
+/*
+ * The largest plaintext of the first record of a flush. Nothing can be read of a record before its last
+ * segment is there: so what sets out on an idle path begins with one that fits the first segment, and each is
+ * twice as long as the one before; what joins bytes under way fills whole records.
+ */
+static size_t record_first(struct stack *stack, uint32_t id)
+{
+    if (tcp_unacked(stack->tcp, id) != 0)
+        return WAX_TLS_PLAINTEXT_BYTES_MAX;
+    uint32_t mss = tcp_mss(stack->tcp, id);
+    return mss > 2u * TLS_OVERHEAD_BYTES ? mss - TLS_OVERHEAD_BYTES : TLS_OVERHEAD_BYTES;
+}
+
+static size_t record_next(size_t most)
+{
+    size_t next = 2u * most + TLS_OVERHEAD_BYTES; /* together with its overhead a whole number of segments */
+    return next < WAX_TLS_PLAINTEXT_BYTES_MAX ? next : WAX_TLS_PLAINTEXT_BYTES_MAX;
+}
+
+/* What one record takes: a contiguous piece, or one gathered from several blocks. */
+static struct view flush_piece(struct stack *stack, struct conn *conn, size_t most)
 {
     struct view piece = fifo_peek(&stack->blocks, &conn->out);
-    if (piece.len == conn->out.len || !(conn->flags & CONN_TLS))
+    if (!(conn->flags & CONN_TLS))
         return piece;
-    size_t len = fifo_copy(&stack->blocks, &conn->out, 0, span_of(stack->gather, sizeof stack->gather));
-    return view_of(stack->gather, len);
+    if (piece.len >= most)
+        return view_of(piece.data, most);
+    if (piece.len == conn->out.len)
+        return piece;
+    return view_of(stack->gather, fifo_copy(&stack->blocks, &conn->out, 0, span_of(stack->gather, most)));
 }
 
 static enum wax_status flush_record(struct stack *stack, uint32_t id, struct view piece)
@@ -126,8 +148,9 @@ static enum wax_status flush_answer(struct stack *stack, uint32_t id)
 static enum wax_status flush_out(struct stack *stack, uint32_t id)
 {
     struct conn *conn = &stack->conns[id];
-    while (conn->out.len > 0) {
-        struct view piece = flush_piece(stack, conn);
+    size_t most = record_first(stack, id);
+    for (; conn->out.len > 0; most = record_next(most)) {
+        struct view piece = flush_piece(stack, conn, most);
         if (tcp_send_room(stack->tcp, id) < piece.len + 2u * TLS_OVERHEAD_BYTES)
             return WAX_OK;
         enum wax_status status = WAX_OK;

@@ -235,6 +235,11 @@ enum wax_status tcp_status(const struct tcp_engine *e, uint32_t id)
     return c->state == TCP_STATE_CLOSED ? (enum wax_status)c->status : WAX_OK;
 }
 
+uint32_t tcp_mss(const struct tcp_engine *e, uint32_t id)
+{
+    return conn_at(e, id)->mss;
+}
+
 uint32_t tcp_tag(const struct tcp_engine *e, uint32_t id)
 {
     return conn_at(e, id)->tag;

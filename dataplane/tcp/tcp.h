@@ -369,6 +369,9 @@ void tcp_client_give(struct tcp_engine *engine, const struct addr *client, uint8
 enum wax_status tcp_connect(struct tcp_engine *engine, const struct tcp_tuple *tuple, uint32_t tag,
                             uint64_t now_us, uint32_t *id);
 
+/* Payload of a full segment now, options deducted. */
+uint32_t tcp_mss(const struct tcp_engine *engine, uint32_t id);
+
 /* Facts about a connection. The generation changes whenever an id is used again. */
 uint32_t tcp_tag(const struct tcp_engine *engine, uint32_t id);
 uint32_t tcp_generation(const struct tcp_engine *engine, uint32_t id);

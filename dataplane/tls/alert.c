@@ -23,6 +23,7 @@ uint8_t tls_alert_number(enum wax_status why)
     case WAX_TLS_RECORD_TYPE:
     case WAX_TLS_BAD_PADDING: /* RFC 8446 5.4 */
     case WAX_TLS_RECORD_EMPTY:
+    case WAX_TLS_RECORDS_EMPTY:
     case WAX_TLS_INTERLEAVED:
     case WAX_TLS_POST_HANDSHAKE:
     case WAX_TLS_KEY_UPDATE_RATE:

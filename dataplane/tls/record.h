@@ -37,14 +37,16 @@ struct tls_state {
         uint8_t message[4];  /* message_len > 0: the head of a handshake message that is not whole */
         uint32_t skip_bytes; /* else what is left of one that is ignored (a ticket at a client) */
     };
-    uint16_t status;         /* the error that ended the receiving side, or WAX_OK */
-    uint8_t updates;         /* key updates that the peer may still make now */
-    uint8_t message_len : 3; /* 0 to 4 */
+    uint16_t status;     /* the error that ended the receiving side, or WAX_OK */
+    uint8_t updates : 6; /* key updates that the peer may still make now */
     bool client : 1;
-    bool answer : 1;    /* the peer has asked for a KeyUpdate of ours */
-    bool tx_closed : 1; /* our close_notify or alert is out */
+    bool answer : 1;         /* the peer has asked for a KeyUpdate of ours */
+    uint8_t empties : 4;     /* records in a row that brought nothing */
+    uint8_t message_len : 3; /* 0 to 4 */
+    bool tx_closed : 1;      /* our close_notify or alert is out */
 };
 
+_Static_assert(WAX_TLS_KEY_UPDATES_MAX < 64u && WAX_TLS_EMPTY_RECORDS_MAX < 16u, "they fit their bits");
 _Static_assert(sizeof(struct tls_dir) == WAX_CACHE_LINE_BYTES, "a direction is one cache line");
 _Static_assert(sizeof(struct tls_state) <= 232, "what TLS keeps for an idle connection");
 

@@ -85,7 +85,7 @@ static bool update_allowed(struct tls_state *s, uint64_t now_us)
         s->updates = WAX_TLS_KEY_UPDATES_MAX;
         s->rx.refill_ms = now_ms;
     } else {
-        s->updates = (uint8_t)(s->updates + grown);
+        s->updates = (s->updates + grown) & 63u;
         s->rx.refill_ms += grown * KEY_UPDATE_MS;
     }
     if (s->updates == 0)
@@ -151,6 +151,15 @@ static enum wax_status handshake_take(struct tls_state *s, struct view plain, ui
     return status;
 }
 
+/* Empty application data may hide when something is said (RFC 8446 5.4); for ever it only costs. */
+static enum wax_status nothing_came(struct tls_state *s)
+{
+    if (s->empties == WAX_TLS_EMPTY_RECORDS_MAX)
+        return WAX_TLS_RECORDS_EMPTY;
+    s->empties++;
+    return WAX_OK;
+}
+
 /* RFC 8446 6: whatever its level says, an alert is fatal unless it is one of the two that close. */
 static enum wax_status alert_take(struct tls_state *s, struct view plain)
 {
@@ -161,7 +170,7 @@ static enum wax_status alert_take(struct tls_state *s, struct view plain)
     if (plain.data[1] == ALERT_CLOSE_NOTIFY)
         return WAX_TLS_CLOSE_NOTIFY;
     if (plain.data[1] == ALERT_USER_CANCELED)
-        return WAX_OK;
+        return nothing_came(s);
     s->tx_closed = true;
     s->tx.seq = UINT64_MAX;
     return WAX_TLS_ALERT;
@@ -184,6 +193,9 @@ static enum wax_status record_take(struct tls_state *s, struct span record, uint
         return WAX_TLS_RECORD_TYPE;
     if (s->message_len > 0 || s->skip_bytes > 0)
         return WAX_TLS_INTERLEAVED;
+    if (plain.len == 0)
+        return nothing_came(s);
+    s->empties = 0;
     ev->data = plain;
     return WAX_OK;
 }

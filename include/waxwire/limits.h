@@ -70,6 +70,8 @@
 #define WAX_TLS_RECORD_BYTES_MAX    (5u + WAX_TLS_PLAINTEXT_BYTES_MAX + 256u)
 #define WAX_TLS_HEADER_BYTES        5u
 #define WAX_TLS_TAG_BYTES           16u
+/* Records in a row that bring nothing (empty ones, or padding alone). */
+#define WAX_TLS_EMPTY_RECORDS_MAX 15u
 /* A peer may change its keys so often at once, and once more after each interval. */
 #define WAX_TLS_KEY_UPDATES_MAX 32u
 #define WAX_TLS_KEY_UPDATE_US   1000000u

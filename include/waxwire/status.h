@@ -94,6 +94,7 @@
     X(TLS_POST_HANDSHAKE,    "tls: unexpected post-handshake message")                   \
     X(TLS_RECORD_SHORT,      "tls: record too short to hold a tag")                      \
     X(TLS_RECORD_EMPTY,      "tls: handshake or alert record without content")           \
+    X(TLS_RECORDS_EMPTY,     "tls: too many records in a row that bring nothing")       \
     X(TLS_INTERLEAVED,       "tls: record within a split handshake message")             \
     X(TLS_MESSAGE_LENGTH,    "tls: message or alert of a wrong length")                  \
     X(TLS_KEY_UPDATE_VALUE,  "tls: key update asks neither yes nor no")                  \

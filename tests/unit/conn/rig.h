@@ -17,6 +17,7 @@
 #define RIG_STORED     4096u
 #define RIG_JOBS       256u
 #define RIG_BUFFERS    4u
+#define RIG_RECORDS    256u /* whose lengths a peer notes */
 #define RIG_ITEMS      (WAX_MESH_SEND_SLOTS + WAX_MESH_RETURN_SLOTS)
 #define RIG_PORT_TLS   443u
 #define RIG_PORT_PLAIN 80u
@@ -129,7 +130,9 @@ struct peer {
     struct tls_state state;
     enum wax_status tls_status;
     uint8_t binding[WAX_BINDING_BYTES];
-    uint8_t *bytes; /* plaintext received */
+    uint32_t records;             /* that brought application data */
+    uint32_t record[RIG_RECORDS]; /* their lengths, the first of them */
+    uint8_t *bytes;               /* plaintext received */
     size_t len;
     struct wax_client *client; /* takes the plaintext when there is one */
     uint32_t messages, accepted, delivered, rejected, opens;

@@ -52,8 +52,12 @@ static size_t records(struct peer *peer, struct span in)
         return 0;
     if (status != WAX_OK)
         peer->tls_status = status;
-    if (event.data.len > 0)
+    if (event.data.len > 0) {
+        if (peer->records < RIG_RECORDS)
+            peer->record[peer->records] = (uint32_t)event.consumed;
+        peer->records++;
         received(peer, event.data);
+    }
     return event.consumed;
 }
 

@@ -116,6 +116,41 @@ Test(tls_state, rfc8446_5_1_empty_handshake_record_is_refused)
     cr_assert_eq(alert_in_out(&client), 10);
 }
 
+Test(tls_state, rfc8446_5_1_empty_application_data_is_allowed_but_not_for_ever)
+{
+    for (unsigned i = 0; i < WAX_TLS_EMPTY_RECORDS_MAX; i++)
+        cr_assert_eq(give(&client, &server, 23, "", 0), WAX_OK);
+    cr_assert_eq(give(&client, &server, 23, "x", 1), WAX_OK, "what has content begins the count anew");
+    for (unsigned i = 0; i < WAX_TLS_EMPTY_RECORDS_MAX; i++)
+        cr_assert_eq(give(&client, &server, 23, "", 0), WAX_OK);
+    cr_assert_eq(give(&client, &server, 23, "", 0), WAX_TLS_RECORDS_EMPTY);
+    cr_assert_eq(alert_in_out(&client), 10);
+}
+
+/* RFC 8446 6.1: user_canceled is followed by close_notify; without it it is one more way to say nothing. */
+Test(tls_state, user_canceled_counts_as_a_record_that_brings_nothing)
+{
+    for (unsigned i = 0; i < WAX_TLS_EMPTY_RECORDS_MAX; i++)
+        cr_assert_eq(give(&client, &server, TLS_ALERT, "\x01\x5a", 2), WAX_OK);
+    cr_assert_eq(give(&client, &server, TLS_ALERT, "\x01\x5a", 2), WAX_TLS_RECORDS_EMPTY);
+}
+
+/* RFC 8446 5.4: padding up to the record's limit is the sender's to choose; alone it is an empty record. */
+Test(tls_state, rfc8446_5_4_records_of_padding_alone_are_empty_ones)
+{
+    static uint8_t padded[WAX_TLS_PLAINTEXT_BYTES_MAX];
+    padded[0] = TLS_APPLICATION_DATA; /* and zeros behind: what is sealed ends with the type 0 */
+    for (unsigned i = 0; i <= WAX_TLS_EMPTY_RECORDS_MAX; i++) {
+        size_t n;
+        cr_assert_eq(
+            tls_seal(&client.tx, 0, view_of(padded, sizeof padded), span_of(record, sizeof record), &n),
+            WAX_OK);
+        cr_assert_eq(tls_input(&server, span_of(record, n), span_of(out, sizeof out), 5000000, &ev),
+                     i < WAX_TLS_EMPTY_RECORDS_MAX ? WAX_OK : WAX_TLS_RECORDS_EMPTY);
+        cr_assert_eq(ev.data.len, 0);
+    }
+}
+
 Test(tls_state, bad_tag_is_bad_record_mac)
 {
     size_t n;
