@@ -105,7 +105,7 @@ def test_an_unknown_transport_is_told_so(appliance):
 
 def test_a_closed_port_is_refused(appliance):
     six = appliance.over_ip6().where
-    expect.raises(ConnectionRefusedError, lambda: socket.create_connection((six["address"], 81), timeout=5))
+    expect.raises(ConnectionRefusedError, lambda: socket.create_connection((six["address"], 82), timeout=5))
 
 
 def test_the_certificate_names_the_address(appliance):

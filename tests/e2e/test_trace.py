@@ -90,7 +90,7 @@ def test_a_trace_ends_by_its_own_time(appliance):
 def test_a_refusal_is_told_with_its_reason(appliance):
     with traced(appliance, peer(appliance), "--json") as process:
         try:
-            connect({**appliance.where, "plain_port": 81}, plain=True).close()
+            connect({**appliance.where, "plain_port": 82}, plain=True).close()
             raise AssertionError("nobody listens there")
         except ConnectionRefusedError:
             pass
