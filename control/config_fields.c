@@ -36,6 +36,7 @@ static const struct config_field fields[] = {
     TEXT("store", "directory", store_directory),
     CHOICE("log", "level", log_level, level_names),
     SWITCH("log", "format", log_json, format_names),
+    SWITCH("log", "core_dumps", core_dumps, switch_names),
     NUMBER("dataplane", "workers", workers, 1, WAX_WORKERS_MAX),
     CHOICE("dataplane", "idle", idle, idle_names),
     CHOICE("dataplane", "hugepages", hugepages, hugepages_names),

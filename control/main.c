@@ -6,6 +6,8 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -323,6 +325,11 @@ int main(int argc, char **argv)
     int code = arguments(argc, argv, &control.config);
     if (code >= 0)
         return code;
+    const struct rlimit none = {0, 0};
+    if (!control.config.core_dumps) { /* it keeps the keys of messages and tickets */
+        prctl(PR_SET_DUMPABLE, 0);
+        setrlimit(RLIMIT_CORE, &none);
+    }
     if (sodium_init() < 0)
         return 1;
     the_control = &control;

@@ -4,6 +4,9 @@
 #include <assert.h>
 #include <sodium.h>
 
+/* What the frames of a handshake may have left behind. */
+#define STACK_BYTES (16u << 10)
+
 static void job_shake(struct job *job, struct tls_context *context)
 {
     job->in_consumed = 0;
@@ -24,6 +27,7 @@ static void job_shake(struct job *job, struct tls_context *context)
     if (job->status != WAX_MORE && job->status != WAX_FULL) {
         tls_shake_free(job->shake);
         job->shake = NULL;
+        sodium_stackzero(STACK_BYTES);
     }
 }
 

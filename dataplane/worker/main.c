@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "worker/certificates.h"
+#include "worker/secrets.h"
 #include "worker/worker.h"
 
 enum { EXIT_USAGE = 2, LOOK_MS = 200, PATIENCE_US = 500000 };
@@ -118,6 +119,19 @@ static void end_at_once(int signal)
         _exit(128 + signal);
 }
 
+/* Before any secret is there. */
+static bool secrets_keep(struct plane *plane)
+{
+    secrets_dumps(plane->config.core_dumps);
+    enum secrets_heap heap = secrets_start((uint64_t)plane->config.workers * plane->config.handshakes_max);
+    if (heap == SECRETS_UNLOCKED)
+        journal_say(&plane->journal, CONFIG_LEVEL_WARN, "tls",
+                    "private keys can't be locked in memory; raise the limit of locked memory");
+    else if (heap == SECRETS_NONE)
+        journal_say(&plane->journal, CONFIG_LEVEL_ERROR, "tls", "there is no heap for private keys");
+    return heap != SECRETS_NONE && sodium_init() >= 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct plane plane;
@@ -127,7 +141,7 @@ int main(int argc, char **argv)
         return end;
     journal_init(&plane.journal, STDERR_FILENO, "waxwire-dataplane", plane.config.log_level,
                  plane.config.log_json);
-    if (sodium_init() < 0)
+    if (!secrets_keep(&plane))
         return EXIT_FAILURE;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

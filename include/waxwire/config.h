@@ -94,6 +94,7 @@ struct wax_config {
     char store_directory[CONFIG_PATH_BYTES];
     enum config_level log_level;
     bool log_json;
+    bool core_dumps;
 
     /* data plane */
     uint32_t workers;
