@@ -43,11 +43,12 @@ def cpu_seconds(pid, threads=None):
 class Appliance:
     """Both processes and a memif, in a folder that goes with them."""
 
-    def __init__(self, workers, limits, protocol=None, dataplane=None, prefix=15, gateway=None):
+    def __init__(self, workers, limits, protocol=None, dataplane=None, prefix=15, gateway=None, cores=None):
         self.paths = build(*TARGETS)
         self.folder = Path(tempfile.mkdtemp(prefix="waxwire-perf-"))
         self.processes = []
         self.workers = workers
+        self.cores = cores  # of everything but the workers, as taskset wants them; None: any
         self.network = [f'    addresses: ["198.18.0.1/{prefix}"]', *([f'    gateway: "{gateway}"'] if gateway else [])]
         self.certificate()
         self.configuration(limits, protocol or {}, dataplane or {})
@@ -92,8 +93,9 @@ class Appliance:
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def spawn(self, name, command):
+        prefix = ("taskset", "-c", self.cores) if self.cores and name != "dataplane" else ()
         with open(self.folder / f"{name}.log", "wb") as log:
-            process = subprocess.Popen([str(part) for part in command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log,
+            process = subprocess.Popen([str(part) for part in (*prefix, *command)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=log)
         self.processes.append((name, process))
         return process

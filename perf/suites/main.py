@@ -7,12 +7,14 @@ import time
 
 import suite_flood
 import suite_idle
+import suite_storm
 import suite_tcp
 from measure import Failed, Measured, machine, version
 
 SUITES = {
     "flood": (suite_flood.measure, "sessions relay while SYNs, ACKs, RSTs and garbage pour in"),
     "idle": (suite_idle.measure, "sessions that do nothing: their memory, and the relay among them"),
+    "storm": (suite_storm.measure, "sessions relay while others connect, log in and leave as fast as they can"),
     "tcp": (suite_tcp.measure, "the TCP engine alone: two of them back to back"),
 }
 

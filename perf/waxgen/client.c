@@ -171,7 +171,7 @@ static size_t records_input(struct gen *gen, struct client *client, struct span 
     return used;
 }
 
-static void queue_input(struct gen *gen, struct client *client)
+void client_go_on(struct gen *gen, struct client *client)
 {
     while (client->conn != TCP_NONE) {
         const struct fifo *queue = tcp_received(gen->tcp, client->conn);
@@ -187,11 +187,15 @@ static void queue_input(struct gen *gen, struct client *client)
 void client_receive(struct gen *gen, struct client *client, struct view in_packet)
 {
     uint8_t *at = (uint8_t *)(uintptr_t)in_packet.data; /* the packet is ours to overwrite */
-    size_t used = in_packet.len == 0 ? 0 : records_input(gen, client, span_of(at, in_packet.len));
+    bool later = storm_defers(gen, client);
+    if (later)
+        storm_later(gen, client);
+    size_t used = in_packet.len == 0 || later ? 0 : records_input(gen, client, span_of(at, in_packet.len));
     if (client->conn == TCP_NONE)
         return;
     if (used == in_packet.len) {
-        queue_input(gen, client);
+        if (!later)
+            client_go_on(gen, client);
     } else if (tcp_keep(gen->tcp, client->conn, view_of(at + used, in_packet.len - used)) != WAX_OK) {
         gen_error(gen, client, "no block for received bytes", "");
         tcp_abort(gen->tcp, client->conn);
@@ -270,5 +274,5 @@ void client_gone(struct gen *gen, struct client *client, enum wax_status why)
     tcp_release(gen->tcp, client->conn);
     client->conn = TCP_NONE;
     client->state = CLIENT_GONE;
-    gen->closing++;
+    gen->closing += !storm_has(gen, client);
 }

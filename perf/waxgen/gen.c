@@ -66,7 +66,7 @@ static struct net *net_of_frame(struct gen *gen, struct span frame)
 static enum wax_status nets_make(struct gen *gen, const uint8_t mac[6], uint64_t now_us)
 {
     const struct gen_options *o = &gen->options;
-    gen->addresses = (o->sessions + GEN_PORTS - 1u) / GEN_PORTS;
+    gen->addresses = (o->sessions + GEN_PORTS - 1u) / GEN_PORTS + (o->storm != 0);
     gen->net_count = (gen->addresses + NET_ADDRESSES_MAX - 1u) / NET_ADDRESSES_MAX;
     gen->nets = calloc(gen->net_count, sizeof *gen->nets);
     enum wax_status status = gen->nets == NULL ? WAX_NO_MEMORY : WAX_OK;
@@ -82,6 +82,12 @@ static enum wax_status nets_make(struct gen *gen, const uint8_t mac[6], uint64_t
     return status;
 }
 
+/* Those that come and go leave connections in TIME-WAIT behind. */
+static uint32_t conns_max(const struct gen *gen)
+{
+    return gen->options.sessions + gen->options.storm + (gen->options.storm != 0 ? 16384u : 16u);
+}
+
 static enum wax_status tcp_make(struct gen *gen, uint64_t now_us)
 {
     uint32_t sessions = gen->options.sessions, blocks = sessions * 16u;
@@ -90,7 +96,7 @@ static enum wax_status tcp_make(struct gen *gen, uint64_t now_us)
         pool_init(&gen->blocks, memory(pool_bytes(blocks, WAX_BLOCK_BYTES)), blocks, WAX_BLOCK_BYTES);
     if (status != WAX_OK)
         return status;
-    struct tcp_config tcp = {.conns_max = sessions + 16,
+    struct tcp_config tcp = {.conns_max = conns_max(gen),
                              .mss = (uint16_t)(gen->nets[0].config.mtu - 40),
                              .receive_bytes_max = 64u << 10,
                              .send_bytes_max = SEND_QUEUE_BYTES,
@@ -103,13 +109,14 @@ static enum wax_status tcp_make(struct gen *gen, uint64_t now_us)
 
 static bool clients_make(struct gen *gen)
 {
-    uint32_t sessions = gen->options.sessions;
+    uint32_t sessions = gen->options.sessions + gen->options.storm, conns = conns_max(gen);
     gen->clients = calloc(sessions, sizeof *gen->clients);
-    gen->by_conn = malloc((sessions + 16) * sizeof *gen->by_conn);
+    gen->by_conn = malloc(conns * sizeof *gen->by_conn);
     gen->dirty = calloc(sessions, sizeof *gen->dirty);
-    if (gen->clients == NULL || gen->by_conn == NULL || gen->dirty == NULL)
+    gen->storm.waiting = calloc(gen->options.storm + 1u, sizeof *gen->storm.waiting);
+    if (gen->clients == NULL || gen->by_conn == NULL || gen->dirty == NULL || gen->storm.waiting == NULL)
         return false;
-    memset(gen->by_conn, 0xff, (sessions + 16) * sizeof *gen->by_conn);
+    memset(gen->by_conn, 0xff, conns * sizeof *gen->by_conn);
     for (uint32_t i = 0; i < sessions; i++) {
         gen->clients[i].index = i;
         gen->clients[i].conn = TCP_NONE;
@@ -151,13 +158,14 @@ struct gen *gen_make(const struct gen_options *options, const struct gen_port *p
 
 void gen_free(struct gen *gen)
 {
-    for (uint32_t i = 0; gen->clients != NULL && i < gen->options.sessions; i++) {
+    for (uint32_t i = 0; gen->clients != NULL && i < gen->options.sessions + gen->options.storm; i++) {
         opening_end(&gen->clients[i]);
         free(gen->clients[i].messages);
         free(gen->clients[i].partial);
         free(gen->clients[i].pong);
         free(gen->clients[i].ws.control);
     }
+    free(gen->storm.waiting);
     free(gen->nets);
     free(gen->clients);
     free(gen->by_conn);
@@ -383,8 +391,10 @@ static void phases(struct gen *gen)
         break;
     case GEN_TRAFFIC:
         /* The sessions stay until the flood is over: what it does to them is the question. */
-        if (traffic_done(gen) && (o->flood.kind == FLOOD_NONE || gen->flood.ended_us != 0))
+        if (traffic_done(gen) && (o->flood.kind == FLOOD_NONE || gen->flood.ended_us != 0)) {
+            storm_end(gen);
             close_all(gen);
+        }
         break;
     case GEN_CLOSING:
         if (gen->closing == gen->begun || gen->now_us - gen->end_us > CLOSING_US)
@@ -404,6 +414,7 @@ bool gen_turn(struct gen *gen, uint64_t now_us)
     gen->now_us = now_us;
     phases(gen);
     traffic_pace(gen);
+    storm_turn(gen);
     bool any = transmit(gen);
     return flood(gen) || any;
 }

@@ -83,6 +83,7 @@ struct client {
     bool pong_due;
     bool sealed;    /* records are ours (with TLS: after the handshake) */
     bool dirty;     /* in gen.dirty */
+    bool waits;     /* in storm.waiting */
     uint32_t quota; /* messages to send in this run */
     uint32_t sent, unanswered;
     uint32_t granted;   /* messages that it may send now, with a rate */
@@ -110,8 +111,19 @@ struct gen_options {
     bool performance; /* never sleep */
     uint64_t seed;
     uint32_t patience_s; /* without progress */
+    uint32_t storm;      /* clients that come and go while messages flow */
     uint32_t rate;       /* messages a second of all sessions together, 0: as their windows allow */
     struct flood_options flood;
+};
+
+struct storm {
+    uint64_t opened; /* sessions, one after the other */
+    uint64_t began_us, ended_us;
+    uint32_t next;     /* whose turn it is to begin anew */
+    uint32_t *waiting; /* a ring of those whose handshake goes on, one in each turn */
+    uint32_t waiting_first, waiting_count;
+    uint64_t step_us;  /* when the last handshake went on */
+    uint32_t openings; /* begun, by which they have their ports */
 };
 
 /* What a run has seen. */
@@ -157,9 +169,11 @@ struct gen {
     uint32_t begun, open, closing; /* clients */
     uint32_t turn_of;              /* with a rate: whose turn it is to send */
     struct flood flood;
+    struct storm storm;
     uint64_t granted; /* messages, with a rate */
     enum gen_phase phase;
     bool failed;
+    bool behind; /* the last burst was a full one: more frames wait */
     uint64_t now_us;
     uint64_t id_base;
     uint64_t started_us, opened_us, traffic_us, end_us; /* when phases began */
@@ -200,6 +214,8 @@ void gen_error(struct gen *gen, const struct client *client, const char *what, c
 void opening_begin(struct gen *gen, struct client *client);
 /* TCP has connected. */
 void opening_connected(struct gen *gen, struct client *client);
+/* Begin the TLS handshake. */
+void opening_hello(struct gen *gen, struct client *client);
 /* Bytes of the handshake; returns how many are done with. */
 size_t opening_shake(struct gen *gen, struct client *client, struct view in);
 /* Plaintext of the reply to the upgrade; returns how many bytes are done with. */
@@ -213,6 +229,8 @@ void opening_end(struct client *client);
 
 /* Bytes from TCP, in the packet or the receive queue. */
 void client_receive(struct gen *gen, struct client *client, struct view in_packet);
+/* The same for what lies in the receive queue. */
+void client_go_on(struct gen *gen, struct client *client);
 /* Append one WebSocket message to the gathered plaintext at *at; false when it does not fit. */
 bool client_message(struct gen *gen, size_t *at, struct view head, struct view payload);
 /* Seal gathered plaintext and hand it to TCP. */
@@ -239,6 +257,24 @@ void traffic_pace(struct gen *gen);
 void traffic_flush(struct gen *gen, struct client *client);
 /* Every message has had its whole cycle. */
 bool traffic_done(const struct gen *gen);
+
+/* ---- storm.c ---- */
+
+/* Whether a client is one of those that come and go. */
+bool storm_has(const struct gen *gen, const struct client *client);
+/* Let some begin, or begin anew. */
+void storm_turn(struct gen *gen);
+/*
+ * Whether what comes for it is left in the receive queue until it is its turn: a handshake takes long, and
+ * those that relay must not wait for many of them.
+ */
+bool storm_defers(const struct gen *gen, const struct client *client);
+/* It has something to do in a turn of its own. */
+void storm_later(struct gen *gen, struct client *client);
+/* One of them has its session: it says goodbye. */
+void storm_opened(struct gen *gen, struct client *client);
+/* All of them end at once. */
+void storm_end(struct gen *gen);
 
 /* ---- report.c ---- */
 

@@ -31,9 +31,11 @@ void opening_end(struct client *client)
 
 void opening_begin(struct gen *gen, struct client *client)
 {
-    uint32_t port = (gen->first_port + client->index) % GEN_PORTS;
+    bool storms = storm_has(gen, client);
+    uint32_t place = storms ? gen->storm.openings++ : client->index;
+    uint32_t port = (gen->first_port + place) % GEN_PORTS;
     struct tcp_tuple tuple = {.peer = gen->options.peer,
-                              .local = gen_address(gen, client->index / GEN_PORTS),
+                              .local = gen_address(gen, storms ? gen->addresses - 1u : place / GEN_PORTS),
                               .peer_port = gen->options.port,
                               .local_port = (uint16_t)(GEN_PORT_FIRST + port)};
     client->state = CLIENT_CONNECT;
@@ -46,7 +48,7 @@ void opening_begin(struct gen *gen, struct client *client)
     if (status != WAX_OK) {
         client->conn = TCP_NONE;
         client->state = CLIENT_GONE;
-        gen->closing++;
+        gen->closing += !storms;
         gen_error(gen, client, "TCP cannot connect", wax_status_text(status));
         return;
     }
@@ -78,6 +80,14 @@ void opening_connected(struct gen *gen, struct client *client)
         return;
     }
     client->state = CLIENT_SHAKE;
+    if (storm_defers(gen, client))
+        storm_later(gen, client);
+    else
+        opening_hello(gen, client);
+}
+
+void opening_hello(struct gen *gen, struct client *client)
+{
     client->opening->shake = tls_shake_new_client(gen->context, gen->options.server_name);
     if (client->opening->shake == NULL)
         fail(gen, client, "no memory for a handshake", "");
@@ -180,6 +190,10 @@ static void welcomed(struct gen *gen, struct client *client, const struct frame_
         gen_error(gen, client, "the relay's largest payload is smaller than --payload", "");
     opening_end(client);
     client->state = CLIENT_OPEN;
+    if (storm_has(gen, client)) {
+        storm_opened(gen, client);
+        return;
+    }
     gen->open++;
     gen->progress_us = gen->now_us;
 }

@@ -32,6 +32,7 @@ static const char usage[] =
     "      --patience N        seconds without any progress before giving up (20)\n"
     "      --performance       never sleep\n"
     "      --rate N            messages a second of all sessions together (as their windows allow)\n"
+    "      --storm N           clients that open and close sessions all the time, while messages flow\n"
     "      --flood KIND        attack as well, while messages flow: syn, ack, rst, garbage or mixed\n"
     "      --flood-sources A/PREFIX  addresses that it comes from (198.19.0.0/16)\n"
     "      --flood-seconds N   for so long at most (5)\n"
@@ -65,6 +66,7 @@ enum key {
     KEY_PATIENCE,
     KEY_PERFORMANCE,
     KEY_RATE,
+    KEY_STORM,
     KEY_FLOOD,
     KEY_FLOOD_SOURCES,
     KEY_FLOOD_SECONDS,
@@ -95,6 +97,7 @@ static const struct option known[] = {
     {"patience", required_argument, NULL, KEY_PATIENCE},
     {"performance", no_argument, NULL, KEY_PERFORMANCE},
     {"rate", required_argument, NULL, KEY_RATE},
+    {"storm", required_argument, NULL, KEY_STORM},
     {"flood", required_argument, NULL, KEY_FLOOD},
     {"flood-sources", required_argument, NULL, KEY_FLOOD_SOURCES},
     {"flood-seconds", required_argument, NULL, KEY_FLOOD_SECONDS},
@@ -178,6 +181,8 @@ static bool take_number(int key, const char *text, struct gen_options *o)
         return number32("patience", text, 1, 86400, &o->patience_s);
     case KEY_RATE:
         return number32("rate", text, 1, 100000000, &o->rate);
+    case KEY_STORM:
+        return number32("storm", text, 1, 10000, &o->storm);
     case KEY_FLOOD_SECONDS:
         return number32("flood-seconds", text, 1, 3600, &o->flood.seconds);
     case KEY_FLOOD_PACKETS:

@@ -205,5 +205,6 @@ bool port_receive(struct port *port, struct gen *gen, uint64_t now_us)
         else
             rte_pktmbuf_free(mbufs[i]);
     }
+    gen->behind = n == PORT_BURST;
     return n != 0;
 }

@@ -58,6 +58,18 @@ static void flood_json(FILE *file, const struct gen *gen)
             lasted > 0 ? (double)f->packets / lasted : 0);
 }
 
+static void storm_json(FILE *file, const struct gen *gen)
+{
+    const struct storm *s = &gen->storm;
+    double lasted = seconds(s->began_us, s->ended_us);
+    if (gen->options.storm == 0)
+        return;
+    fprintf(file,
+            "  \"storm\": {\"clients\": %u, \"opened\": %" PRIu64
+            ", \"seconds\": %.6f, \"opened_per_s\": %.1f},\n",
+            gen->options.storm, s->opened, lasted, lasted > 0 ? (double)s->opened / lasted : 0);
+}
+
 static void json_write(FILE *file, const struct gen *gen)
 {
     const struct gen_counts *c = &gen->counts;
@@ -76,6 +88,7 @@ static void json_write(FILE *file, const struct gen *gen)
         traffic, traffic > 0 ? (double)c->completed / traffic : 0, opening,
         opening > 0 ? (double)o->sessions / opening : 0);
     flood_json(file, gen);
+    storm_json(file, gen);
     fprintf(file,
             "  \"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"completed\": %" PRIu64
             ", \"accepted\": %" PRIu64 ",\n  \"lost\": %" PRIu64 ", \"duplicated\": %" PRIu64
