@@ -116,6 +116,7 @@ struct tcp_conn {
     uint8_t backoff : 5;     /* RTO is doubled so many times */
     uint8_t ecn_cwr : 1;     /* the next new data says that the window was reduced (RFC 3168 6.1.2) */
     uint8_t ecn_reduced : 1; /* `recover` is the end of a window reduced for an echo alone */
+    uint8_t paced : 1;       /* data waits for its time: the timer makes it ready (pace.c) */
     uint8_t events;
     uint8_t dupacks_owed; /* duplicate ACKs to send for out-of-order segments */
     union {
@@ -152,6 +153,13 @@ struct tcp_congestion {
 struct dsack {
     uint32_t id;
     struct sack_block block;
+};
+
+/* What a transfer may send before it waits (pace.c). Direct-mapped by id, as duplicates are. */
+struct pace {
+    uint32_t id;
+    uint32_t at_us;  /* when the credit was right, modulo 2^32 */
+    uint32_t credit; /* bytes */
 };
 
 struct tcp_listener {
@@ -195,6 +203,7 @@ struct tcp_engine {
     struct quota_table quota;
     struct tcp_listener listeners[WAX_LISTENERS_MAX];
     struct dsack dsacks[DSACKS_MAX];
+    struct pace paces[WAX_PACES];
     struct flow_table flows;
     struct wheel wheel;
 };
@@ -385,6 +394,11 @@ void timer_rtt(struct tcp_engine *e, struct tcp_conn *c, uint32_t rtt_us);
 void timer_rtx(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms);
 void timer_ack(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms);
 void timer_life(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms);
+void timer_pace(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms); /* ready at the latest then */
+
+/* pace.c: whether `len` bytes of a transfer that has more than a burst to send may go now; else the timer
+ * makes the connection ready when they may */
+bool pace_take(struct tcp_engine *e, struct tcp_conn *c, uint32_t len);
 
 /* output.c */
 uint32_t conn_receive_cap(const struct tcp_engine *e, const struct tcp_conn *c);

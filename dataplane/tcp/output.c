@@ -303,6 +303,9 @@ static bool choose_next(struct tcp_engine *e, struct tcp_conn *c, struct piece *
         c->stall_ms = e->now_ms;
         timer_rtx(e, c, conn_rto_ms(e, c));
     }
+    if (__builtin_expect(avail > WAX_PACE_BURST_BYTES, 0) && worth) {
+        return pace_take(e, c, p->len);
+    }
     return worth || fin;
 }
 

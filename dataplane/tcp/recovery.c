@@ -44,10 +44,31 @@ static void recovery_begin(struct tcp_engine *e, struct tcp_conn *c, struct boar
     c->flags &= ~F_LIMITED;
     b->prr_delivered = b->prr_out = 0;
     b->recover_flight = flight - b->sacked + d->bytes;
+    b->reduced_us = (uint32_t)e->now_us;
+    b->again_lost = false;
     b->force = true;
     b->frto = 0;
     b->calm = false;
     e->stats.fast_recoveries++;
+}
+
+/* RFC 5681 4.3: the loss of a retransmission lowers the window a second time; those of one round trip do so
+ * once, and PRR begins again from what is in flight now. */
+static void recovery_again(struct tcp_engine *e, struct tcp_conn *c, struct board *b,
+                           const struct delivery *d)
+{
+    bool due = b->again_lost && (uint32_t)e->now_us - b->reduced_us >= c->srtt_us;
+    b->again_lost = false;
+    if (!due) {
+        return;
+    }
+    c->ssthresh = e->congestion->ssthresh(c, c->cwnd);
+    c->ecn_cwr = (c->flags2 & F2_ECN) != 0;
+    b->recover_flight = conn_pipe(e, c) + d->bytes;
+    b->prr_delivered = b->prr_out = 0;
+    b->reduced_us = (uint32_t)e->now_us;
+    b->force = true;
+    e->stats.again_lost++;
 }
 
 /* RFC 9937 6.2: what may be sent after this ACK. */
@@ -217,6 +238,7 @@ static void recovery_step(struct tcp_engine *e, struct tcp_conn *c, struct board
         recovery_begin(e, c, b, d);
     }
     if ((c->flags & F_RECOVERY) != 0) {
+        recovery_again(e, c, b, d);
         recovery_pace(e, c, b, d, begins ? 0 : lost);
     } else if (!ends) {
         recovery_grow(e, c, b, s, d->acked);

@@ -330,6 +330,7 @@ void board_sacked(struct tcp_engine *e, struct tcp_conn *c, struct board *b, con
 void board_lose(struct tcp_conn *c, struct board *b, uint32_t i)
 {
     b->lost += b->ranges[i].end - board_start(c, b, i);
+    b->again_lost = b->again_lost || (b->ranges[i].state & RANGE_AGAIN) != 0;
     b->ranges[i].state |= RANGE_LOST;
     board_flag(c, b);
 }

@@ -50,6 +50,8 @@ struct board {
     uint32_t tlp_end, tlp_sent_us, tlp_ts;
     /* PRR (RFC 9937 6). */
     uint32_t prr_delivered, prr_out, recover_flight;
+    bool again_lost;     /* a retransmission was, since recovery looked last */
+    uint32_t reduced_us; /* when the window was reduced last */
     /* To undo a reduction that was for nothing (RFC 3522, 4015, 5682, 3708). */
     bool undo, undo_again_any;
     uint32_t undo_cwnd, undo_ssthresh, undo_una, undo_cc[3];

@@ -99,6 +99,7 @@ struct tcp_config {
     bool no_window_scale;        /* neither offered nor accepted */
     bool newreno;                /* congestion control: NewReno (RFC 5681) instead of CUBIC */
     bool no_sack;                /* neither offered nor accepted (RFC 2018) */
+    bool no_pacing;              /* a large transfer goes out a window at a time */
     bool no_ecn;                 /* neither offered nor accepted (RFC 3168) */
     uint32_t per_address_max;    /* established connections of an IPv4 address or IPv6 /64 [0: any number] */
     uint32_t per_prefix_max;     /* of an IPv4 /24 or IPv6 /48 [0: any number] */
@@ -174,6 +175,7 @@ struct tcp_stats {
     uint64_t sack_rounds;                /* ACKs that reported something new */
     uint64_t sacks_bad, sacks_forgotten; /* blocks that made no sense; that found no room */
     uint64_t sack_reneges;               /* time-outs at which a peer had let go of what it reported */
+    uint64_t again_lost;                 /* reductions because a retransmission was lost (RFC 5681 4.3) */
     uint64_t rack_losses;                /* stretches that RACK found lost */
     uint64_t reorders;                   /* connections on which reordering was seen */
     uint64_t tlp_probes, tlp_losses;     /* tail loss probes; and that repaired a loss */
@@ -186,6 +188,7 @@ struct tcp_stats {
     uint64_t challenge_acks;
     uint64_t fast_path_in; /* segments taken by header prediction */
     uint64_t opened_passive, opened_active;
+    uint64_t paced;                    /* turns in which a large transfer waited for its time */
     uint64_t mtu_lowered;              /* MSS lowered by ICMP (RFC 1191, 8201) */
     uint64_t black_holes;              /* MSS lowered after time-outs (RFC 4821) */
     uint64_t cookies_sent;             /* SYNs answered without keeping anything (RFC 4987) */

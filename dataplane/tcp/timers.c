@@ -72,6 +72,12 @@ void timer_life(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms)
     timer_need(e, c, after_ms);
 }
 
+/* No deadline of its own: whenever the timer expires the connection asks again. */
+void timer_pace(struct tcp_engine *e, struct tcp_conn *c, uint32_t after_ms)
+{
+    timer_need(e, c, after_ms);
+}
+
 /* Gives the connection up, and lets the peer know if it can still hear. */
 static void give_up(struct tcp_engine *e, struct tcp_conn *c)
 {
@@ -190,6 +196,10 @@ static inline void timer_traced(struct tcp_engine *e, struct tcp_conn *c, enum t
 
 static void timers_run(struct tcp_engine *e, struct tcp_conn *c)
 {
+    if (c->paced) {
+        c->paced = 0;
+        conn_ready(e, c);
+    }
     if ((c->flags & F_ACK_DELAYED) != 0 && due(e, c->ack_at)) {
         timer_traced(e, c, TCP_TRACE_TIMER_DELAYED_ACK);
         c->flags = (c->flags & ~F_ACK_DELAYED) | F_ACK_NOW;

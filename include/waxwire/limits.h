@@ -19,7 +19,9 @@
 #define WAX_TRACE_RING_EVENTS     1024u
 #define WAX_TRACE_EVENTS_PER_S    10000u /* that a worker hands to control */
 #define WAX_TRACE_BURST           1024u
-#define WAX_TRACES_MAX            8u /* connections or addresses watched at a time, a worker */
+#define WAX_PACE_BURST_BYTES      16384u /* of a transfer that may leave at once, beyond it is paced */
+#define WAX_PACES                 64u    /* transfers of which a worker remembers the pace exactly */
+#define WAX_TRACES_MAX            8u     /* connections or addresses watched at a time, a worker */
 
 /* Names of the protocol. */
 #define WAX_USER_BYTES           16u

@@ -34,6 +34,7 @@
     X(cookies_always)                                                                                        \
     X(no_cookies)                                                                                            \
     X(newreno)                                                                                               \
+    X(no_pacing)                                                                                             \
     X(no_ecn)                                                                                                \
     X(no_sack)                                                                                               \
     X(no_timestamps)                                                                                         \

@@ -75,6 +75,7 @@ static inline const char *tcp_conn_fault(const struct tcp_engine *e, uint32_t id
          "in flight without a timer"},
         {c->state == TCP_STATE_CLOSED || (c->flags & deadlines) == 0 || timer_armed(&c->timer),
          "a deadline without a timer"},
+        {!c->paced || c->state == TCP_STATE_CLOSED || timer_armed(&c->timer), "paced without a timer"},
         {(c->flags & F_BOARD) == 0 || c->state >= TCP_STATE_ESTABLISHED, "a scoreboard at the wrong time"},
         {(c->flags & F_FIN_TAKEN) == 0 || c->ooo_head == 0, "bytes behind FIN"},
         {c->state == TCP_STATE_CLOSED || (c->flags & (F_USER | F_FIN_QUEUED | F_FIN_ACKED)) != 0 ||

@@ -21,7 +21,7 @@ static const struct tcp_stats *stats(void)
 /* A connection with SACK and a round trip of 20 ms whose window of `window` segments is full; more waits. */
 static void full(uint32_t window)
 {
-    script_start(&(struct tcp_config){.conns_max = 2, .newreno = true});
+    script_start(&(struct tcp_config){.conns_max = 2, .newreno = true, .no_pacing = true});
     script_listen();
     IN(TCP_SYN, .seq = 0, .mss = 1460, .sackok = true);
     OUT(TCP_SYN | TCP_ACK, 0, 1, 0);
@@ -127,6 +127,44 @@ Test(prr, losses_of_one_window_are_one_reduction)
     script_end();
 }
 
+Test(prr, rfc5681_4_3_the_loss_of_a_retransmission_is_a_second_sign_of_congestion)
+{
+    full(20);
+    reports(1, 19); /* segment 0 goes again, and with it new ones */
+    uint32_t first = conn()->ssthresh;
+    cr_assert_eq(first, 10 * MSS);
+    SLEEP(25);
+    uint32_t last = (conn()->snd_max - S.irs - 1) / MSS;
+    cr_assert_gt(last, 22);
+    S.head = S.tail;
+    SACK_IN(AT(0), AT(1), AT(last)); /* what went after it has arrived */
+    OUT(TCP_ACK, AT(0), 1, MSS);
+    cr_assert_leq(conn()->ssthresh, first / 2 + MSS, "%u", conn()->ssthresh);
+    cr_assert_leq(conn()->cwnd, conn()->ssthresh);
+    cr_assert_eq(stats()->again_lost, 1);
+    S.head = S.tail;
+    script_end();
+}
+
+Test(prr, rfc5681_4_3_several_lost_retransmissions_of_a_round_trip_are_one_sign)
+{
+    full(30);
+    SACK_IN(AT(0), AT(2), AT(30)); /* 0 and 1 go again */
+    for (uint32_t ms = 0; ms < 3; ms++) {
+        SLEEP(8);
+        SACK_IN(AT(0), AT(2), AT(30));
+    }
+    uint32_t last = (conn()->snd_max - S.irs - 1) / MSS;
+    S.head = S.tail;
+    SACK_IN(AT(0), AT(2), AT(last - 1));
+    uint32_t second = conn()->ssthresh;
+    SACK_IN(AT(0), AT(2), AT(last));
+    cr_assert_eq(conn()->ssthresh, second);
+    cr_assert_eq(stats()->again_lost, 1);
+    S.head = S.tail;
+    script_end();
+}
+
 Test(prr, rfc3708_duplicates_of_all_that_was_sent_again_undo_the_reduction)
 {
     full(20);
@@ -147,7 +185,7 @@ Test(prr, rfc3708_duplicates_of_all_that_was_sent_again_undo_the_reduction)
 /* With timestamps: opens, sends `n` segments at one time. Returns the timestamp they carried. */
 static uint32_t stamped(uint32_t n)
 {
-    script_start(&(struct tcp_config){.conns_max = 2, .newreno = true});
+    script_start(&(struct tcp_config){.conns_max = 2, .newreno = true, .no_pacing = true});
     script_listen();
     IN(TCP_SYN, .seq = 0, .mss = 1460, .ts = true, .ws = 1, .sackok = true);
     uint32_t tsval = OUT(TCP_SYN | TCP_ACK, 0, 1, 0)->tsval;
