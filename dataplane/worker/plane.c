@@ -86,6 +86,9 @@ static bool ports_open(struct plane *plane)
                     J_T("mac", mac), J_U("mtu", port->mtu), J_U("queues", port->queue_count),
                     J_U("vlan", port->config->vlan), J_T("tags", port->tagged ? "port" : "own"),
                     J_T("checksums", port->checksums ? "port" : "own"),
+                    J_T("segmentation", port->cuts6   ? "port"
+                                        : port->cuts4 ? "port, of IPv4"
+                                                      : "own"),
                     J_T("link", port_link(port) ? "up" : "down"));
     }
     return true;

@@ -15,6 +15,7 @@ enum {
     DESCRIPTORS = 1024,
     POOL_PACKETS = 8191, /* AF_XDP alone takes three rings of 2048 */
     POOL_CACHE = 256,
+    TAP_CUT_HEADERS = 14 + 20 + 60, /* Ethernet, IPv4, TCP at most */
 };
 
 static bool fail(struct port_error *error, const struct port *port, const char *what, int code)
@@ -74,6 +75,25 @@ static void rss_conf(const struct port *port, const struct rte_eth_dev_info *inf
     }
 }
 
+/*
+ * Segmentation of trains (conn/train.h). A TAP's is software that knows IPv4 alone, and that takes all
+ * headers for a part of the MTU, so that it would refuse full segments: it gets a larger one, or isn't used.
+ */
+static void cuts_conf(struct port *port, const struct rte_eth_dev_info *info, bool first,
+                      struct rte_eth_conf *conf)
+{
+    const uint64_t cut =
+        RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+    bool tap = port->config->kind == CONFIG_PORT_TAP;
+    bool room =
+        !tap || (uint32_t)port->config->mtu + TAP_CUT_HEADERS + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN <=
+                    info->max_rx_pktlen;
+    port->cuts4 = (first || port->cuts4) && port->checksums && room && (info->tx_offload_capa & cut) == cut;
+    port->cuts6 = port->cuts4 && !tap;
+    if (port->cuts4)
+        conf->txmode.offloads |= cut;
+}
+
 /* What we want of it, as far as it can. The first device decides what all of a port's do. */
 static void device_conf(struct port *port, const struct rte_eth_dev_info *info, uint16_t queues, bool first,
                         struct rte_eth_conf *conf)
@@ -91,6 +111,7 @@ static void device_conf(struct port *port, const struct rte_eth_dev_info *info, 
     }
     if (port->checksums)
         conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+    cuts_conf(port, info, first, conf);
     if (queues > 1)
         rss_conf(port, info, conf);
 }
@@ -158,12 +179,14 @@ static bool mtu_set(struct port *port, struct port_error *error)
 {
     uint16_t have = 0;
     port->mtu = port->config->mtu;
+    uint16_t more = port->cuts4 && port->config->kind == CONFIG_PORT_TAP ? TAP_CUT_HEADERS : 0;
+    uint16_t want = (uint16_t)(port->mtu + more);
     for (uint16_t i = 0; i < port->device_count; i++) {
-        if (rte_eth_dev_get_mtu(port->device[i], &have) == 0 && have == port->mtu)
+        if (rte_eth_dev_get_mtu(port->device[i], &have) == 0 && have == want)
             continue;
-        int rc = rte_eth_dev_set_mtu(port->device[i], port->mtu);
+        int rc = rte_eth_dev_set_mtu(port->device[i], want);
         /* A device that can't set it does when it has more. */
-        if (rc != 0 && have < port->mtu && have != 0)
+        if (rc != 0 && have < want && have != 0)
             return fail(error, port, "MTU", rc);
     }
     return true;

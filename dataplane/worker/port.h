@@ -31,9 +31,10 @@ struct port {
     uint8_t mac[6];
     uint8_t rss_key[PORT_RSS_KEY_BYTES];
     uint16_t mtu;
-    bool tagged;    /* the port takes VLAN tags out of frames and puts them in */
-    bool checksums; /* the port finishes TCP checksums */
-    bool steer;     /* queues don't match workers: received packets are handed over */
+    bool tagged;       /* the port takes VLAN tags out of frames and puts them in */
+    bool checksums;    /* the port finishes TCP checksums */
+    bool cuts4, cuts6; /* it cuts trains of segments apart (conn/train.h), of IPv4, of IPv6 */
+    bool steer;        /* queues don't match workers: received packets are handed over */
 };
 
 /* Why a port could not be opened. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Frames on their way to the ports, and what the messages in them took. */
+#include <assert.h>
+
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
@@ -24,6 +26,8 @@ static bool frames_transmit(struct worker *worker, const struct transmit_queue *
         return false;
     frames->count -= done;
     frames->first = frames->count == 0 ? 0 : frames->first + done;
+    if (frames->count == 0)
+        train_forget(&frames->train);
     worker->metrics.tx_packets += done;
     worker->metrics.tx_bytes += bytes;
     return true;
@@ -79,6 +83,48 @@ static void frame_wait(struct frames *frames, struct rte_mbuf *frame)
     frames->count++;
 }
 
+/*
+ * A segment that goes on where the last frame that waits ends rides along with it, if the port will cut them
+ * apart. True: it does.
+ */
+static bool frame_join(struct worker *worker, struct frames *frames, struct rte_mbuf *frame)
+{
+    struct train *train = &frames->train;
+    if (!train_join(train, view_of(rte_pktmbuf_mtod(frame, uint8_t *), frame->data_len), frame->l2_len,
+                    (uint8_t)frame->l3_len))
+        return false;
+    uint32_t at = frames->first + frames->count - 1;
+    struct rte_mbuf *first = frames->frame[at];
+    first->l4_len = (uint8_t)(train->header_len - train->l2_len - train->l3_len);
+    first->tso_segsz = train->mss;
+    first->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+    if ((first->ol_flags & RTE_MBUF_F_TX_IPV4) != 0)
+        first->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+    rte_pktmbuf_adj(frame, train->header_len);
+    int rc = rte_pktmbuf_chain(first, frame);
+    assert(rc == 0);
+    (void)rc;
+    frames->len[at] = (uint16_t)first->pkt_len;
+    worker->metrics.tx_packets++;
+    worker->metrics.tx_joined++;
+    return true;
+}
+
+/* Put a frame behind those that wait, or onto the last of them. */
+static void frame_add(struct worker *worker, const struct transmit_queue *queue, struct frames *frames,
+                      struct rte_mbuf *frame)
+{
+    bool segment = (frame->ol_flags & RTE_MBUF_F_TX_TCP_CKSUM) != 0 &&
+                   ((frame->ol_flags & RTE_MBUF_F_TX_IPV4) != 0 ? queue->cuts4 : queue->cuts6);
+    if (segment && frame_join(worker, frames, frame))
+        return;
+    frame_wait(frames, frame);
+    train_forget(&frames->train);
+    if (segment)
+        train_begin(&frames->train, span_of(rte_pktmbuf_mtod(frame, uint8_t *), frame->data_len),
+                    frame->l2_len, (uint8_t)frame->l3_len);
+}
+
 void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *frame, bool expendable)
 {
     struct transmit_queue *queue = &worker->transmit[port];
@@ -95,7 +141,7 @@ void worker_transmit(struct worker *worker, uint16_t port, struct rte_mbuf *fram
         }
         taken = frames->count < (expendable ? STRANGERS_WAIT : FRAMES_MAX);
         if (taken)
-            frame_wait(frames, frame);
+            frame_add(worker, queue, frames, frame);
         if (frames->count % WAX_BURST_MAX == 0)
             queue_transmit(worker, queue);
     }

@@ -29,6 +29,8 @@ static void queues_take(struct worker *worker)
         out->pool = port->queue[q].pool;
         out->owner = q;
         out->vlan = port->tagged ? port->config->vlan : 0;
+        out->cuts4 = port->cuts4;
+        out->cuts6 = port->cuts6;
     }
 }
 

@@ -12,6 +12,7 @@
 #include <rte_mbuf_dyn.h>
 
 #include "conn/stack.h"
+#include "conn/train.h"
 #include "waxwire/journal.h"
 #include "worker/channel.h"
 #include "worker/clock.h"
@@ -50,13 +51,15 @@ struct frames {
     uint32_t first, count;
     struct rte_mbuf *frame[FRAMES_MAX];
     uint16_t len[FRAMES_MAX]; /* of each, so that a slow port does not make us look at them again and again */
+    struct train train;       /* that the last of them may be, where the port cuts */
 };
 
 /* Where this worker's frames for a port go. */
 struct transmit_queue {
     uint16_t device, queue;
-    uint16_t vlan;  /* that the port puts into frames; 0: it doesn't */
-    uint16_t owner; /* the worker that transmits; another one's frames are handed to it */
+    uint16_t vlan;     /* that the port puts into frames; 0: it doesn't */
+    bool cuts4, cuts6; /* the port cuts trains of segments apart (train.h), by family */
+    uint16_t owner;    /* the worker that transmits; another one's frames are handed to it */
     struct rte_mempool *pool;
     struct frames frames;
     struct frames strangers; /* answers to no connection, which wait behind the others */

@@ -29,7 +29,7 @@
 #include "waxwire/trace.h"
 
 #define CHANNEL_MAGIC   0x77617863u /* "waxc" */
-#define CHANNEL_VERSION 3u
+#define CHANNEL_VERSION 4u
 
 /* ---- attachment, over the socket ---- */
 

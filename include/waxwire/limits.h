@@ -21,6 +21,8 @@
 #define WAX_TRACE_BURST           1024u
 #define WAX_PACE_BURST_BYTES      16384u /* of a transfer that may leave at once, beyond it is paced */
 #define WAX_PACES                 64u    /* transfers of which a worker remembers the pace exactly */
+#define WAX_TRAIN_BYTES           60000u /* of payload that leave as one frame for the port to cut */
+#define WAX_TRAIN_CARS            32u    /* segments of them */
 #define WAX_TRACES_MAX            8u     /* connections or addresses watched at a time, a worker */
 
 /* Names of the protocol. */
@@ -103,6 +105,7 @@
 
 _Static_assert(WAX_BURST_MAX <= 64u, "a burst's marks fit one 64-bit word");
 _Static_assert((WAX_TRACE_RING_EVENTS & (WAX_TRACE_RING_EVENTS - 1u)) == 0, "rings are powers of two");
+_Static_assert(WAX_TRAIN_BYTES + 160u <= 65535u, "a train's length fits the headers of IP");
 _Static_assert(WAX_TRACES_MAX <= 32u, "watches fit the bits of a word");
 _Static_assert(WAX_TICKET_KEYS_MAX >= WAX_TICKET_MS / 1000u / WAX_TICKET_KEY_S_MIN + 2u,
                "all keys of a day have room, and the current one");

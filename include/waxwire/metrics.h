@@ -22,6 +22,7 @@
     X(rx_dropped,           "packets",  "packets that no worker could take")                      \
     X(tx_packets,           "packets",  "packets handed to ports")                                \
     X(tx_bytes,             "bytes",    "bytes handed to ports")                                  \
+    X(tx_joined,            "packets",  "segments that left in one frame with the one before, for the port to cut") \
     X(tx_dropped,           "packets",  "packets a port did not take")                            \
     X(busy_cycles,          "cycles",   "cycles of polls that found work")                        \
     X(idle_cycles,          "cycles",   "cycles of wholly empty polls")                           \

@@ -105,6 +105,39 @@ def operator_tools(results, build, scratch):
     shutil.rmtree(f"/run/dpdk/{DPDK_PREFIX}", ignore_errors=True)
 
 
+CUTS_OVERLAY = """\
+ports:
+  - kind: tap
+    device: wax0
+    mtu: 1400
+    addresses: ["198.18.0.1/15", "2001:2::1/48"]
+"""
+
+
+def cuts(results, build, scratch):
+    """Large messages through a port that cuts frames into segments: they arrive, and it had something to cut."""
+    if os.geteuid() != 0:
+        results.add("segmentation by the port: needs root", "skip")
+        return
+    env = environment(build.folder)
+    overlay = scratch / "cuts.yaml"
+    overlay.write_text(CUTS_OVERLAY)
+    served = run(command("--serve", "--json", "--port", "tap", "--config", overlay), 120, env, split=True)
+    good = served.code == 0
+    results.add("quickstart --serve with segmentation by the port", "pass" if good else "fail", served.errors + served.output)
+    if good:
+        where = scratch / "cuts.json"
+        where.write_text(served.output)
+        names = ("large messages", "odd payloads", "every pair of listeners")
+        check(results, "large messages through a port that cuts", [ROOT / "tests/e2e/run", "--json", where, *names], 120)
+        counters = run([build.folder / "control/waxctl", "counters", "--json", "--socket",
+                        json.loads(served.output)["admin_socket"]], 30)
+        joined = re.search(r'"tx_joined":(\d+)', counters.output)
+        cut = joined is not None and int(joined[1]) > 0
+        results.add("the port has cut", "pass" if cut else "fail", counters.output)
+    check(results, "quickstart --stop, with segmentation by the port", command("--stop"), 60, env)
+
+
 FLOOD_OVERLAY = """\
 ports:
   - kind: memif

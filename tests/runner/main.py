@@ -64,6 +64,7 @@ def programs_stages(results, only, release, scratch):
             results.stage(f"flood, {workers} worker{'s' * (workers > 1)}", appliance.flood, results, release, scratch, workers)
         results.stage("e2e, VLAN", appliance.vlans, results, release)
         results.stage("e2e, DPDK's tools", appliance.operator_tools, results, release, scratch)
+        results.stage("e2e, segmentation by the port", appliance.cuts, results, release, scratch)
     if "quickstart" in only:
         results.stage("quickstart", appliance.quickstarts, results, release)
     if "unprivileged" in only:
