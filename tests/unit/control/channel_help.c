@@ -36,6 +36,9 @@ void nap(void)
 
 void start_control(void)
 {
+    /* The kernel lets go of a killed process's io_uring late, and until then of the socket it listened on. */
+    unlink(socket_path);
+    unlink(admin_path);
     control = fork();
     cr_assert_geq(control, 0);
     if (control == 0) {
