@@ -11,10 +11,12 @@
 #include "tls/context.h"
 #include "tls/record.h"
 
-#define RECORD_ALERT            21u
-#define RECORD_APPLICATION_DATA 23u
-#define RECORD_TYPE_MIN         20u
-#define RECORD_TYPE_MAX         23u
+#define RECORD_CHANGE_CIPHER_SPEC 20u
+#define RECORD_ALERT              21u
+#define RECORD_HANDSHAKE          22u
+#define RECORD_APPLICATION_DATA   23u
+#define RECORD_TYPE_MIN           20u
+#define RECORD_TYPE_MAX           23u
 
 static const char binding_label[] = "EXPORTER-waxwire-v1";
 
@@ -210,8 +212,13 @@ static enum wax_status record_length(struct view in, size_t *len)
     size_t body = load_be16(in.data + 3);
     if (body > max)
         return WAX_TLS_RECORD_LENGTH;
+    if (body == 0 && in.data[0] != RECORD_APPLICATION_DATA)
+        return WAX_TLS_RECORD_EMPTY;
     *len += body;
-    return in.len < *len ? WAX_MORE : WAX_OK;
+    if (in.len < *len)
+        return WAX_MORE;
+    bool change_wrong = in.data[0] == RECORD_CHANGE_CIPHER_SPEC && (body != 1 || in.data[5] != 1);
+    return change_wrong ? WAX_TLS_RECORD_TYPE : WAX_OK;
 }
 
 static void feed(struct tls_shake *shake, struct view bytes)
@@ -223,17 +230,30 @@ static void feed(struct tls_shake *shake, struct view bytes)
         shake->status = WAX_TLS_HANDSHAKE;
 }
 
+/* Whether an alert of ours must be protected, so that only OpenSSL can send it. */
+static bool keys_in_use(const struct tls_shake *shake)
+{
+    return shake->client ? shake->sealed : (shake->secrets & 2u) != 0;
+}
+
 /*
- * A head that cannot be right. OpenSSL sees it too, so that its alert goes out under the right keys; where it
- * has none to say and no keys are in use yet, the alert is ours.
+ * A record that cannot be right. OpenSSL sees its head too, so that its alert goes out under the right keys;
+ * where it has none to say and no keys are in use yet, the alert is ours. Some heads it would pass over, or
+ * judge otherwise than RFC 8446 5 and 5.1: instead of those it sees one that is as unexpected.
  */
 static void refuse(struct tls_shake *shake, struct view in, enum wax_status why)
 {
+    static const uint8_t unexpected[WAX_TLS_HEADER_BYTES] = {RECORD_HANDSHAKE, 3, 3, 0, 1};
     const uint8_t alert[] = {RECORD_ALERT, 3, 3, 0, 2, 2, tls_alert_number(why)};
     size_t head = in.len < WAX_TLS_HEADER_BYTES ? in.len : WAX_TLS_HEADER_BYTES;
-    feed(shake, view_of(in.data, head));
-    shake_step(shake);
-    if (!shake->sealed && BIO_ctrl_pending(shake->out) == 0)
+    bool keys = keys_in_use(shake);
+    bool ours = why == WAX_TLS_RECORD_EMPTY ||
+                (why == WAX_TLS_RECORD_TYPE && in.data[0] == RECORD_CHANGE_CIPHER_SPEC);
+    if (!ours || keys) {
+        feed(shake, ours ? view_of(unexpected, sizeof unexpected) : view_of(in.data, head));
+        shake_step(shake);
+    }
+    if (!keys && BIO_ctrl_pending(shake->out) == 0)
         (void)BIO_write(shake->out, alert, sizeof alert);
     shake->status = why;
 }

@@ -36,6 +36,25 @@ static const struct site *site_find(const struct tls_context *ctx, const char *n
     return NULL;
 }
 
+/*
+ * Where OpenSSL's alerts are others than RFC 8446 says: what is no TLS 1.3 gets protocol_version whatever
+ * else is wrong with it (4.2.1), and a compression other than one null illegal_parameter (4.1.2).
+ */
+static int hello_checked(SSL *ssl, int *alert, void *arg)
+{
+    const unsigned char *versions, *methods;
+    size_t len, count = SSL_client_hello_get0_compression_methods(ssl, &methods);
+    bool current = false;
+    (void)arg;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &versions, &len) == 1)
+        for (size_t at = 1; at + 2 <= len; at += 2)
+            current |= load_be16(versions + at) == TLS1_3_VERSION;
+    if (current && count == 1 && methods[0] == 0)
+        return SSL_CLIENT_HELLO_SUCCESS;
+    *alert = current ? SSL_AD_ILLEGAL_PARAMETER : SSL_AD_PROTOCOL_VERSION;
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
 /* SNI (RFC 6066 3): a name of nobody's gets the first certificate, and its client judges. */
 static int name_chosen(SSL *ssl, int *alert, void *arg)
 {
@@ -103,6 +122,7 @@ static SSL_CTX *site_ssl_new(struct tls_context *ctx, const struct tls_server_se
         reason_say(reason, "OpenSSL", "no context with our suites");
         return NULL;
     }
+    SSL_CTX_set_client_hello_cb(ssl_ctx, hello_checked, NULL);
     SSL_CTX_set_tlsext_servername_callback(ssl_ctx, name_chosen);
     SSL_CTX_set_alpn_select_cb(ssl_ctx, protocol_chosen, NULL);
     SSL_CTX_set_session_id_context(ssl_ctx, name, sizeof name - 1);

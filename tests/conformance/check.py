@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Checks the conformance table against the tests: plays all scripts of packets, runs the Criterion programs that
-rows name, and demands that each row's tests exist and pass; that the page is current; and that every folder of
+Checks the conformance tables against the tests: plays all scripts of packets, runs the Criterion programs that
+rows name, and demands that each row's tests exist and pass; that the pages are current; and that every folder of
 scripts is in the test run.
 
     tests/conformance/check.py --build BUILD    check
-    tests/conformance/check.py --write          write docs/tcp-conformance.md anew
+    tests/conformance/check.py --write          write docs/tcp-conformance.md and docs/tls-conformance.md anew
 """
 
 import argparse
@@ -19,10 +19,9 @@ import page
 import rows
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs/tcp-conformance.md"
-ROWS = Path(__file__).parent / "rows"
 SCRIPTS = ROOT / "tests/packet"
-ROWS_MIN = 150
+# A table's name, and how many rows it has at the least.
+TABLES = {"tcp": 150, "tls": 100}
 TAP = re.compile(r"^(ok|not ok)\s+(?:\d+\s+)?-\s+(\S+)", flags=re.M)
 
 
@@ -77,33 +76,53 @@ def faults_of_folders(meson, folders):
     return [f"tests/packet/{name} is not among packet_folders of tests/packet/meson.build" for name in folders - named]
 
 
-def faults_of_count(rfcs):
+def faults_of_count(rfcs, least):
     count = sum(len(rfc.rows) for rfc in rfcs)
-    return [] if count >= ROWS_MIN else [f"only {count} rows of {ROWS_MIN}"]
+    return [] if count >= least else [f"only {count} rows of {least}"]
 
 
-def check(build):
-    rfcs, faults = rows.load(ROWS)
-    programs = sorted({program for rfc in rfcs for row in rfc.rows for program, _ in row.tests})
-    results = {program: run_program(build, program) for program in programs}
-    faults += faults_of_tests(rfcs, results) + faults_of_count(rfcs)
-    faults += faults_of_folders((SCRIPTS / "meson.build").read_text(), {folder.name for folder in script_folders()})
-    if not faults and (not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page.make(rfcs)):
-        faults.append(f"{PAGE.relative_to(ROOT)} is not what the rows say: run tests/conformance/check.py --write")
+def page_of(table):
+    return ROOT / f"docs/{table}-conformance.md"
+
+
+def load(table):
+    return rows.load(Path(__file__).parent / table)
+
+
+def check_table(table, results):
+    """Prints what is wrong with a table, and how long it is; returns the number of faults."""
+    rfcs, faults = load(table)
+    faults += faults_of_tests(rfcs, results) + faults_of_count(rfcs, TABLES[table])
+    path = page_of(table)
+    if not faults and (not path.exists() or path.read_text(encoding="utf-8") != page.make(table, rfcs)):
+        faults.append(f"{path.relative_to(ROOT)} is not what the rows say: run tests/conformance/check.py --write")
     for fault in faults:
         print(fault)
     done = sum(bool(row.tests) for rfc in rfcs for row in rfc.rows)
-    print(f"{sum(len(rfc.rows) for rfc in rfcs)} rows, {done} with tests, {len(faults)} faults")
-    return 1 if faults else 0
+    print(f"{table}: {sum(len(rfc.rows) for rfc in rfcs)} rows, {done} with tests, {len(faults)} faults")
+    return len(faults)
+
+
+def check(build):
+    programs = sorted({program for table in TABLES for rfc in load(table)[0] for row in rfc.rows for program, _ in row.tests})
+    results = {program: run_program(build, program) for program in programs}
+    count = sum(check_table(table, results) for table in TABLES)
+    forgotten = faults_of_folders((SCRIPTS / "meson.build").read_text(), {folder.name for folder in script_folders()})
+    for fault in forgotten:
+        print(fault)
+    return 1 if count or forgotten else 0
 
 
 def write():
-    rfcs, faults = rows.load(ROWS)
-    for fault in faults:
-        print(fault)
-    if not faults:
-        PAGE.write_text(page.make(rfcs), encoding="utf-8")
-    return 1 if faults else 0
+    wrong = False
+    for table in TABLES:
+        rfcs, faults = load(table)
+        for fault in faults:
+            print(fault)
+        if not faults:
+            page_of(table).write_text(page.make(table, rfcs), encoding="utf-8")
+        wrong = wrong or bool(faults)
+    return 1 if wrong else 0
 
 
 def main():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""docs/tcp-conformance.md, made from the rows."""
+"""docs/tcp-conformance.md and docs/tls-conformance.md, made from the rows."""
 
-HEAD = """<!-- Made from tests/conformance/rows/ by tests/conformance/check.py --write. Change the rows. -->
-# TCP conformance
+HEAD = """<!-- Made from tests/conformance/TABLE/ by tests/conformance/check.py --write. Change the rows. -->
+# TITLE conformance
 
 One row for each requirement: where it stands, what it asks (in our words), what we do, and the tests that prove it. `yes`: done as asked. `differs`: done
 otherwise, with the reason. `no`: not done, with the reason; such a row has no test. The test run checks that every other row names tests which exist and have just passed
@@ -38,9 +38,9 @@ def summary(rfcs):
     return "\n".join(lines) + "\n"
 
 
-def make(rfcs):
+def make(table, rfcs):
     """The whole page as text."""
-    parts = [HEAD, summary(rfcs)]
+    parts = [HEAD.replace("TABLE", table).replace("TITLE", table.upper()), summary(rfcs)]
     for rfc in rfcs:
         parts.append(f"\n<a id=\"rfc-{rfc.number}\"></a>\n## RFC {rfc.number}: {rfc.title}\n\n"
                      "| clause | asked | | what we do | tests |\n| --- | --- | --- | --- | --- |\n")

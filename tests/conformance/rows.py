@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Rows of the conformance table. A file of rows/ is one RFC:
+Rows of the conformance tables. A file of tcp/ or tls/ is one RFC:
 
     rfc 9293 Transmission Control Protocol
 

@@ -67,7 +67,7 @@ def main():
     planted("a field twice", "do   it does", "do   it does\ndo   it again", "'do' twice")
     planted("an unknown field", "ask  Diffserv", "asks Diffserv", "can't read")
     planted("no RFC", "rfc 9293 Transmission Control Protocol\n", "", "the first line is")
-    expect("too few rows", check.faults_of_count([rows.parse("x.rows", GOOD)[0]]) != [])
+    expect("too few rows", check.faults_of_count([rows.parse("x.rows", GOOD)[0]], 4) != [])
     tap = "ok 1 - right\nnot ok 2 - wrong\n# a\nok - open::right_too  (0.01s)\n"
     expect(f"TAP: {check.outcomes(tap)}", check.outcomes(tap) == {"right": True, "wrong": False, "right_too": True})
     expect("TAP: twice", check.outcomes("ok 1 - a\nnot ok 2 - a\n") == {"a": False})
@@ -79,7 +79,7 @@ def main():
         expect(f"load: {found}", found == [] and len(rfcs) == 1 and len(rfcs[0].rows) == 3)
         (Path(folder) / "b.rows").write_text(GOOD)
         expect("load: rows twice", any("already" in fault for fault in rows.load(folder)[1]))
-    text = page.make(rfcs)
+    text = page.make("tcp", rfcs)
     for part in ("| 3.1 MUST-2 |", "| yes |", "| no | Not done: one class", "Differs: a second", "`right`<br>unit-tcp-open"):
         expect(f"the page lacks {part}", part in text)
     for failure in failures:
