@@ -228,6 +228,25 @@ Test(tls_record, rfc8446_5_3_sequence_numbers_make_nonces)
     cr_assert_eq(tls_open(&server.rx, span_of(two, len), &type, &got), WAX_OK);
 }
 
+Test(tls_record, rfc8446_5_3_all_bytes_of_the_sequence_number_count)
+{
+    struct tls_state server, client;
+    uint8_t record[64], body[64], iv[TLS_IV_BYTES];
+    size_t len;
+    pair_init(&server, &client, TLS_AES_128_GCM_SHA256);
+    struct tls_dir *dir = &client.tx;
+    dir->seq = 0x123456; /* what a key may protect goes no farther */
+    cr_assert_eq(tls_seal(dir, 23, view_of("same", 4), span_of(record, sizeof record), &len), WAX_OK);
+    memcpy(iv, dir->iv, sizeof iv);
+    iv[9] ^= 0x12;
+    iv[10] ^= 0x34;
+    iv[11] ^= 0x56;
+    dir->aead->seal(dir->key, iv, view_of("\x17\x03\x03\x00\x15", 5), view_of("same\x17", 5),
+                    span_of(body, 5 + WAX_TLS_TAG_BYTES));
+    cr_assert_eq(len, 5 + 5 + WAX_TLS_TAG_BYTES);
+    cr_assert_arr_eq(record + 5, body, 5 + WAX_TLS_TAG_BYTES);
+}
+
 Test(tls_record, rfc8446_5_5_a_key_is_not_used_beyond_its_limit)
 {
     struct tls_state server, client;
