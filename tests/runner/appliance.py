@@ -40,6 +40,8 @@ def end_to_end(results, build, workers):
         where = build.folder / f"e2e-{workers}.json"
         where.write_text(served.output)
         run_end_to_end(results, where, workers)
+        if workers == 1:
+            run_end_to_end(results, where, workers, "scan")
     check(results, f"quickstart --stop, {workers} worker(s)", command("--stop"), 60, env)
 
 
