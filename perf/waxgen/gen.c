@@ -9,7 +9,8 @@
 
 #define PROTOCOL_TCP     6u
 #define ERRORS_TOLD      10u
-#define CLOSING_US       3000000u
+#define CLOSING_US       3000000u /* after the last goodbye */
+#define GOODBYES_A_TURN  256u
 #define SEND_QUEUE_BYTES (256u << 10)
 #define BLOCKS_LEAST     8192u
 #define BLOCKS_MOST      (1u << 18) /* of bytes on their way, however many sessions idle */
@@ -339,8 +340,19 @@ static void close_all(struct gen *gen)
 {
     gen->phase = GEN_CLOSING;
     gen->end_us = gen->now_us;
-    for (uint32_t i = 0; i < gen->options.sessions; i++)
-        client_close(gen, &gen->clients[i]);
+}
+
+/* Goodbyes, as many as there are blocks for: a million at once would want more than all of them. */
+static void close_more(struct gen *gen)
+{
+    if (gen->said_goodbye == gen->options.sessions)
+        return;
+    for (uint32_t i = 0; i < GOODBYES_A_TURN && gen->said_goodbye < gen->options.sessions; i++) {
+        if (gen->blocks.free_count < 2 * GOODBYES_A_TURN)
+            break;
+        client_close(gen, &gen->clients[gen->said_goodbye++]);
+    }
+    gen->goodbye_us = gen->now_us;
 }
 
 /* Is the way to the relay known? Asking makes the request for it; the first SYNs would be lost until then. */
@@ -397,7 +409,8 @@ static void phases(struct gen *gen)
         }
         break;
     case GEN_CLOSING:
-        if (gen->closing == gen->begun || gen->now_us - gen->end_us > CLOSING_US)
+        close_more(gen);
+        if (gen->closing == gen->begun || gen->now_us - gen->goodbye_us > CLOSING_US)
             gen->phase = GEN_DONE;
         return;
     case GEN_DONE:

@@ -167,6 +167,8 @@ struct gen {
     uint32_t *dirty;
     uint32_t dirty_count;
     uint32_t begun, open, closing; /* clients */
+    uint32_t said_goodbye;         /* of the first so many */
+    uint64_t goodbye_us;           /* when the last one did */
     uint32_t turn_of;              /* with a rate: whose turn it is to send */
     struct flood flood;
     struct storm storm;
