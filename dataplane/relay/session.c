@@ -144,7 +144,7 @@ static enum wax_status on_send(struct session *session, struct session_env *env,
     if (status != WAX_OK)
         return status;
     bool silent = (send.flags & WIRE_SEND_SILENT) != 0 && (send.flags & WIRE_SEND_EPHEMERAL) != 0;
-    if (session->unanswered >= env->send_window) {
+    if (!silent && session->unanswered >= env->send_window) {
         metrics_count(env->metrics, WAX_SESSION_WINDOW);
         park(session, env, env->port->self, true);
         return WAX_SESSION_WINDOW;

@@ -29,6 +29,18 @@ Test(session, silent_without_ephemeral_is_ignored, .init = start)
     cr_assert_eq(session.unanswered, 1, "a silent one counts in no window");
 }
 
+Test(session, a_full_window_does_not_stop_silent_ones_for_they_count_in_none, .init = start)
+{
+    open_session();
+    for (uint64_t id = 1; id <= 4; id++)
+        cr_assert_eq(say_send(id, 1, 0, 1), WAX_OK);
+    toy_clear();
+    cr_assert_eq(say_send(5, 2, WIRE_SEND_SILENT | WIRE_SEND_EPHEMERAL, 1), WAX_OK);
+    cr_assert_eq(toy_next_of(&toy.sends, ITEM_SEND)->u.send.msg->id, 5);
+    cr_assert_eq(session.unanswered, 4);
+    cr_assert_eq(say_send(6, 2, WIRE_SEND_SILENT, 1), WAX_SESSION_WINDOW, "silent without ephemeral counts");
+}
+
 Test(session, what_asks_the_impossible_is_rejected_9_and_too_large_6, .init = start)
 {
     open_session();
