@@ -19,9 +19,17 @@ LIMITS = {"connections": 32768, "half_open": 4096, "handshakes": 512}
 
 
 def look(appliance):
-    """The workers' metrics, once the page that control sees is as fresh as can be."""
-    time.sleep(0.1)
-    return appliance.ask("workers")["workers"]
+    """The workers' metrics, from a page that every worker has written since we began to look."""
+    def ask():
+        return appliance.ask("workers").get("workers") or []
+    first, until = ask(), time.monotonic() + 10
+    while time.monotonic() < until:
+        time.sleep(0.1)
+        seen = ask()
+        if first and len(seen) == len(first) and all(new["polls"] != old["polls"] for new, old in zip(seen, first)):
+            return seen
+        first = first or seen
+    raise Failed("the workers' metrics stand still: something else has their cores")
 
 
 def difference(before, after, name):
