@@ -92,9 +92,9 @@ static struct json_object *latency_of_all(const struct admin_sources *sources)
 static void reply_status(const struct admin_sources *sources, struct json_object *reply, uint64_t now_ms)
 {
     struct intake_view view;
-    uint64_t accounts, devices;
+    struct directory_counts counts;
     intake_look(sources->intake, &view);
-    directory_counts(sources->directory, &accounts, &devices);
+    directory_count(sources->directory, &counts);
     add_text(reply, "program", "waxwire-control");
     add_text(reply, "version", WAX_VERSION);
     add_u(reply, "pid", (uint64_t)getpid());
@@ -115,8 +115,9 @@ static void reply_status(const struct admin_sources *sources, struct json_object
     json_object_object_add(reply, "data_plane", plane);
     add_u(reply, "sessions", session_table_count(sources->sessions));
     add_u(reply, "logins", view.logins);
-    add_u(reply, "accounts_made", accounts);
-    add_u(reply, "devices_made", devices);
+    add_u(reply, "accounts_made", counts.accounts);
+    add_u(reply, "devices_made", counts.devices);
+    add_u(reply, "not_invited", counts.not_invited);
     json_object_object_add(reply, "store", store_object(sources));
 }
 

@@ -9,6 +9,7 @@ static const char *const hugepages_names[] = {"auto", "on", "off", NULL};
 static const char *const switch_names[] = {"off", "on", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const client_certificates_names[] = {"off", "optional", "required", NULL};
+static const char *const registration_names[] = {"open", "closed", NULL};
 static const char *const format_names[] = {"logfmt", "json", NULL};
 const char *const config_port_kinds[] = {"afxdp", "afpacket", "tap", "memif", "pci", NULL};
 
@@ -68,6 +69,7 @@ static const struct config_field fields[] = {
     NUMBER("protocol", "send_window", send_window, 1, WAX_SEND_WINDOW_MAX),
     NUMBER("protocol", "heartbeat_s", heartbeat_s, 1, 3600),
     NUMBER("protocol", "ttl_s", ttl_s_default, 1, 10u * 365u * 24u * 3600u),
+    CHOICE("accounts", "registration", registration, registration_names),
 };
 
 const struct config_field *config_fields(size_t *count)

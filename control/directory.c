@@ -42,7 +42,8 @@ struct directory {
     void *epoch_ctx;
     void (*epoch_done)(void *ctx, enum wax_status status, uint64_t epoch);
     struct writing *writings;
-    uint64_t accounts, devices;
+    bool closed; /* to accounts that there are not yet */
+    struct directory_counts counts;
 };
 
 static struct directory *directory_of_op(struct storage_op *op)
@@ -184,8 +185,8 @@ static void account_written(struct storage_op *op, enum wax_status status)
         at = &(*at)->next;
     *at = w->next;
     if (status == WAX_OK) {
-        directory->accounts += w->new_account;
-        directory->devices++;
+        directory->counts.accounts += w->new_account;
+        directory->counts.devices++;
     }
     w->first->done(w->first, status, 0, w->new_account);
     struct directory_login *waiting = w->waiting;
@@ -246,6 +247,11 @@ static void account_make(struct account *account, const struct directory_login *
     account->len = ACCOUNT_BYTES;
 }
 
+void directory_registration(struct directory *directory, bool open)
+{
+    directory->closed = !open;
+}
+
 void directory_login(struct directory *directory, struct directory_login *login)
 {
     uint8_t digest[WAX_USER_BYTES];
@@ -269,6 +275,11 @@ void directory_login(struct directory *directory, struct directory_login *login)
     bool fresh = reading.status == WAX_NOT_FOUND;
     if (reading.status != WAX_OK && !fresh) {
         login->done(login, reading.status, 0, false);
+        return;
+    }
+    if (fresh && directory->closed) {
+        directory->counts.not_invited++;
+        login->done(login, WAX_OK, WIRE_ERROR_NOT_INVITED, false);
         return;
     }
     if (fresh)
@@ -324,8 +335,7 @@ bool directory_busy(const struct directory *directory)
     return directory->writings != NULL || directory->epoch_done != NULL;
 }
 
-void directory_counts(const struct directory *directory, uint64_t *accounts, uint64_t *devices)
+void directory_count(const struct directory *directory, struct directory_counts *counts)
 {
-    *accounts = directory->accounts;
-    *devices = directory->devices;
+    *counts = directory->counts;
 }

@@ -44,6 +44,12 @@ void directory_epoch(struct directory *directory, uint64_t held, void *ctx,
 /* Is an epoch being made durable? */
 bool directory_busy_epoch(const struct directory *directory);
 
+/*
+ * Whether accounts that there are not yet may be made; they may until it is called. An account that is being
+ * written counts as one that there is.
+ */
+void directory_registration(struct directory *directory, bool open);
+
 /* A login under way; the caller's memory until `done` is called (maybe within the call). */
 struct directory_login {
     uint8_t user[WAX_USER_BYTES];
@@ -56,7 +62,8 @@ struct directory_login {
 };
 
 /*
- * May this device come in? BAD_PROOF when the user is not the digest of the key, SUSPENDED,
+ * May this device come in? BAD_PROOF when the user is not the digest of the key, NOT_INVITED when there is no
+ * such account and registration is closed, SUSPENDED,
  * DEVICES when the account would have more than WAX_DEVICES_PER_USER_MAX. Who comes in for
  * the first time is made durable before the reply.
  */
@@ -72,7 +79,11 @@ uint8_t directory_refuses(const struct directory *directory, const struct device
 /* Is anything not durable yet? */
 bool directory_busy(const struct directory *directory);
 
-/* Accounts made, and devices, by this process. */
-void directory_counts(const struct directory *directory, uint64_t *accounts, uint64_t *devices);
+/* Of this process. */
+struct directory_counts {
+    uint64_t accounts, devices; /* made */
+    uint64_t not_invited;       /* logins that were refused, for registration is closed */
+};
+void directory_count(const struct directory *directory, struct directory_counts *counts);
 
 #endif

@@ -177,6 +177,7 @@ static bool begin(struct control *control)
     }
     control->sessions = session_table_new();
     control->directory = directory_new(control->storage, control, directory_ready);
+    directory_registration(control->directory, control->config.registration == CONFIG_REGISTRATION_OPEN);
     directory_open(control->directory);
     return true;
 }

@@ -148,6 +148,9 @@ static void show_status(const struct options *options)
     }
     printf("sessions    %" PRIu64 " open, %" PRIu64 " logins, %" PRIu64 " new accounts since the start\n",
            get_u(reply, "sessions"), get_u(reply, "logins"), get_u(reply, "accounts_made"));
+    if (get_u(reply, "not_invited") != 0)
+        printf("            %" PRIu64 " logins refused, for registration is closed\n",
+               get_u(reply, "not_invited"));
     printf("store       %" PRIu64 " items waiting in %" PRIu64 " mailboxes, %" PRIu64 " segments\n",
            get_u(store, "items"), get_u(store, "mailboxes"), get_u(store, "segments"));
     printf("            %" PRIu64 " stored, %" PRIu64 " drained, %" PRIu64 " retired, %" PRIu64

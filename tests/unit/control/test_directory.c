@@ -208,6 +208,67 @@ Test(directory, what_cannot_be_written_is_not_let_in)
     end(&f);
 }
 
+Test(directory, a_closed_registration_lets_in_whom_there_is_and_nobody_else)
+{
+    struct fixture f = begin();
+    struct directory_counts counts;
+    struct device_name name = {.device = 1};
+    struct reply reply;
+    ask(&f, &reply, 1, 1);
+    settle(&f);
+    cr_assert(reply.fresh && reply.error == 0);
+    crash(&f);
+    directory_registration(f.directory, false);
+    ask(&f, &reply, 1, 1);
+    cr_assert(reply.done && !reply.fresh && reply.error == 0, "a device that there is");
+    ask(&f, &reply, 1, 2);
+    settle(&f);
+    cr_assert(reply.done && !reply.fresh && reply.error == 0, "a new device of an account that there is");
+    ask(&f, &reply, 2, 1);
+    cr_assert(reply.done && reply.status == WAX_OK, "refused at once");
+    cr_assert_eq(reply.error, WIRE_ERROR_NOT_INVITED);
+    cr_assert_not(directory_busy(f.directory), "nothing is kept of it");
+    memcpy(name.user, reply.login.user, sizeof name.user);
+    cr_assert_eq(directory_refuses(f.directory, &name), WIRE_REASON_UNKNOWN_USER);
+    directory_count(f.directory, &counts);
+    cr_assert_eq(counts.not_invited, 1);
+    cr_assert_eq(counts.accounts, 0);
+    cr_assert_eq(counts.devices, 1);
+    directory_registration(f.directory, true);
+    ask(&f, &reply, 2, 1);
+    settle(&f);
+    cr_assert(reply.done && reply.fresh && reply.error == 0, "open again");
+    end(&f);
+}
+
+Test(directory, a_second_device_of_an_account_being_made_comes_in_though_registration_closes)
+{
+    struct fixture f = begin();
+    struct reply first, second;
+    ask(&f, &first, 4, 1);
+    cr_assert_not(first.done);
+    directory_registration(f.directory, false);
+    ask(&f, &second, 4, 2);
+    settle(&f);
+    cr_assert(first.done && first.fresh && first.error == 0);
+    cr_assert(second.done && !second.fresh && second.error == 0);
+    end(&f);
+}
+
+Test(directory, a_wrong_user_is_a_bad_proof_also_when_registration_is_closed)
+{
+    struct fixture f = begin();
+    struct directory_counts counts;
+    struct reply reply = {.login = {.device = 1, .done = on_login}};
+    directory_registration(f.directory, false);
+    memset(reply.login.user, 7, sizeof reply.login.user);
+    directory_login(f.directory, &reply.login);
+    cr_assert_eq(reply.error, WIRE_ERROR_BAD_PROOF);
+    directory_count(f.directory, &counts);
+    cr_assert_eq(counts.not_invited, 0);
+    end(&f);
+}
+
 /* ---- the sessions ---- */
 
 static bool count_session(void *ctx, const struct channel_session_open *session)
