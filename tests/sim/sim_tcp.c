@@ -301,9 +301,10 @@ static void check_cut(void)
             const struct end *end = &plan->ends[j], *peer = &plan->ends[1 - j];
             bool whole = end->fin && end->written == end->total && end->received == peer->total;
             bool timed_out = end->status == WAX_TCP_TIMEOUT;
-            /* Patience may end before the cut, the engine's for an end that was released, too. */
-            bool told = end->status == WAX_TCP_RESET &&
-                        (peer->status == WAX_TCP_TIMEOUT || peer->close == CLOSE_AND_RELEASE);
+            /* Patience may end before the cut, the engine's for an end that was released or half open, too.
+             */
+            bool told = end->status == WAX_TCP_RESET && (peer->status == WAX_TCP_TIMEOUT ||
+                                                         peer->close == CLOSE_AND_RELEASE || !peer->opened);
             CHECK(end->aborted || peer->aborted || !end->closed || timed_out || told || whole,
                   "port %u, end %u: %s", plan->port, j, wax_status_text(end->status));
             sums.given_up += timed_out;
