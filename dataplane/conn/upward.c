@@ -21,12 +21,17 @@ static bool conn_is_over(const struct conn *conn)
 
 /* ---- HTTP ---- */
 
+static bool conn_secure(const struct stack *stack, uint32_t id)
+{
+    return (stack->conns[id].flags & CONN_TLS) != 0;
+}
+
 static void http_refuse(struct stack *stack, uint32_t id, enum wax_status status, bool head)
 {
     uint8_t reply[HTTP_REPLY_BYTES_MAX];
     size_t len = 0;
     metrics_count(stack->metrics, status);
-    http_reply_status(span_of(reply, sizeof reply), status, head, &len);
+    http_reply_status(span_of(reply, sizeof reply), status, head, conn_secure(stack, id), &len);
     if (conn_queue(stack, id, view_of(reply, len)))
         conn_shut(stack, id);
     else
@@ -49,7 +54,7 @@ static void http_serve(struct stack *stack, uint32_t id, const struct http_reque
     if (upgrade)
         http_upgrade_reply(span_of(reply, sizeof reply), request, &len);
     else
-        http_reply_status(span_of(reply, sizeof reply), WAX_OK, head, &len);
+        http_reply_status(span_of(reply, sizeof reply), WAX_OK, head, conn_secure(stack, id), &len);
     if (!conn_queue(stack, id, view_of(reply, len))) {
         conn_abort(stack, id, WAX_NO_MEMORY);
         return;

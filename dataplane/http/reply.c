@@ -134,6 +134,10 @@ enum wax_status http_reply_write(struct span out, const struct http_reply *reply
     put_text(&w, "\r\n");
     if (reply->close)
         put_text(&w, "Connection: close\r\n");
+    /* What a browser gets here is no page, whatever it looks like. */
+    put_text(&w, "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'\r\n");
+    if (reply->secure)
+        put_text(&w, "Strict-Transport-Security: max-age=31536000\r\n");
     put(&w, reply->fields.data, reply->fields.len);
     put_text(&w, "\r\n");
     if (!reply->head)
@@ -142,7 +146,8 @@ enum wax_status http_reply_write(struct span out, const struct http_reply *reply
     return w.full ? WAX_FULL : WAX_OK;
 }
 
-enum wax_status http_reply_status(struct span out, enum wax_status status, bool head, size_t *len)
+enum wax_status http_reply_status(struct span out, enum wax_status status, bool head, bool secure,
+                                  size_t *len)
 {
     static const char allow[] = "Allow: GET, HEAD\r\n";
     static const char upgrade[] = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
@@ -171,6 +176,7 @@ enum wax_status http_reply_status(struct span out, enum wax_status status, bool 
         .code = code,
         .close = code != 200 && code != 426,
         .head = head,
+        .secure = secure,
         .fields = view_of(fields, more.len),
         .body = view_of(body, text.len),
     };

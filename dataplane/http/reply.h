@@ -16,6 +16,7 @@
 struct http_reply {
     int code;                 /* 100 to 599 */
     bool close;               /* say "Connection: close" */
+    bool secure;              /* over TLS: Strict-Transport-Security is said (RFC 6797 7.1, 7.2) */
     bool head;                /* answers HEAD: Content-Length is that of the body, the body is left out */
     const char *content_type; /* NULL: text/plain; charset=utf-8 */
     struct view fields;       /* further field lines, each ended by CRLF; may be empty */
@@ -30,9 +31,10 @@ enum wax_status http_reply_write(struct span out, const struct http_reply *reply
 /*
  * Writes the refusal that belongs to a status of the http section (400, 404, 405 with Allow, 413, 426 with
  * the version we speak, 431, 505, 408; anything else 500), with a one-line text and "Connection: close"; for
- * WAX_OK 200 with "ok", as /healthz answers, keeping the connection.
+ * WAX_OK 200 with "ok", as /healthz answers, keeping the connection. `secure`: as in struct http_reply.
  */
-enum wax_status http_reply_status(struct span out, enum wax_status status, bool head, size_t *len);
+enum wax_status http_reply_status(struct span out, enum wax_status status, bool head, bool secure,
+                                  size_t *len);
 
 /*
  * The code for a status of the http section (WAX_OK: 200; not of that section: 500).

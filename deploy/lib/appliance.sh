@@ -10,12 +10,12 @@ certificates_make() {
     private_folder "$folder"
     CA=$folder/ca.pem
     {
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 \
             -subj "/CN=waxwire development CA" -keyout "$folder/ca.key" -out "$CA" \
             -addext "keyUsage=critical,keyCertSign,cRLSign" &&
             openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$SERVER_NAME" \
                 -keyout "$folder/server.key" -out "$folder/server.csr" &&
-            openssl x509 -req -in "$folder/server.csr" -CA "$CA" -CAkey "$folder/ca.key" -days 30 \
+            openssl x509 -req -in "$folder/server.csr" -CA "$CA" -CAkey "$folder/ca.key" -days 90 \
                 -set_serial "0x$(openssl rand -hex 8)" -out "$folder/server.pem" -extfile <(
                     echo "subjectAltName=DNS:$SERVER_NAME,IP:$APPLIANCE_ADDRESS,IP:$APPLIANCE_ADDRESS6"
                     echo "basicConstraints=critical,CA:FALSE"

@@ -41,7 +41,8 @@ static void accepted(const struct http_request *req, struct view in)
         check(http_upgrade_reply(span_of(out, sizeof out), req, &len) == WAX_OK &&
               len < HTTP_UPGRADE_BYTES_MAX);
     else
-        check(http_reply_status(span_of(out, sizeof out), status, req->method == HTTP_HEAD, &len) == WAX_OK);
+        check(http_reply_status(span_of(out, sizeof out), status, req->method == HTTP_HEAD, true, &len) ==
+              WAX_OK);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

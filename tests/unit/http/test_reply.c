@@ -4,12 +4,14 @@
 
 #include "http/reply.h"
 
+#define BROWSER "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'\r\n"
+
 static char text[HTTP_REPLY_BYTES_MAX + 1];
 
 static const char *status_reply(enum wax_status status, bool head)
 {
     size_t len;
-    cr_assert_eq(http_reply_status(span_of(text, HTTP_REPLY_BYTES_MAX), status, head, &len), WAX_OK);
+    cr_assert_eq(http_reply_status(span_of(text, HTTP_REPLY_BYTES_MAX), status, head, false, &len), WAX_OK);
     text[len] = 0;
     return text;
 }
@@ -18,14 +20,14 @@ Test(http_reply, health_is_200_ok_and_keeps_the_connection)
 {
     cr_assert_str_eq(status_reply(WAX_OK, false),
                      "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                     "Content-Length: 3\r\n\r\nok\n");
+                     "Content-Length: 3\r\n" BROWSER "\r\nok\n");
 }
 
 Test(http_reply, rfc9110_9_3_2_head_has_the_length_but_no_body)
 {
     cr_assert_str_eq(status_reply(WAX_OK, true),
                      "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                     "Content-Length: 3\r\n\r\n");
+                     "Content-Length: 3\r\n" BROWSER "\r\n");
 }
 
 Test(http_reply, refusals_have_their_codes_and_close)
@@ -88,6 +90,20 @@ Test(http_reply, fields_and_type_of_the_caller)
                                .body = view_of("{}", 2)};
     cr_assert_eq(http_reply_write(span_of(text, HTTP_REPLY_BYTES_MAX), &reply, &len), WAX_OK);
     text[len] = 0;
-    cr_assert_str_eq(text, "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
-                           "ETag: \"x\"\r\n\r\n{}");
+    cr_assert_str_eq(text,
+                     "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n" BROWSER
+                     "ETag: \"x\"\r\n\r\n{}");
+}
+
+Test(http_reply, rfc6797_7_hsts_is_said_over_tls_alone)
+{
+    size_t len;
+    cr_assert_null(strstr(status_reply(WAX_HTTP_NOT_FOUND, false), "Strict-Transport-Security"));
+    for (int status = 0; status < WAX_STATUS_COUNT; status++) {
+        cr_assert_eq(http_reply_status(span_of(text, HTTP_REPLY_BYTES_MAX), (enum wax_status)status, false,
+                                       true, &len),
+                     WAX_OK, "the longest has room");
+        text[len] = 0;
+        cr_assert_not_null(strstr(text, "\r\nStrict-Transport-Security: max-age=31536000\r\n"));
+    }
 }
