@@ -43,6 +43,7 @@ void config_defaults(struct wax_config *config)
     config->send_window = WAX_SEND_WINDOW_DEFAULT;
     config->heartbeat_s = WAX_HEARTBEAT_S_DEFAULT;
     config->ttl_s_default = WAX_TTL_S_DEFAULT;
+    config->token_s = WAX_TOKEN_S_DEFAULT;
 }
 
 enum wax_status loading_refuse(struct loading *l, const yaml_node_t *node, enum wax_status status,

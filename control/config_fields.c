@@ -69,6 +69,7 @@ static const struct config_field fields[] = {
     NUMBER("protocol", "send_window", send_window, 1, WAX_SEND_WINDOW_MAX),
     NUMBER("protocol", "heartbeat_s", heartbeat_s, 1, 3600),
     NUMBER("protocol", "ttl_s", ttl_s_default, 1, 10u * 365u * 24u * 3600u),
+    NUMBER("protocol", "token_s", token_s, WAX_TOKEN_S_MIN, WAX_TOKEN_S_MAX),
     CHOICE("accounts", "registration", registration, registration_names),
 };
 

@@ -12,6 +12,7 @@
 #include "mailbox.h"
 #include "session_table.h"
 #include "ticket_keys.h"
+#include "token_keys.h"
 #include "waxwire/journal.h"
 
 struct intake;
@@ -64,6 +65,9 @@ void intake_wake(struct intake *intake);
 /* The keys of session tickets, now and whenever they change: sent to each data plane. They stay the caller's.
  */
 void intake_tickets(struct intake *intake, const struct ticket_keys *keys);
+
+/* The same for the keys of tokens, and what is revoked. Call again when they have changed. */
+void intake_tokens(struct intake *intake, const struct token_keys *keys);
 
 /* An order that waits for its report. */
 struct intake_order {

@@ -98,6 +98,7 @@ static void epoch_granted(void *ctx, enum wax_status status, uint64_t epoch)
     intake->view.attachments++;
     grant(intake->caller->fd, WAX_OK, directory_relay(intake->directory), epoch);
     intake_send_keys(intake);
+    intake_send_tokens(intake);
     intake_traces_again(intake);
     journal_say(intake->journal, CONFIG_LEVEL_INFO, "intake", "data plane attached",
                 J_I("pid", intake->offer.pid), J_U("epoch", epoch), J_U("workers", intake->view.workers));

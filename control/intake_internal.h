@@ -43,6 +43,7 @@ struct intake {
         struct loop *loop;
     } * kick_op;
     const struct ticket_keys *ticket_keys;
+    const struct token_keys *token_keys;
     struct intake_order *order; /* that waits for its report */
     uint64_t order_tag;
     uint32_t serial;  /* of the attachment: old logins are not answered to a new one */
@@ -66,6 +67,9 @@ void intake_detach(struct intake *intake, const char *why);
 
 /* Send the keys of session tickets to the one that has just attached. */
 void intake_send_keys(struct intake *intake);
+
+/* The same with the keys of tokens. */
+void intake_send_tokens(struct intake *intake);
 /* Take the reports that have come on the socket. False when one makes no sense, or no more will come. */
 bool intake_take_report(struct intake *intake);
 /* The data plane has gone: no report will come. */

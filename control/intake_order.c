@@ -33,6 +33,31 @@ void intake_send_keys(struct intake *intake)
     sodium_free(order);
 }
 
+void intake_send_tokens(struct intake *intake)
+{
+    const struct token_keys *keys = intake->token_keys;
+    if (intake->attachment == NULL || keys == NULL || keys->count == 0)
+        return;
+    struct channel_order_tokens *order = sodium_malloc(sizeof *order);
+    if (order == NULL)
+        abort();
+    memset(order, 0, sizeof *order);
+    order->magic = CHANNEL_MAGIC;
+    order->kind = CHANNEL_ORDER_TOKENS;
+    order->keys = keys->count;
+    order->revoked_count = keys->revoked_count;
+    memcpy(order->key, keys->key, keys->count * sizeof keys->key[0]);
+    memcpy(order->revoked, keys->revoked, keys->revoked_count * sizeof keys->revoked[0]);
+    (void)order_send(intake, (const struct channel_order *)(const void *)order, sizeof *order);
+    sodium_free(order);
+}
+
+void intake_tokens(struct intake *intake, const struct token_keys *keys)
+{
+    intake->token_keys = keys;
+    intake_send_tokens(intake);
+}
+
 void intake_tickets(struct intake *intake, const struct ticket_keys *keys)
 {
     intake->ticket_keys = keys;

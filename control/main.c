@@ -33,6 +33,7 @@ struct control {
     struct intake *intake;
     struct admin *admin;
     struct ticket_keys ticket_keys;
+    struct token_keys token_keys;
     struct loop_op signal_op;
     int signals;
     uint64_t started_ms;
@@ -130,6 +131,7 @@ static void directory_ready(void *ctx, enum wax_status status)
     };
     control->intake = intake_new(&intake);
     intake_tickets(control->intake, &control->ticket_keys);
+    intake_tokens(control->intake, &control->token_keys);
     struct mailbox_port port = intake_port(control->intake);
     port.ready = port_ready;
     port.failed = port_failed;
@@ -196,6 +198,8 @@ static void turn(struct control *control)
     mailboxes_clock(control->mailboxes, now_ms);
     if (ticket_keys_turn(&control->ticket_keys, now_ms))
         intake_tickets(control->intake, &control->ticket_keys);
+    if (token_keys_turn(&control->token_keys, now_ms))
+        intake_tokens(control->intake, &control->token_keys);
     bool more = intake_turn(control->intake, now_ms);
     bool waiting = mailboxes_pump(control->mailboxes);
     mailboxes_flush(control->mailboxes);
@@ -240,6 +244,7 @@ static void end(struct control *control)
     if (control->sessions != NULL)
         session_table_free(control->sessions);
     ticket_keys_end(&control->ticket_keys);
+    token_keys_end(&control->token_keys);
     loop_free(control->loop);
     close(control->signals);
 }
@@ -338,6 +343,9 @@ int main(int argc, char **argv)
     if (!ticket_keys_init(&control.ticket_keys, control.config.tls.ticket_key_s))
         return 1;
     ticket_keys_turn(&control.ticket_keys, control.started_ms);
+    if (!token_keys_init(&control.token_keys, control.config.token_s))
+        return 1;
+    token_keys_turn(&control.token_keys, control.started_ms);
     journal_init(&control.journal, STDERR_FILENO, "control", control.config.log_level,
                  control.config.log_json);
     if (!begin(&control))

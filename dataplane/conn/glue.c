@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What sessions ask of their connections. */
 #include <assert.h>
+#include <sodium.h>
 
 #include "conn/conn.h"
 #include "conn/state.h"
@@ -91,6 +92,11 @@ static uint64_t glue_wall_ms(void *ctx)
     return stack->wall_ms;
 }
 
+static void glue_mac(uint8_t out[TOKEN_MAC_BYTES], const uint8_t *key, struct view text)
+{
+    (void)crypto_generichash(out, TOKEN_MAC_BYTES, text.data, text.len, key, crypto_generichash_KEYBYTES);
+}
+
 void stack_session_env(struct stack *stack)
 {
     const struct wax_config *config = stack->config.config;
@@ -106,6 +112,8 @@ void stack_session_env(struct stack *stack)
         .send_window = config->send_window,
         .ttl_s_default = config->ttl_s_default,
         .heartbeat_s = (uint16_t)config->heartbeat_s,
+        .tokens = &stack->tokens,
+        .mac = glue_mac,
         .delivered = stack->delivered,
         .delivered_room = STACK_STAMPS_MAX,
         .find = glue_find,

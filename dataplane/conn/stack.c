@@ -208,6 +208,11 @@ void stack_control_up(struct stack *stack, uint64_t epoch, const uint8_t relay_i
     stack->walk_next = 0;
 }
 
+void stack_tokens(struct stack *stack, const struct token_set *tokens)
+{
+    stack->tokens = *tokens;
+}
+
 void stack_control_down(struct stack *stack)
 {
     trace_end(stack);

@@ -22,6 +22,7 @@
 #include "conn/packet.h"
 #include "net/net.h"
 #include "relay/mesh.h"
+#include "relay/token.h"
 #include "waxwire/bytes.h"
 #include "waxwire/channel.h"
 #include "waxwire/config.h"
@@ -148,6 +149,9 @@ uint64_t stack_next_us(const struct stack *stack);
 /* The control plane has attached (again), or has gone. */
 void stack_control_up(struct stack *stack, uint64_t epoch, const uint8_t relay_id[WAX_RELAY_ID_BYTES]);
 void stack_control_down(struct stack *stack);
+
+/* Take the keys of tokens that the control plane has given (copied). */
+void stack_tokens(struct stack *stack, const struct token_set *tokens);
 
 /* Stop taking connections and close every session with 1012; true once none is left. */
 bool stack_drain(struct stack *stack);

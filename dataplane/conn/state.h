@@ -36,6 +36,7 @@ struct stack {
     struct home *home;
     struct net net[WAX_PORTS_MAX];
     struct session_env session_env;
+    struct token_set tokens;
 
     uint32_t *dirty; /* connections to flush at the turn's end */
     uint32_t dirty_count;

@@ -157,7 +157,8 @@ static bool take_message(struct home *home, struct recipient *recipient, const s
     entry->payload_bytes = item->payload_bytes;
     entry->handed = true;
     entry->flags = WIRE_DELIVER_STORED | (item->deliver_flags & WIRE_DELIVER_URGENT);
-    if (item->position <= recipient->handed)
+    /* A recipient that resumed may be older than what we know of the epoch. */
+    if (item->position <= recipient->handed || item->position < home->own_from)
         entry->flags |= WIRE_DELIVER_AGAIN;
     home->metrics->drained++;
     window_append(home, recipient, entry, now_us);

@@ -254,8 +254,9 @@ void home_control_up(struct home *home, uint64_t epoch, uint64_t now_us)
     home->up = true;
     home->channel++;
     home->reserved = 0;
-    if (home->position < epoch << POSITION_EPOCH_SHIFT)
-        home->position = epoch << POSITION_EPOCH_SHIFT;
+    home->own_from = epoch << POSITION_EPOCH_SHIFT;
+    if (home->position < home->own_from)
+        home->position = home->own_from;
     home->reannounce = 0;
 }
 

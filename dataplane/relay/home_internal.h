@@ -237,6 +237,7 @@ struct home {
     struct msg *refused_head, *refused_tail;
     uint32_t notice_head, notice_tail;
     struct notice notices[NOTICES];
+    uint64_t own_from;   /* positions below are of data planes before this one */
     uint32_t reannounce; /* next recipient to announce again, NONE = done */
     struct wheel wheel;
 };

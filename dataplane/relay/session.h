@@ -22,6 +22,7 @@
 #include "relay/mesh.h"
 #include "relay/route.h"
 #include "relay/statuses.h"
+#include "relay/token.h"
 #include "waxwire/metrics.h"
 
 enum session_state {
@@ -128,6 +129,8 @@ struct session_env {
     uint32_t send_window; /* SENDs that may be unanswered, 1 to WAX_SEND_WINDOW_MAX */
     uint32_t ttl_s_default;
     uint16_t heartbeat_s;
+    const struct token_set *tokens; /* that the caller keeps up to date */
+    token_mac *mac;
     bool relay_id_known; /* after the first attachment of the control plane */
     uint8_t relay_id[WAX_RELAY_ID_BYTES];
     /*

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "relay/session_internal.h"
 
+static void attach(struct session *session, struct session_env *env)
+{
+    session->state = SESSION_ATTACHING;
+    session->home = (uint8_t)route_home(env->route, session->name.user);
+    session_pend(session, env, PENDING_ATTACH);
+}
+
 static void challenge(struct session *session, struct session_env *env, uint64_t now_us)
 {
     struct session_opening *opening = session->opening;
@@ -11,6 +18,27 @@ static void challenge(struct session *session, struct session_env *env, uint64_t
     session->state = SESSION_WAIT_PROOF;
     opening->deadline_us = now_us + WAX_PROOF_TIMEOUT_MS * 1000ull;
     session_write(session, env, view_of(out, len));
+}
+
+/* A good token opens the session; any other falls back to CHALLENGE. */
+static bool resume(struct session *session, struct session_env *env, struct view token, uint64_t now_us)
+{
+    struct session_opening *opening = session->opening;
+    struct name name;
+    enum wax_status status = token_check(env->tokens, env->mac, TOKEN_RESUME, token, opening->account_key,
+                                         env->wall_ms(env->ctx), &name);
+    if (status == WAX_OK && name.device != session->name.device)
+        status = WAX_TOKEN_FORGED;
+    if (status != WAX_OK) {
+        metrics_count(env->metrics, status);
+        return false;
+    }
+    session->name = name;
+    opening->welcome_flags = WIRE_WELCOME_RESUMED;
+    opening->waiting = WIRE_WAITING_UNKNOWN;
+    opening->deadline_us = now_us + WAX_LOGIN_TIMEOUT_MS * 1000ull;
+    attach(session, env);
+    return true;
 }
 
 enum wax_status session_hello(struct session *session, struct session_env *env, struct view frame,
@@ -29,7 +57,8 @@ enum wax_status session_hello(struct session *session, struct session_env *env, 
         memcpy(opening->invite, hello.invite.data, hello.invite.len);
     session->name.device = hello.device;
     session->send_only = (hello.flags & WIRE_HELLO_SEND_ONLY) != 0;
-    /* No token is known to us: each one is stale, and falls back to CHALLENGE. */
+    if ((hello.flags & WIRE_HELLO_RESUME) != 0 && resume(session, env, hello.token, now_us))
+        return WAX_OK;
     if (env->relay_id_known) {
         challenge(session, env, now_us);
     } else {
@@ -124,10 +153,8 @@ void session_login_reply(struct session *session, struct session_env *env,
     }
     session->opening->welcome_flags = reply->welcome & WIRE_WELCOME_NEW_ACCOUNT;
     session->opening->waiting = reply->waiting;
-    session->state = SESSION_ATTACHING;
-    session->home = (uint8_t)route_home(env->route, session->name.user);
     session->pending &= (uint8_t)~PENDING_LOGIN;
-    session_pend(session, env, PENDING_ATTACH);
+    attach(session, env);
 }
 
 bool session_submit_attach(struct session *session, struct session_env *env)
@@ -150,17 +177,25 @@ bool session_submit_attach(struct session *session, struct session_env *env)
 
 void session_welcome(struct session *session, struct session_env *env, uint64_t now_us)
 {
-    uint8_t out[WIRE_WELCOME_BYTES + 2];
+    uint8_t out[WIRE_WELCOME_BYTES + 2 + 2 * TOKEN_BYTES], token[TOKEN_BYTES], media[TOKEN_BYTES];
+    const uint8_t *account_key = session->opening->account_key;
+    uint64_t now_ms = env->wall_ms(env->ctx);
+    size_t token_bytes =
+        token_make(env->tokens, env->mac, TOKEN_RESUME, &session->name, account_key, now_ms, token);
+    size_t media_bytes = token_make(env->tokens, env->mac, TOKEN_MEDIA, &session->name, NULL, now_ms, media);
     struct frame_welcome welcome = {
         .flags = session->opening->welcome_flags,
         .device = session->name.device,
         .payload_bytes_max = env->payload_bytes_max,
-        .time_ms = env->wall_ms(env->ctx),
+        .time_ms = now_ms,
         .user = session->name.user,
         .window = env->send_window,
         .waiting = session->opening->waiting,
         .heartbeat_s = env->heartbeat_s,
+        .token = view_of(token, token_bytes),
+        .media_token = view_of(media, media_bytes),
     };
+    env->metrics->sessions_resumed += (welcome.flags & WIRE_WELCOME_RESUMED) != 0;
     session_opened(session, env);
     session->state = SESSION_OPEN;
     env->metrics->sessions_opened++;

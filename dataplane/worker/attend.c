@@ -9,8 +9,18 @@ static void metrics_show(struct worker *worker)
     worker->attachment->memory->worker[worker->index].metrics = worker->metrics;
 }
 
+static void tokens_attend(struct worker *worker)
+{
+    struct token_set set;
+    if (!tokens_look(&worker->plane->tokens, &worker->tokens, &set))
+        return;
+    stack_tokens(worker->stack, &set);
+    explicit_bzero(&set, sizeof set);
+}
+
 bool worker_attend(struct worker *worker)
 {
+    tokens_attend(worker);
     struct channel_link *link = &worker->plane->link;
     struct attachment *now = NULL;
     if (!channel_changed(link, &worker->change, &now)) {

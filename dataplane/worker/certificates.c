@@ -233,6 +233,10 @@ void certificates_order(void *ctx, const struct channel_order *order, struct cha
         tickets_take(plane, order->key, order->keys);
         return;
     }
+    if (order->kind == CHANNEL_ORDER_TOKENS) {
+        tokens_take(&plane->tokens, (const struct channel_order_tokens *)(const void *)order);
+        return;
+    }
     enum wax_status status = certificates_reload(plane, report->text, sizeof report->text);
     report->status = (uint32_t)status;
     journal_say(&plane->journal, status == WAX_OK ? CONFIG_LEVEL_INFO : CONFIG_LEVEL_ERROR, "tls",

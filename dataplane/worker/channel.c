@@ -174,6 +174,12 @@ static void retire(struct channel_link *link, struct attachment *a)
 
 static bool order_sound(const struct channel_order *order, size_t bytes)
 {
+    if (bytes == sizeof(struct channel_order_tokens) && order->magic == CHANNEL_MAGIC &&
+        order->kind == CHANNEL_ORDER_TOKENS) {
+        const struct channel_order_tokens *tokens = (const struct channel_order_tokens *)(const void *)order;
+        return tokens->keys != 0 && tokens->keys <= WAX_TOKEN_KEYS_MAX &&
+               tokens->revoked_count <= WAX_TOKENS_REVOKED_MAX;
+    }
     return bytes >= sizeof *order && order->magic == CHANNEL_MAGIC && order->keys <= WAX_TICKET_KEYS_MAX &&
            bytes == sizeof *order + order->keys * sizeof order->key[0] &&
            (order->kind == CHANNEL_ORDER_TLS_RELOAD ||

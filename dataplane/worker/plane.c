@@ -157,6 +157,7 @@ bool plane_start(struct plane *plane)
     if (!place(plane) || !eal_start(&plane->config, &plane->place, &plane->journal, &plane->hugepages))
         return false;
     plane->eal = true;
+    tokens_init(&plane->tokens, (uint64_t)plane->config.token_s * 1000u);
     if (!tickets_start(plane))
         return false;
     clock_init(&plane->clock, rte_rdtsc(), rte_get_tsc_hz());
@@ -173,6 +174,7 @@ void plane_stop(struct plane *plane)
     if (plane->jobs_made)
         jobs_stop(&plane->jobs);
     tls_tickets_free(plane->tickets);
+    tokens_end(&plane->tokens);
     telemetry_stop(plane);
     for (uint32_t i = 0; i < plane->ports; i++)
         port_close(&plane->port[i]);

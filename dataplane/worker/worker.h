@@ -21,6 +21,7 @@
 #include "worker/place.h"
 #include "worker/port.h"
 #include "worker/steer.h"
+#include "worker/tokens.h"
 
 #define FRAMES_MAX     512u /* frames that wait for a transmit queue */
 #define STRANGERS_WAIT 64u  /* of them answers to strangers */
@@ -80,6 +81,7 @@ struct worker {
     uint64_t owed; /* workers that may have to be told what we have taken */
 
     uint64_t change; /* of the channel, seen last */
+    uint32_t tokens; /* of the keys of tokens, seen last */
     struct attachment *attachment;
     struct channel_ring *to_control, *from_control;
     bool published;
@@ -132,6 +134,7 @@ struct plane {
     bool jobs_made;
     _Atomic bool jobs_running;
     struct tls_tickets *tickets; /* keys of session tickets, shared by the handshake threads */
+    struct tokens tokens;        /* keys of resume and media tokens, for the workers to copy */
     uint64_t tickets_ms;         /* when the keys were last looked after */
     const char *file[FILES_MAX]; /* of the configuration, in order */
     uint32_t file_count;

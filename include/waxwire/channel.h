@@ -26,6 +26,7 @@
 #include "waxwire/metrics.h"
 #include "waxwire/status.h"
 #include "waxwire/ticket.h"
+#include "waxwire/token.h"
 #include "waxwire/trace.h"
 
 #define CHANNEL_MAGIC   0x77617863u /* "waxc" */
@@ -59,6 +60,7 @@ enum channel_order_kind {
     CHANNEL_ORDER_TICKET_KEYS =
         1, /* take these keys of session tickets, the current one first; not answered */
     CHANNEL_ORDER_TLS_RELOAD = 2, /* read the certificates anew; answered by a report with the same tag */
+    CHANNEL_ORDER_TOKENS = 3, /* forget keys of tokens and take these, the current one first; not answered */
 };
 
 struct channel_order {
@@ -70,8 +72,26 @@ struct channel_order {
     struct wax_ticket_key key[];
 };
 
-#define CHANNEL_ORDER_BYTES_MAX                                                                              \
+/* TOKENS; always whole. */
+struct channel_order_tokens {
+    uint32_t magic;
+    uint32_t kind;
+    uint64_t tag;
+    uint32_t keys; /* 1 to WAX_TOKEN_KEYS_MAX */
+    uint32_t revoked_count;
+    struct wax_token_key key[WAX_TOKEN_KEYS_MAX];
+    struct wax_token_revoked revoked[WAX_TOKENS_REVOKED_MAX];
+};
+
+_Static_assert(offsetof(struct channel_order_tokens, keys) == offsetof(struct channel_order, keys),
+               "orders begin alike");
+
+#define CHANNEL_ORDER_KEYS_BYTES_MAX                                                                         \
     (sizeof(struct channel_order) + WAX_TICKET_KEYS_MAX * sizeof(struct wax_ticket_key))
+#define CHANNEL_ORDER_BYTES_MAX                                                                              \
+    (sizeof(struct channel_order_tokens) > CHANNEL_ORDER_KEYS_BYTES_MAX                                      \
+         ? sizeof(struct channel_order_tokens)                                                               \
+         : CHANNEL_ORDER_KEYS_BYTES_MAX)
 
 #define CHANNEL_REPORT_TEXT_BYTES 480u
 

@@ -133,6 +133,7 @@ struct wax_config {
     uint32_t send_window;
     uint32_t heartbeat_s;
     uint32_t ttl_s_default;
+    uint32_t token_s; /* that a resume or media token is good for */
     uint32_t burst;
 
     /* accounts */

@@ -88,6 +88,14 @@
 #define WAX_TICKET_KEY_S_MAX 86400u
 #define WAX_CERTIFICATES_MAX 16u
 
+/* Resume and media tokens: a key is replaced four times in a token's life, and honoured for one more. */
+#define WAX_TOKEN_KEYS_MAX     8u
+#define WAX_TOKEN_KEYS_A_LIFE  4u
+#define WAX_TOKENS_REVOKED_MAX 256u /* beyond it all tokens go stale */
+#define WAX_TOKEN_S_DEFAULT    (30u * 24u * 3600u)
+#define WAX_TOKEN_S_MIN        3600u
+#define WAX_TOKEN_S_MAX        (365u * 24u * 3600u)
+
 /* Memory that every connection draws from. */
 #define WAX_BLOCK_BYTES            2048u
 #define WAX_CONN_SEND_BYTES_MAX    (2u << 20)
@@ -109,6 +117,8 @@ _Static_assert(WAX_TRAIN_BYTES + 160u <= 65535u, "a train's length fits the head
 _Static_assert(WAX_TRACES_MAX <= 32u, "watches fit the bits of a word");
 _Static_assert(WAX_TICKET_KEYS_MAX >= WAX_TICKET_MS / 1000u / WAX_TICKET_KEY_S_MIN + 2u,
                "all keys of a day have room, and the current one");
+_Static_assert(WAX_TOKEN_KEYS_MAX >= WAX_TOKEN_KEYS_A_LIFE + 2u,
+               "all keys of a token's life have room, and the current one");
 _Static_assert(WAX_WORKERS_MAX <= 64u, "doorbells of all workers fit one 64-bit word");
 _Static_assert((WAX_MESH_RETURN_SLOTS & (WAX_MESH_RETURN_SLOTS - 1u)) == 0, "rings are powers of two");
 _Static_assert((WAX_MESH_SEND_SLOTS & (WAX_MESH_SEND_SLOTS - 1u)) == 0, "rings are powers of two");

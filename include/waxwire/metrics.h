@@ -41,6 +41,7 @@
     X(handshakes_now,       "handshakes", "TLS handshakes under way")                             \
     X(handshakes_waiting_now, "connections", "connections that wait for a TLS handshake")         \
     X(sessions_opened,      "sessions", "sessions welcomed")                                      \
+    X(sessions_resumed,     "sessions", "of them by a resume token")                              \
     X(sessions_now,         "sessions", "sessions open now")                                      \
     X(sends,                "messages", "SENDs taken from clients")                               \
     X(deliveries,           "messages", "DELIVERs handed to TCP")                                 \

@@ -154,6 +154,8 @@
     X(SESSION_STALE,         "session: report with a stale generation ignored")          \
     X(SESSION_BAD_ACK,       "session: acknowledges what was never delivered (ERROR 1)") \
     X(SESSION_WINDOW,        "session: reading paused beyond the window")            \
+    X(TOKEN_STALE,           "session: token's time is over, or it was revoked")          \
+    X(TOKEN_FORGED,          "session: token is none of ours")                           \
     X(SESSION_NO_ROOM,       "session: no room for another one now (close 1013)")
 
 #define WAX_STATUS_RELAY(X)                                                              \

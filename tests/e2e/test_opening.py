@@ -123,6 +123,51 @@ def test_a_forged_token_falls_back_to_the_challenge(appliance):
         expect.equal(session.welcome.flags & waxproto.RESUMED, 0, "resumed")
 
 
+def test_a_good_token_is_welcomed_at_once(appliance):
+    first = appliance.open()
+    expect.true(len(first.welcome.token) > 40 and len(first.welcome.media_token) > 40, "WELCOME has both tokens")
+    first.close()
+    session = appliance.session(first.identity)
+    session.hello(token=first.welcome.token)
+    welcome = session.receive()
+    expect.true(isinstance(welcome, waxproto.Welcome), f"no CHALLENGE: {welcome}")
+    expect.equal(welcome.flags, waxproto.RESUMED)
+    expect.equal(welcome.user, first.identity.user)
+    expect.true(welcome.token != first.welcome.token, "and a fresh one")
+    again = appliance.open(first.identity, token=first.welcome.token)
+    expect.equal(again.welcome.flags, waxproto.RESUMED, "it can be used again")
+
+
+def test_a_token_is_of_its_account_and_device_alone(appliance):
+    first, other = appliance.open(), appliance.open()
+    for session in (appliance.open(other.identity, token=first.welcome.token),
+                    appliance.open(first.identity, device=2, token=first.welcome.token),
+                    appliance.open(first.identity, token=first.welcome.media_token)):
+        expect.equal(session.welcome.flags & waxproto.RESUMED, 0, "resumed")
+
+
+def test_a_token_with_any_character_changed_falls_back(appliance):
+    token = bytearray(appliance.open().welcome.token)
+    identity = waxproto.Identity()
+    for at in range(0, len(token), 7):
+        bent = bytes(token[:at] + bytes([token[at] ^ 1]) + token[at + 1:])
+        expect.equal(appliance.open(identity, token=bent).welcome.flags & waxproto.RESUMED, 0, f"character {at}")
+
+
+def test_messages_flow_both_ways_after_a_resumption(appliance):
+    alice, bob = appliance.online(), appliance.online()
+    token = alice.welcome.token
+    alice.close()
+    stored = bob.send(alice.identity, b"while you were away")
+    bob.status(stored)
+    back = appliance.open(alice.identity, token=token)
+    expect.equal(back.welcome.waiting, 0xFFFFFFFF, "not known yet")
+    expect.equal(back.delivery(0).payload, b"while you were away")
+    ident = back.send(bob.identity, b"here I am")
+    expect.equal(bob.delivery(0).payload, b"here I am")
+    back.status(ident)
+
+
 def test_a_second_session_displaces_the_first(appliance):
     first = appliance.open()
     second = appliance.open(first.identity)

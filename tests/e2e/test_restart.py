@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import expect
-from waxproto import ACCEPTED, DELIVERED, Identity
+from waxproto import ACCEPTED, DELIVERED, RESUMED, Identity
 
 
 class Killed:
@@ -50,6 +50,27 @@ def test_online_messages_flow_on_while_the_control_plane_is_dead(appliance):
             expect.equal(alice.status(ident).kind, DELIVERED)
     alice.status(alice.send(bob, b"after"), DELIVERED)
     expect.equal(len(bob.deliveries), 22)
+
+
+def test_a_resumed_session_opens_and_sends_while_the_control_plane_is_dead(appliance):
+    alice, bob = appliance.open(), appliance.online()
+    token = alice.welcome.token
+    alice.close()
+    with Killed(appliance):
+        back = appliance.open(alice.identity, token=token)
+        expect.equal(back.welcome.flags, RESUMED)
+        ident = back.send(bob, b"without control")
+        expect.equal(back.status(ident).kind, DELIVERED)
+        meanwhile = bob.send(back.identity, b"waits for the mailbox's confirmation")
+    expect.equal(back.delivery(0, wait=10).payload, b"waits for the mailbox's confirmation")
+    bob.status(meanwhile, wait=10)
+
+
+def test_a_token_is_good_after_a_restart_of_the_data_plane(appliance):
+    alice = appliance.open()
+    data_plane_killed(appliance)
+    back = appliance.open(alice.identity, token=alice.welcome.token)
+    expect.equal(back.welcome.flags, RESUMED)
 
 
 def test_what_was_accepted_survives(appliance):

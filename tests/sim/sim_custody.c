@@ -165,9 +165,10 @@ static void cover(void)
 {
     printf("told: %" PRIu64 " ACCEPTED, %" PRIu64 " DELIVERED, %" PRIu64 " REJECTED; resent %" PRIu64
            ", dropped as seen %" PRIu64 ", stores %" PRIu64 ", drained %" PRIu64 ", kills %" PRIu64
-           "+%" PRIu64 ", breaks %" PRIu64 "\n",
+           "+%" PRIu64 ", breaks %" PRIu64 ", resumed %" PRIu64 "\n",
            coverage.told[1], coverage.told[2], coverage.told[4], coverage.resent, coverage.dropped_again,
-           coverage.stores, coverage.drained, coverage.control_kills, coverage.plane_kills, coverage.breaks);
+           coverage.stores, coverage.drained, coverage.control_kills, coverage.plane_kills, coverage.breaks,
+           coverage.resumed);
     for (uint32_t i = 0; i < 16; i++) {
         if (coverage.reasons[i] != 0)
             printf("  reason %u: %" PRIu64 "\n", i, coverage.reasons[i]);
@@ -241,6 +242,7 @@ static uint64_t run(uint64_t seed, uint32_t messages, bool verbose)
         .drop_frame_ppm = chance(300000) ? 500 : 0,
     };
     uint64_t key[2] = {rng_next(&world->rng), rng_next(&world->rng)};
+    world->tokens = (struct token_set){.life_ms = 3600000, .key_count = 1, .key[0] = {.id = 1, .key = {7}}};
     CHECK(route_init(&world->route, key, world->options.workers) == WAX_OK, "route");
     for (uint32_t i = 0; i < CLIENTS; i++)
         client_start(i);

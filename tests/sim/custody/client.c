@@ -96,10 +96,14 @@ static void come(struct client *client)
     client->window = 0;
     /* It gives up when it isn't welcomed; the impatient ones soon. */
     client->rest_us = world->now_us + (world->options.faults && chance(300000) ? below(30000) : 40000000);
-    uint8_t out[128], key[WAX_ACCOUNT_KEY_BYTES] = {0}, nonce[WAX_CLIENT_NONCE_BYTES] = {0};
+    uint8_t out[256], key[WAX_ACCOUNT_KEY_BYTES] = {0}, nonce[WAX_CLIENT_NONCE_BYTES] = {0};
     memcpy(key, client->name.user, WAX_USER_BYTES);
     struct frame_hello hello = {
         client->name.device, client->send_only ? WIRE_HELLO_SEND_ONLY : 0, key, nonce, {0}, {0}};
+    if (client->token_bytes > 0 && chance(500000)) {
+        hello.flags |= WIRE_HELLO_RESUME;
+        hello.token = view_of(client->token, client->token_bytes);
+    }
     put(client, out, frame_write_hello(span_of(out, sizeof out), &hello));
     uint64_t draw = world->options.faults ? below(100) : 0;
     client->ack_delay_us = draw < 70   ? below(200000)
@@ -310,6 +314,10 @@ static void on_frame(struct client *client, struct view frame)
         CHECK(client->state == CLIENT_OPENING, "WELCOME twice");
         client->state = CLIENT_IN;
         client->window = welcome.window;
+        CHECK(welcome.token.len == TOKEN_BYTES, "a token");
+        memcpy(client->token, welcome.token.data, TOKEN_BYTES);
+        client->token_bytes = TOKEN_BYTES;
+        coverage.resumed += (welcome.flags & WIRE_WELCOME_RESUMED) != 0;
         client->ack_due_us = 0;
         client->rest_us = world->now_us + below(chance(100000) ? 90000000 : world->options.stay_us);
         trace("client %u is in (w%u conn %u)", index_of(client), client->worker, client->conn);

@@ -183,6 +183,8 @@ struct client {
     uint64_t ack_due_us;
     uint64_t ack_delay_us; /* how lazy it is */
     uint64_t rest_us;
+    uint8_t token[TOKEN_BYTES]; /* of the last WELCOME */
+    uint32_t token_bytes;
 };
 
 struct options {
@@ -208,6 +210,7 @@ struct world {
     uint64_t hash; /* of everything that clients saw */
     uint64_t events;
     struct options options;
+    struct token_set tokens; /* what the control plane has told workers */
     struct route route;
     struct worker worker[WORKERS];
     uint64_t plane_epoch;
@@ -224,7 +227,7 @@ struct world {
 struct coverage {
     uint64_t status[WAX_STATUS_COUNT];
     uint64_t stores, drained, told[5], reasons[16], deliver_flags[32], control_kills, plane_kills, breaks,
-        resent, displaced, dropped_again;
+        resent, displaced, dropped_again, resumed;
 };
 
 extern struct world *world;

@@ -156,8 +156,8 @@ void detach(struct plane *plane)
 void next_order(struct plane *plane, enum channel_order_kind kind)
 {
     ssize_t got = recv(plane->socket, &plane->said, sizeof plane->said, 0);
-    cr_assert_eq(
-        got, (ssize_t)(sizeof plane->said.order + plane->said.order.keys * sizeof(struct wax_ticket_key)));
+    size_t bytes = sizeof plane->said.order + plane->said.order.keys * sizeof(struct wax_ticket_key);
+    cr_assert_eq(got, (ssize_t)(kind == CHANNEL_ORDER_TOKENS ? sizeof plane->tokens : bytes));
     cr_assert_eq(plane->said.order.magic, CHANNEL_MAGIC);
     cr_assert_eq(plane->said.order.kind, kind);
 }
@@ -176,6 +176,10 @@ void attach(struct plane *plane, uint64_t epoch)
     cr_assert_eq(plane->grant.status, WAX_OK);
     cr_assert_eq(plane->grant.magic, CHANNEL_MAGIC);
     next_order(plane, CHANNEL_ORDER_TICKET_KEYS);
+    plane->tickets = plane->said.order.keys;
+    memcpy(plane->ticket, plane->said.order.key, plane->tickets * sizeof plane->ticket[0]);
+    next_order(plane, CHANNEL_ORDER_TOKENS);
+    memcpy(&plane->tokens, &plane->said, sizeof plane->tokens);
 }
 
 void kick(struct plane *plane)

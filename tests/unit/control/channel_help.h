@@ -14,6 +14,9 @@ struct plane {
     int event;
     struct channel_memory *memory;
     struct channel_grant grant;
+    struct channel_order_tokens tokens; /* that came after the grant; the ticket keys before them: */
+    uint32_t tickets;
+    struct wax_ticket_key ticket[WAX_TICKET_KEYS_MAX];
     union {
         struct channel_order order; /* the last, of the socket */
         uint8_t bytes[CHANNEL_ORDER_BYTES_MAX];

@@ -14,19 +14,39 @@ Test(orders, a_new_data_plane_gets_the_ticket_keys_of_the_one_before)
 {
     struct plane plane;
     attach(&plane, 0);
-    struct wax_ticket_key first = plane.said.order.key[0];
-    cr_assert_eq(plane.said.order.keys, 1);
+    struct wax_ticket_key first = plane.ticket[0];
+    cr_assert_eq(plane.tickets, 1);
     cr_assert_eq(first.replaced_ms, 0, "the current one");
     cr_assert_leq(first.made_ms, wall_ms());
     detach(&plane);
     attach(&plane, 0);
-    cr_assert_eq(plane.said.order.keys, 1);
-    cr_assert_arr_eq(&plane.said.order.key[0], &first, sizeof first);
+    cr_assert_eq(plane.tickets, 1);
+    cr_assert_arr_eq(&plane.ticket[0], &first, sizeof first);
     detach(&plane);
     stop_control(SIGKILL);
     start_control();
     attach(&plane, 0);
-    cr_assert_arr_neq(&plane.said.order.key[0].name, first.name, sizeof first.name, "none lies on a disk");
+    cr_assert_arr_neq(&plane.ticket[0].name, first.name, sizeof first.name, "none lies on a disk");
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
+Test(orders, a_new_data_plane_gets_the_token_keys_of_the_one_before)
+{
+    struct plane plane;
+    attach(&plane, 0);
+    struct wax_token_key first = plane.tokens.key[0];
+    cr_assert_eq(plane.tokens.keys, 1);
+    cr_assert_eq(plane.tokens.revoked_count, 0);
+    cr_assert(first.id != 0 && first.replaced_ms == 0 && first.made_ms <= wall_ms());
+    detach(&plane);
+    attach(&plane, 0);
+    cr_assert_arr_eq(&plane.tokens.key[0], &first, sizeof first);
+    detach(&plane);
+    stop_control(SIGKILL);
+    start_control();
+    attach(&plane, 0);
+    cr_assert_arr_neq(plane.tokens.key[0].key, first.key, sizeof first.key, "none lies on a disk");
     detach(&plane);
     stop_control(SIGTERM);
 }

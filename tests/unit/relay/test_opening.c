@@ -41,6 +41,85 @@ Test(opening, opens_by_hello_challenge_proof_welcome, .init = start)
     cr_assert_eq(openings.free_count, 4, "what only the opening needed has gone back");
 }
 
+/* HELLO with a token, for the session's account key (2, 0, …) and device. */
+static void say_resume(struct view token, uint16_t device)
+{
+    uint8_t key[WAX_ACCOUNT_KEY_BYTES] = {2}, nonce[WAX_CLIENT_NONCE_BYTES] = {0};
+    struct frame_hello hello = {.device = device,
+                                .flags = WIRE_HELLO_RESUME,
+                                .account_key = key,
+                                .client_nonce = nonce,
+                                .token = token};
+    cr_assert_eq(feed(frame_write_hello(span_of(out, sizeof out), &hello)), WAX_OK);
+}
+
+/* A resume token for device 1 of a user, given so many ms ago. */
+static struct view token_given(uint64_t ago_ms)
+{
+    static uint8_t token[TOKEN_BYTES];
+    const uint8_t key[WAX_ACCOUNT_KEY_BYTES] = {2};
+    const struct name name = {.user = {0xCC}, .device = 1};
+    size_t len = token_make(&tokens, toy_mac, TOKEN_RESUME, &name, key, wall_ms(NULL) - ago_ms, token);
+    return view_of(token, len);
+}
+
+static bool challenged(void)
+{
+    struct frame_challenge challenge;
+    return frame_parse_challenge(next_frame(), &challenge) == WAX_OK;
+}
+
+Test(opening, a_good_token_opens_without_control_or_proof, .init = start)
+{
+    say_resume(token_given(1000), 1);
+    cr_assert_eq(frame_head, frame_tail, "no CHALLENGE");
+    flush();
+    cr_assert_null(toy_record(CHANNEL_LOGIN));
+    struct item *attach = toy_next_of(&toy.sends, ITEM_ATTACH);
+    cr_assert_eq(attach->u.attach.name.user[0], 0xCC);
+    struct item attached = {.kind = ITEM_ATTACHED};
+    attached.u.attached.conn = 3;
+    attached.u.attached.conn_generation = 4;
+    session_item(&env, &attached, toy.now_us);
+    struct frame_welcome welcome;
+    cr_assert_eq(frame_parse_welcome(next_frame(), &welcome), WAX_OK);
+    cr_assert_eq(welcome.flags, WIRE_WELCOME_RESUMED);
+    cr_assert_eq(welcome.waiting, WIRE_WAITING_UNKNOWN);
+    cr_assert_eq(welcome.token.len, TOKEN_BYTES, "a fresh one");
+    cr_assert_eq(welcome.media_token.len, TOKEN_BYTES);
+    cr_assert_eq(toy.metrics.sessions_resumed, 1);
+}
+
+Test(opening, any_other_token_falls_back_to_challenge, .init = start)
+{
+    uint8_t forged[TOKEN_BYTES];
+    memcpy(forged, token_given(1000).data, sizeof forged);
+    forged[60] ^= 1;
+    const struct view bad[] = {view_of(forged, sizeof forged), view_of("short", 5), view_of(NULL, 0)};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        start();
+        say_resume(bad[i], 1);
+        cr_assert(challenged(), "forged %zu", i);
+    }
+    start();
+    say_resume(token_given(3600000), 1);
+    cr_assert(challenged(), "stale");
+    cr_assert_eq(toy.metrics.status[WAX_TOKEN_STALE], 1);
+    start();
+    say_resume(token_given(1000), 2);
+    cr_assert(challenged(), "of another device");
+    cr_assert_eq(toy.metrics.status[WAX_TOKEN_FORGED], 1);
+}
+
+Test(opening, welcome_has_no_tokens_while_there_are_no_keys, .init = start)
+{
+    tokens.key_count = 0;
+    open_session();
+    struct frame_welcome welcome;
+    cr_assert_eq(frame_parse_welcome(view_of(frames[1], frame_len[1]), &welcome), WAX_OK);
+    cr_assert(welcome.token.len == 0 && welcome.media_token.len == 0);
+}
+
 Test(opening, any_other_frame_before_welcome_is_error_2, .init = start)
 {
     cr_assert_eq(say_send(1, 1, 0, 1), WAX_FRAME_NOT_AUTHENTICATED);
