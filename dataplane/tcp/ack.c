@@ -59,6 +59,9 @@ void ack_advance(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segm
     uint32_t bytes = acked < c->send.len ? acked : c->send.len;
     ack_rtt(e, c, s);
     if ((c->flags & F_BOARD) == 0) {
+        if ((c->flags & F_TIMEOUT) != 0) {
+            congestion_undo(e, c, s, acked);
+        }
         congestion_acked(e, c, s, acked);
     }
     if (bytes > 0) {

@@ -134,8 +134,11 @@ void congestion_timeout(struct tcp_engine *e, struct tcp_conn *c)
         return;
     }
     if ((c->flags & F_TIMEOUT) == 0) {
-        c->ssthresh =
-            e->congestion->ssthresh(c, c->snd_max - c->snd_una); /* once for a loss (RFC 5681 3.1, (4)) */
+        uint32_t flight = c->snd_max - c->snd_una;
+        bool repairing = (c->flags & F_RECOVERY) != 0 || seq_lt(c->snd_una, c->recover);
+        c->undo_pipe = repairing ? 0 : flight > c->ssthresh ? flight : c->ssthresh;
+        c->rtt_start_us = conn_ts_now(e, c);              /* F_RTT is off until data is acknowledged */
+        c->ssthresh = e->congestion->ssthresh(c, flight); /* once for a loss (RFC 5681 3.1, (4)) */
     }
     c->cwnd = c->mss;
     c->recover = c->snd_max;
@@ -143,8 +146,28 @@ void congestion_timeout(struct tcp_engine *e, struct tcp_conn *c)
     c->ecn_cwr = (c->flags2 & F2_ECN) != 0;
     c->dupacks = 0;
     c->snd_nxt = c->snd_una;
-    c->flags &= ~(F_RECOVERY | F_PARTIAL);
+    c->flags &= ~(F_RECOVERY | F_PARTIAL | F_RTT);
     c->flags |= F_TIMEOUT | F_RESEND;
+}
+
+/*
+ * The first ACK behind a time-out without a board, of `acked` bytes. It echoes something older than what was
+ * sent again: the original came, and what follows it is on its way (RFC 3522 3.2, RFC 4015 3.2). Not behind a
+ * repair, whose retransmissions are older as well.
+ */
+void congestion_undo(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s, uint32_t acked)
+{
+    if (c->undo_pipe == 0 || (c->flags & F_TS) == 0 || !s->has_timestamps || s->tsecr == 0 ||
+        !seq_lt(s->tsecr, c->rtt_start_us)) {
+        return;
+    }
+    uint32_t initial = congestion_initial_window(c), flight = c->snd_max - s->ack;
+    c->cwnd = flight + (acked < initial ? acked : initial);
+    c->cwnd = c->cwnd > c->mss ? c->cwnd : c->mss;
+    c->ssthresh = c->undo_pipe;
+    c->snd_nxt = c->snd_max;
+    c->flags &= ~F_RESEND;
+    e->stats.undone++;
 }
 
 /* NewReno (RFC 5681 3.1). */

@@ -100,7 +100,7 @@ struct tcp_conn {
     };
     uint64_t acked; /* bytes of the stream acknowledged */
     uint32_t srtt_us, rttvar_us;
-    uint32_t rtt_start_us;
+    uint32_t rtt_start_us; /* as undo_pipe: the timestamp when the timer expired */
     uint32_t ssthresh;
     /* line 3 */
     uint32_t wnd_max; /* largest window the peer offered */
@@ -126,8 +126,11 @@ struct tcp_conn {
     uint8_t reo_steps : 3, reo_persist : 5; /* RFC 8985 6.2: the reordering window, and for how long */
     uint8_t mss_top;  /* with the MSS lowered for the path: what it was, in units of 64 (pmtu.c) */
     uint16_t min_rtt; /* the shortest round trip, in units of 64 us; 0: none yet */
-    uint32_t board;   /* with F_BOARD: the scoreboard's block */
-    uint32_t cc[3];   /* the congestion control's own state */
+    union {
+        uint32_t board;     /* with F_BOARD: the scoreboard's block */
+        uint32_t undo_pipe; /* with F_TIMEOUT and no board: the threshold of RFC 4015, or 0 */
+    };
+    uint32_t cc[3]; /* the congestion control's own state */
 };
 
 _Static_assert(sizeof(struct tcp_conn) == 256, "an idle connection is four cache lines");
@@ -414,6 +417,8 @@ void congestion_lost(struct tcp_engine *e, struct tcp_conn *c, uint32_t flight);
 void congestion_idle(const struct tcp_engine *e, struct tcp_conn *c); /* before data after a pause */
 void congestion_duplicate(struct tcp_engine *e, struct tcp_conn *c);  /* a duplicate ACK */
 void congestion_timeout(struct tcp_engine *e, struct tcp_conn *c);    /* the timer expired */
+void congestion_undo(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
+                     uint32_t acked); /* the first ACK after it, before snd_una moves */
 void congestion_acked(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
                       uint32_t acked); /* before snd_una moves */
 void congestion_grow(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,

@@ -316,7 +316,7 @@ static void output_account(struct tcp_engine *e, struct tcp_conn *c, const struc
     if (seq_lt(p->seq, c->snd_max)) {
         c->flags &= ~F_RTT; /* Karn */
         e->stats.retransmits += !probe;
-    } else if ((c->flags & F_RTT) == 0 && !probe) {
+    } else if ((c->flags & (F_RTT | F_TIMEOUT)) == 0 && !probe) {
         c->flags |= F_RTT;
         c->rtt_seq = p->seq;
         c->rtt_start_us = (uint32_t)e->now_us;
