@@ -5,12 +5,14 @@ send(frame), receive(wait), close() and cut(), as those of transports.py, so tha
 """
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -96,9 +98,11 @@ class Bridge:
             self.cut()
 
     def cut(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # a browser is many processes
+        self.process.wait()
 
 
 class Node(Bridge):
@@ -109,7 +113,7 @@ class Node(Bridge):
         about = {name: where[name] for name in ("address", "port", "server_name", "ca")}
         self.process = subprocess.Popen(["node", "-e", NODE, json.dumps({**about, "subprotocol": SUBPROTOCOL})],
                                         env={**os.environ, "NODE_PATH": NODE_MODULES}, text=True, bufsize=1,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                        start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         threading.Thread(target=self._listen, daemon=True).start()
         self.opened = self.next(15)
 
@@ -150,7 +154,7 @@ class Chromium(Bridge):
              f"--ignore-certificate-errors-spki-list={spki(server)}",
              f"--host-resolver-rules=MAP {where['server_name']} {where['address']}",
              f"http://127.0.0.1:{self.server.server_port}/"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.opened = self.next(40)
 
     def order(self, line):
