@@ -73,6 +73,9 @@ bool conn_frame(struct stack *stack, uint32_t id, const struct view *pieces, uin
 bool conn_queue(struct stack *stack, uint32_t id, struct view bytes)
 {
     struct conn *conn = &stack->conns[id];
+    /* Who asks and never reads the answers would have every block in the end. */
+    if (conn->out.len + bytes.len > WAX_CONN_SEND_BYTES_MAX)
+        return false;
     if (fifo_append(&stack->blocks, &conn->out, bytes) != WAX_OK) {
         metrics_count(stack->metrics, WAX_TCP_BLOCKS_EMPTY);
         return false;
@@ -151,7 +154,8 @@ static enum wax_status flush_out(struct stack *stack, uint32_t id)
     size_t most = record_first(stack, id);
     for (; conn->out.len > 0; most = record_next(most)) {
         struct view piece = flush_piece(stack, conn, most);
-        if (tcp_send_room(stack->tcp, id) < piece.len + 2u * TLS_OVERHEAD_BYTES)
+        /* Room for a KeyUpdate before it, and for an alert behind it that may come at any time. */
+        if (tcp_send_room(stack->tcp, id) < piece.len + TLS_OVERHEAD_BYTES + TLS_OUT_BYTES)
             return WAX_OK;
         enum wax_status status = WAX_OK;
         if (conn->flags & CONN_TLS) {

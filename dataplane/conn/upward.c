@@ -185,13 +185,34 @@ static void plain_receive(struct stack *stack, uint32_t id, struct span bytes)
 
 /* ---- records ---- */
 
+/*
+ * Where tls_input may write: without room for an answer and an alert behind it, there is none for the answer,
+ * which then waits for the next flush.
+ */
+static struct span record_answer(const struct stack *stack, uint32_t id, uint8_t out[TLS_OUT_BYTES])
+{
+    uint32_t room = tcp_send_room(stack->tcp, id);
+    if (room >= TLS_OUT_BYTES)
+        return span_of(out, TLS_OUT_BYTES);
+    return span_of(out, room < TLS_ALERT_BYTES ? room : TLS_ALERT_BYTES);
+}
+
+/* An error of its records ends a connection: its alert was the last word, what waits is never said. */
+static void record_fail(struct stack *stack, uint32_t id, enum wax_status status)
+{
+    metrics_count(stack->metrics, status);
+    fifo_clear(&stack->blocks, &stack->conns[id].out);
+    conn_shut(stack, id);
+}
+
 /* Open one record at the head of `bytes`. Returns what it took, 0 when it is not whole. */
 static size_t record_receive(struct stack *stack, uint32_t id, struct span bytes)
 {
     struct conn *conn = &stack->conns[id];
     uint8_t out[TLS_OUT_BYTES];
     struct tls_event event = {0};
-    enum wax_status status = tls_input(&conn->tls, bytes, span_of(out, sizeof out), stack->now_us, &event);
+    enum wax_status status =
+        tls_input(&conn->tls, bytes, record_answer(stack, id, out), stack->now_us, &event);
     if (event.out_len > 0 && tcp_write(stack->tcp, id, view_of(out, event.out_len)) != WAX_OK) {
         conn_abort(stack, id, WAX_NO_MEMORY);
         return bytes.len;
@@ -203,8 +224,7 @@ static size_t record_receive(struct stack *stack, uint32_t id, struct span bytes
         return bytes.len;
     }
     if (status != WAX_OK) {
-        metrics_count(stack->metrics, status);
-        conn_shut(stack, id);
+        record_fail(stack, id, status);
         return bytes.len;
     }
     if (event.data.len > 0)

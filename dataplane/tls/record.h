@@ -17,6 +17,8 @@ enum tls_type { TLS_CHANGE_CIPHER_SPEC = 20, TLS_ALERT = 21, TLS_HANDSHAKE = 22,
 
 /* What a record adds to its plaintext: header, inner type, tag. */
 #define TLS_OVERHEAD_BYTES (WAX_TLS_HEADER_BYTES + 1u + WAX_TLS_TAG_BYTES)
+/* An alert of ours as a record. */
+#define TLS_ALERT_BYTES (2u + TLS_OVERHEAD_BYTES)
 /* Room that tls_input needs in `out`: an answer to KeyUpdate and an alert. */
 #define TLS_OUT_BYTES 64u
 
@@ -47,6 +49,8 @@ struct tls_state {
 };
 
 _Static_assert(WAX_TLS_KEY_UPDATES_MAX < 64u && WAX_TLS_EMPTY_RECORDS_MAX < 16u, "they fit their bits");
+_Static_assert(TLS_ALERT_BYTES < 5u + TLS_OVERHEAD_BYTES && TLS_OUT_BYTES >= 7u + 2u * TLS_OVERHEAD_BYTES,
+               "an alert fits where a KeyUpdate doesn't, and both fit together");
 _Static_assert(sizeof(struct tls_dir) == WAX_CACHE_LINE_BYTES, "a direction is one cache line");
 _Static_assert(sizeof(struct tls_state) <= 232, "what TLS keeps for an idle connection");
 
@@ -71,7 +75,8 @@ enum wax_status tls_state_init(struct tls_state *s, const struct tls_shake_resul
 enum wax_status tls_record_length(struct view head, size_t *len);
 
 /*
- * Opens the first record of `in` in place and does what it asks. `out` needs TLS_OUT_BYTES of room.
+ * Opens the first record of `in` in place and does what it asks. `out` needs TLS_OUT_BYTES of room; with
+ * TLS_ALERT_BYTES a KeyUpdate that is asked for waits (tls_answer_due).
  *
  * WAX_OK: one record is done with (ev->consumed bytes), ev->data is its application data. Call again with the
  * rest.
