@@ -24,6 +24,7 @@ static void sha384_2(struct view a, struct view b, uint8_t *out)
     crypto_hash_sha512_update(&state, b.data, b.len);
     crypto_hash_sha512_final(&state, full);
     memcpy(out, full, 48);
+    sodium_memzero(full, sizeof full);
 }
 
 static void sha256_2(struct view a, struct view b, uint8_t *out)

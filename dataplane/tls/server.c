@@ -112,20 +112,38 @@ static enum wax_status roots_use(SSL_CTX *ssl_ctx, struct view pem, struct tls_r
     return WAX_OK;
 }
 
+/*
+ * What a ticket must have been given under to be taken: the same service, asking clients for the same. Else
+ * one that was given before certificates were asked for would stand for one, for a day (RFC 8446 4.6.1).
+ */
+static bool terms_set(SSL_CTX *ssl_ctx, const struct tls_server_settings *s)
+{
+    const uint8_t auth = (uint8_t)s->client_auth;
+    uint8_t terms[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    bool made = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(md, "waxwire", 7) == 1 && EVP_DigestUpdate(md, &auth, 1) == 1 &&
+                (auth == TLS_CLIENT_OFF || EVP_DigestUpdate(md, s->client_ca.data, s->client_ca.len) == 1) &&
+                EVP_DigestFinal_ex(md, terms, &len) == 1 &&
+                SSL_CTX_set_session_id_context(ssl_ctx, terms, len) == 1;
+    EVP_MD_CTX_free(md);
+    return made;
+}
+
 static SSL_CTX *site_ssl_new(struct tls_context *ctx, const struct tls_server_settings *s,
                              enum wax_status *status, struct tls_reason *reason)
 {
-    static const unsigned char name[] = "waxwire"; /* tickets of one site are never another service's */
     SSL_CTX *ssl_ctx = context_ssl_new(false);
-    *status = ssl_ctx != NULL ? WAX_OK : WAX_TLS_SUITE;
-    if (ssl_ctx == NULL) {
+    *status = ssl_ctx != NULL && terms_set(ssl_ctx, s) ? WAX_OK : WAX_TLS_SUITE;
+    if (*status != WAX_OK) {
+        SSL_CTX_free(ssl_ctx);
         reason_say(reason, "OpenSSL", "no context with our suites");
         return NULL;
     }
     SSL_CTX_set_client_hello_cb(ssl_ctx, hello_checked, NULL);
     SSL_CTX_set_tlsext_servername_callback(ssl_ctx, name_chosen);
     SSL_CTX_set_alpn_select_cb(ssl_ctx, protocol_chosen, NULL);
-    SSL_CTX_set_session_id_context(ssl_ctx, name, sizeof name - 1);
     SSL_CTX_set_timeout(ssl_ctx, WAX_TICKET_MS / 1000u);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl_ctx, tickets_ask);
     SSL_CTX_set_num_tickets(ssl_ctx, s->tickets < WAX_TICKETS_MAX ? s->tickets : WAX_TICKETS_MAX);

@@ -160,6 +160,12 @@ static enum wax_status nothing_came(struct tls_state *s)
     return WAX_OK;
 }
 
+/* RFC 8446 5.1: until it is whole nothing but the rest of a message may come. */
+static bool within_message(const struct tls_state *s)
+{
+    return s->message_len > 0 || s->skip_bytes > 0;
+}
+
 /* RFC 8446 6: whatever its level says, an alert is fatal unless it is one of the two that close. */
 static enum wax_status alert_take(struct tls_state *s, struct view plain)
 {
@@ -167,6 +173,9 @@ static enum wax_status alert_take(struct tls_state *s, struct view plain)
         return WAX_TLS_RECORD_EMPTY;
     if (plain.len != 2)
         return WAX_TLS_MESSAGE_LENGTH;
+    bool closing = plain.data[1] == ALERT_CLOSE_NOTIFY || plain.data[1] == ALERT_USER_CANCELED;
+    if (closing && within_message(s))
+        return WAX_TLS_INTERLEAVED;
     if (plain.data[1] == ALERT_CLOSE_NOTIFY)
         return WAX_TLS_CLOSE_NOTIFY;
     if (plain.data[1] == ALERT_USER_CANCELED)
@@ -191,7 +200,7 @@ static enum wax_status record_take(struct tls_state *s, struct span record, uint
         return handshake_take(s, content, now_us);
     if (type != TLS_APPLICATION_DATA)
         return WAX_TLS_RECORD_TYPE;
-    if (s->message_len > 0 || s->skip_bytes > 0)
+    if (within_message(s))
         return WAX_TLS_INTERLEAVED;
     if (plain.len == 0)
         return nothing_came(s);

@@ -348,6 +348,8 @@ Test(tls_server, rfc7301_3_2_http_1_1_or_no_application_protocol)
 
 static struct test_identity client_ca, client_good, client_late, client_other, client_server;
 
+static struct tls_tickets *shared_keys; /* of tickets, by servers one after the other */
+
 static struct tls_context *server_asking(enum tls_client_auth auth)
 {
     static struct test_identity own;
@@ -365,7 +367,8 @@ static struct tls_context *server_asking(enum tls_client_auth auth)
                                            .identities = 1,
                                            .client_auth = auth,
                                            .client_ca = view_of(client_ca.chain, strlen(client_ca.chain)),
-                                           .tickets = 1};
+                                           .tickets = 1,
+                                           .ticket_keys = shared_keys};
     struct tls_context *ctx;
     cr_assert_eq(tls_server_create(&ctx, &settings, &reason), WAX_OK, "%s", reason.text);
     return ctx;
@@ -421,6 +424,65 @@ Test(tls_server, rfc8446_4_4_2_4_an_optional_certificate_of_the_client)
     ctx = server_asking(TLS_CLIENT_OFF);
     cr_assert_eq(alert_for(ctx, &client_other), 0, "it is not asked for, so it is not shown");
     tls_context_free(ctx);
+}
+
+static SSL_SESSION *session_kept;
+
+static int session_keep(SSL *ssl, SSL_SESSION *session)
+{
+    (void)ssl;
+    SSL_SESSION_free(session_kept);
+    session_kept = session;
+    return 1;
+}
+
+/* A handshake without a certificate of the client's, with the ticket of the one before. */
+static enum wax_status shake_again(struct tls_context *ctx, SSL_CTX *peer, bool *resumed)
+{
+    char buffer[16];
+    struct link *l = link_new(peer, true, ctx, NULL);
+    if (session_kept != NULL)
+        cr_assert_eq(SSL_set_session(l->peer, session_kept), 1);
+    link_shake(l);
+    enum wax_status status = l->status;
+    *resumed = status == WAX_OK && l->result.resumed;
+    if (status == WAX_OK) {
+        link_send(l, "data", 4);
+        cr_assert_eq(link_peer_read(l, buffer, sizeof buffer), 4);
+    }
+    link_free(l);
+    ERR_clear_error();
+    return status;
+}
+
+/* RFC 8446 4.6.1, 8446 C.4: a ticket stands for what its handshake has proved, and not for more. */
+Test(tls_server, a_ticket_does_not_stand_for_a_certificate_that_was_never_shown)
+{
+    static const enum tls_client_auth before[] = {TLS_CLIENT_OFF, TLS_CLIENT_OPTIONAL};
+    struct wax_ticket_key key = {.name = {1}, .cipher_key = {2}, .mac_key = {3}, .made_ms = 1};
+    for (unsigned i = 0; i < 2; i++) {
+        shared_keys = tls_tickets_new();
+        cr_assert_eq(tls_tickets_take(shared_keys, &key, 1, 1), WAX_OK);
+        SSL_CTX *peer = SSL_CTX_new(TLS_client_method());
+        SSL_CTX_set_session_cache_mode(peer, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(peer, session_keep);
+        bool resumed = true;
+        struct tls_context *ctx = server_asking(before[i]);
+        cr_assert_eq(shake_again(ctx, peer, &resumed), WAX_OK);
+        cr_assert_not(resumed);
+        cr_assert_eq(shake_again(ctx, peer, &resumed), WAX_OK);
+        cr_assert(resumed, "the same server honours it");
+        struct tls_context *stricter = server_asking(TLS_CLIENT_REQUIRED); /* as after a reload */
+        cr_expect_neq(shake_again(stricter, peer, &resumed), WAX_OK, "no certificate, no entry");
+        cr_expect_not(resumed);
+        tls_context_free(stricter);
+        tls_context_free(ctx);
+        SSL_SESSION_free(session_kept);
+        session_kept = NULL;
+        SSL_CTX_free(peer);
+        tls_tickets_free(shared_keys);
+        shared_keys = NULL;
+    }
 }
 
 Test(tls_server, roots_of_clients_must_be_there)

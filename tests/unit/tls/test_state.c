@@ -258,6 +258,22 @@ Test(tls_state, rfc8446_5_1_nothing_comes_within_a_split_message)
     cr_assert_eq(alert_in_out(&client), 10);
 }
 
+/* One that says goodbye there, or warns, isn't in order; one that says what went wrong ends it anyway. */
+Test(tls_state, rfc8446_5_1_no_alert_comes_within_a_split_message)
+{
+    static const char *const alerts[] = {"\x01\x5a", "\x01\x00"};
+    for (unsigned i = 0; i < 2; i++) {
+        setup();
+        cr_assert_eq(give(&client, &server, TLS_HANDSHAKE, KEY_UPDATE_NO, 3), WAX_OK);
+        cr_assert_eq(give(&client, &server, TLS_ALERT, alerts[i], 2), WAX_TLS_INTERLEAVED);
+        cr_assert_eq(alert_in_out(&client), 10);
+    }
+    setup();
+    cr_assert_eq(give(&client, &server, TLS_HANDSHAKE, KEY_UPDATE_NO, 3), WAX_OK);
+    cr_assert_eq(give(&client, &server, TLS_ALERT, "\x02\x50", 2), WAX_TLS_ALERT);
+    cr_assert_eq(ev.out_len, 0);
+}
+
 Test(tls_state, rfc8446_5_1_nothing_follows_a_key_update_in_its_record)
 {
     cr_assert_eq(give(&client, &server, TLS_HANDSHAKE, KEY_UPDATE_NO KEY_UPDATE_NO, 10),
