@@ -2,6 +2,18 @@
 /* How a session opens, and what is refused before it is open. */
 #include "toy_session.h"
 
+/* Home has attached the session: the WELCOME that this brings. */
+static struct frame_welcome welcomed(void)
+{
+    struct item attached = {.kind = ITEM_ATTACHED};
+    attached.u.attached.conn = 3;
+    attached.u.attached.conn_generation = 4;
+    session_item(&env, &attached, toy.now_us);
+    struct frame_welcome welcome;
+    cr_assert_eq(frame_parse_welcome(next_frame(), &welcome), WAX_OK);
+    return welcome;
+}
+
 Test(opening, opens_by_hello_challenge_proof_welcome, .init = start)
 {
     cr_assert_eq(say_hello(), WAX_OK);
@@ -28,12 +40,7 @@ Test(opening, opens_by_hello_challenge_proof_welcome, .init = start)
     struct item *attach = toy_next_of(&toy.sends, ITEM_ATTACH);
     cr_assert_eq(attach->u.attach.peer_port, 99);
     cr_assert_eq(frame_head, frame_tail, "no WELCOME before home has attached it");
-    struct item attached = {.kind = ITEM_ATTACHED};
-    attached.u.attached.conn = 3;
-    attached.u.attached.conn_generation = 4;
-    session_item(&env, &attached, toy.now_us);
-    struct frame_welcome welcome;
-    cr_assert_eq(frame_parse_welcome(next_frame(), &welcome), WAX_OK);
+    struct frame_welcome welcome = welcomed();
     cr_assert_eq(welcome.window, 4);
     cr_assert_eq(welcome.waiting, 12);
     cr_assert_eq(welcome.flags, WIRE_WELCOME_NEW_ACCOUNT);
@@ -77,12 +84,7 @@ Test(opening, a_good_token_opens_without_control_or_proof, .init = start)
     cr_assert_null(toy_record(CHANNEL_LOGIN));
     struct item *attach = toy_next_of(&toy.sends, ITEM_ATTACH);
     cr_assert_eq(attach->u.attach.name.user[0], 0xCC);
-    struct item attached = {.kind = ITEM_ATTACHED};
-    attached.u.attached.conn = 3;
-    attached.u.attached.conn_generation = 4;
-    session_item(&env, &attached, toy.now_us);
-    struct frame_welcome welcome;
-    cr_assert_eq(frame_parse_welcome(next_frame(), &welcome), WAX_OK);
+    struct frame_welcome welcome = welcomed();
     cr_assert_eq(welcome.flags, WIRE_WELCOME_RESUMED);
     cr_assert_eq(welcome.waiting, WIRE_WAITING_UNKNOWN);
     cr_assert_eq(welcome.token.len, TOKEN_BYTES, "a fresh one");

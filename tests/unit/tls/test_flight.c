@@ -9,15 +9,6 @@
 
 enum { FINISHED = 20, RECORD_ROOM = 20000 };
 
-/* Alerts (RFC 8446 6). */
-enum {
-    UNEXPECTED_MESSAGE = 10,
-    BAD_RECORD_MAC = 20,
-    RECORD_OVERFLOW = 22,
-    DECODE_ERROR = 50,
-    DECRYPT_ERROR = 51
-};
-
 static struct tls_context *server;
 static SSL_CTX *client_ctx;
 static SSL *peer;

@@ -3,18 +3,6 @@
 #include "certificate.h"
 #include "hello.h"
 
-/* Alerts (RFC 8446 6). */
-enum {
-    UNEXPECTED_MESSAGE = 10,
-    HANDSHAKE_FAILURE = 40,
-    ILLEGAL_PARAMETER = 47,
-    DECODE_ERROR = 50,
-    DECRYPT_ERROR = 51,
-    PROTOCOL_VERSION = 70,
-    MISSING_EXTENSION = 109,
-    NO_APPLICATION_PROTOCOL = 120
-};
-
 static struct tls_context *server;
 static SSL_CTX *client_ctx;
 static SSL *peer;

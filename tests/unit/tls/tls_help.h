@@ -8,6 +8,20 @@
 
 #include "tls/record.h"
 
+/* Alerts (RFC 8446 6). */
+enum {
+    UNEXPECTED_MESSAGE = 10,
+    BAD_RECORD_MAC = 20,
+    RECORD_OVERFLOW = 22,
+    HANDSHAKE_FAILURE = 40,
+    ILLEGAL_PARAMETER = 47,
+    DECODE_ERROR = 50,
+    DECRYPT_ERROR = 51,
+    PROTOCOL_VERSION = 70,
+    MISSING_EXTENSION = 109,
+    NO_APPLICATION_PROTOCOL = 120
+};
+
 /* Reads hexadecimal digits, spaces between bytes allowed; returns the number of bytes. */
 static inline size_t unhex(const char *hex, uint8_t *out)
 {
