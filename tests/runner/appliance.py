@@ -27,22 +27,32 @@ def environment(programs):
     return {"WAXWIRE_PROGRAMS": str(programs)}
 
 
+@contextlib.contextmanager
+def serving(results, build, what, *arguments):
+    """
+    An appliance by quickstart --serve, ended with the block; that it starts and ends are two tests, `what` in their
+    names. The block gets where it is, as text of JSON, or None when it didn't start.
+    """
+    env = environment(build.folder)
+    served = run(command("--serve", "--json", *arguments), 120, env, split=True)
+    good = served.code == 0
+    results.add(f"quickstart --serve{what}", "pass" if good else "fail", served.errors + served.output)
+    yield served.output if good else None
+    check(results, f"quickstart --stop{what}", command("--stop"), 60, env)
+
+
 def end_to_end(results, build, workers):
     """Start an appliance, run the end-to-end tests against it, end it."""
     if os.geteuid() != 0:
         results.add(f"e2e with {workers} worker(s): needs root", "skip")
         return
-    env = environment(build.folder)
-    served = run(command("--serve", "--json", "--workers", str(workers), "--port", "afxdp"), 120, env, split=True)
-    good = served.code == 0
-    results.add(f"quickstart --serve, {workers} worker(s)", "pass" if good else "fail", served.errors + served.output)
-    if good:
-        where = build.folder / f"e2e-{workers}.json"
-        where.write_text(served.output)
-        run_end_to_end(results, where, workers)
-        if workers == 1:
-            run_end_to_end(results, where, workers, "scan")
-    check(results, f"quickstart --stop, {workers} worker(s)", command("--stop"), 60, env)
+    with serving(results, build, f", {workers} worker(s)", "--workers", str(workers), "--port", "afxdp") as served:
+        if served:
+            where = build.folder / f"e2e-{workers}.json"
+            where.write_text(served)
+            run_end_to_end(results, where, workers)
+            if workers == 1:
+                run_end_to_end(results, where, workers, "scan")
 
 
 def run_end_to_end(results, where, workers, kind="test"):
@@ -91,19 +101,14 @@ def operator_tools(results, build, scratch):
     if os.geteuid() != 0:
         results.add("DPDK's tools: needs root", "skip")
         return
-    env = environment(build.folder)
     overlay = scratch / "operator.yaml"
     overlay.write_text(f"dataplane:\n  dpdk_prefix: {DPDK_PREFIX}\n  telemetry: on\n  capture: on\n")
-    with hugetlbfs():
-        served = run(command("--serve", "--json", "--workers", "2", "--port", "afxdp", "--config", overlay), 120, env,
-                     split=True)
-        good = served.code == 0
-        results.add("quickstart --serve with telemetry and capture", "pass" if good else "fail", served.errors + served.output)
-        if good:
+    arguments = ("--workers", "2", "--port", "afxdp", "--config", overlay)
+    with hugetlbfs(), serving(results, build, ", with telemetry and capture", *arguments) as served:
+        if served:
             where = scratch / "operator.json"
-            where.write_text(json.dumps({**json.loads(served.output), "dpdk_prefix": DPDK_PREFIX}))
+            where.write_text(json.dumps({**json.loads(served), "dpdk_prefix": DPDK_PREFIX}))
             run_end_to_end(results, where, 2, "operator")
-        check(results, "quickstart --stop, with telemetry and capture", command("--stop"), 60, env)
     shutil.rmtree(f"/run/dpdk/{DPDK_PREFIX}", ignore_errors=True)
 
 
@@ -121,23 +126,20 @@ def cuts(results, build, scratch):
     if os.geteuid() != 0:
         results.add("segmentation by the port: needs root", "skip")
         return
-    env = environment(build.folder)
     overlay = scratch / "cuts.yaml"
     overlay.write_text(CUTS_OVERLAY)
-    served = run(command("--serve", "--json", "--port", "tap", "--config", overlay), 120, env, split=True)
-    good = served.code == 0
-    results.add("quickstart --serve with segmentation by the port", "pass" if good else "fail", served.errors + served.output)
-    if good:
+    with serving(results, build, ", with segmentation by the port", "--port", "tap", "--config", overlay) as served:
+        if not served:
+            return
         where = scratch / "cuts.json"
-        where.write_text(served.output)
+        where.write_text(served)
         names = ("large messages", "odd payloads", "every pair of listeners")
         check(results, "large messages through a port that cuts", [ROOT / "tests/e2e/run", "--json", where, *names], 120)
         counters = run([build.folder / "control/waxctl", "counters", "--json", "--socket",
-                        json.loads(served.output)["admin_socket"]], 30)
+                        json.loads(served)["admin_socket"]], 30)
         joined = re.search(r'"tx_joined":(\d+)', counters.output)
         cut = joined is not None and int(joined[1]) > 0
         results.add("the port has cut", "pass" if cut else "fail", counters.output)
-    check(results, "quickstart --stop, with segmentation by the port", command("--stop"), 60, env)
 
 
 FLOOD_OVERLAY = """\
@@ -158,21 +160,18 @@ def flood(results, build, scratch, workers):
     if os.geteuid() != 0:
         results.add(f"a flood, {workers} worker(s): needs root", "skip")
         return
-    env = environment(build.folder)
     socket = f"/run/waxwire-{NAME}/memif.sock"
     overlay = scratch / "flood.yaml"
     overlay.write_text(FLOOD_OVERLAY.format(socket=socket))
-    served = run(command("--serve", "--json", "--port", "memif", "--workers", str(workers), "--config", overlay), 120, env,
-                 split=True)
-    good = served.code == 0
-    results.add(f"quickstart --serve for a flood, {workers} worker(s)", "pass" if good else "fail", served.errors + served.output)
-    if good:
+    arguments = ("--port", "memif", "--workers", str(workers), "--config", overlay)
+    with serving(results, build, f" for a flood, {workers} worker(s)", *arguments) as served:
+        if not served:
+            return
         generator = [build.folder / "perf/waxgen", "--memif", socket, "--address", "198.18.0.2/24", "--sessions", "16",
                      "--window", "8", "--rate", "5000"]
         check(results, f"sessions relay through a flood, {workers} worker(s)",
               [*generator, "--messages", "15000", "--flood", "mixed", "--flood-seconds", "3"], 90)
         check(results, f"sessions open after a flood, {workers} worker(s)", [*generator, "--messages", "1000"], 60)
-    check(results, f"quickstart --stop after a flood, {workers} worker(s)", command("--stop"), 60, env)
 
 
 def vlans(results, build):
