@@ -68,6 +68,8 @@ const char *http_reason(int code)
         return "Request Timeout";
     case 409:
         return "Conflict";
+    case 411:
+        return "Length Required";
     case 413:
         return "Content Too Large";
     case 416:
@@ -99,13 +101,20 @@ int http_code(enum wax_status status)
     case WAX_OK:
         return 200;
     case WAX_HTTP_BAD_REQUEST:
+    case WAX_HTTP_CHUNK:
         return 400;
+    case WAX_HTTP_UNAUTHORIZED:
+        return 401;
     case WAX_HTTP_NOT_FOUND:
         return 404;
     case WAX_HTTP_METHOD:
         return 405;
+    case WAX_HTTP_LENGTH_REQUIRED:
+        return 411;
     case WAX_HTTP_TOO_LARGE:
         return 413;
+    case WAX_HTTP_RANGE:
+        return 416;
     case WAX_HTTP_UPGRADE_REQUIRED:
         return 426;
     case WAX_HTTP_HEAD_TOO_LARGE:
@@ -150,6 +159,7 @@ enum wax_status http_reply_status(struct span out, enum wax_status status, bool 
                                   size_t *len)
 {
     static const char allow[] = "Allow: GET, HEAD\r\n";
+    static const char authenticate[] = "WWW-Authenticate: Bearer\r\n";
     static const char upgrade[] = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     static const char upgrade_close[] = "Connection: close, Upgrade\r\n";
     int code = http_code(status);
@@ -166,6 +176,8 @@ enum wax_status http_reply_status(struct span out, enum wax_status status, bool 
         put_text(&text, http_reason(code));
         put_text(&text, "\n");
     }
+    if (code == 401)
+        put_text(&more, authenticate);
     if (code == 405)
         put_text(&more, allow);
     if (code == 426) {

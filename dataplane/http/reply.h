@@ -29,9 +29,10 @@ struct http_reply {
 enum wax_status http_reply_write(struct span out, const struct http_reply *reply, size_t *len);
 
 /*
- * Writes the refusal that belongs to a status of the http section (400, 404, 405 with Allow, 413, 426 with
- * the version we speak, 431, 505, 408; anything else 500), with a one-line text and "Connection: close"; for
- * WAX_OK 200 with "ok", as /healthz answers, keeping the connection. `secure`: as in struct http_reply.
+ * Writes the refusal that belongs to a status of the http section (400, 401 with the scheme, 404, 405 with
+ * Allow, 408, 411, 413, 416, 426 with the version we speak, 431, 505; anything else 500), with a one-line
+ * text and "Connection: close"; for WAX_OK 200 with "ok", as /healthz answers, keeping the connection.
+ * `secure`: as in struct http_reply.
  */
 enum wax_status http_reply_status(struct span out, enum wax_status status, bool head, bool secure,
                                   size_t *len);

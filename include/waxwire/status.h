@@ -116,6 +116,10 @@
     X(HTTP_HEAD_TOO_LARGE,   "http: request head too large (431)")                       \
     X(HTTP_VERSION,          "http: version not supported (505)")                        \
     X(HTTP_TIMEOUT,          "http: request not finished in time")                      \
+    X(HTTP_UNAUTHORIZED,     "http: no bearer token where one is needed (401)")          \
+    X(HTTP_LENGTH_REQUIRED,  "http: body of unknown length (411)")                       \
+    X(HTTP_RANGE,            "http: range beyond the end (416)")                         \
+    X(HTTP_CHUNK,            "http: malformed chunk or trailer (400)")                   \
     X(PROXY_SIGNATURE,       "proxy: no PROXY protocol header of version 2")            \
     X(PROXY_HEADER,          "proxy: header malformed or not TCP")                      \
     X(PROXY_LENGTH,          "proxy: header of a length that cannot be")                \

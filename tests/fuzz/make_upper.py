@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes the corpora of the fuzz targets `ws`, `http`, `tls` and `shake`: make_upper.py CORPUS-DIRECTORY"""
+"""Writes the corpora of the fuzz targets `ws`, `http`, `body`, `tls` and `shake`: make_upper.py CORPUS-DIRECTORY"""
 import pathlib
 import ssl
 import struct
@@ -223,7 +223,46 @@ SHAKE = {
     "to-client-overlong": b"\x11\x16\3\3\x7f\xff",
 }
 
-for target, inputs in {"ws": WS, "http": HTTP, "tls": TLS, "shake": SHAKE}.items():
+# Bodies of requests, and media: step, limit in units of 64 bytes, head and body (fuzz_body.c).
+
+ID = b"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+
+
+def upload(fields, body, step=3, limit=4):
+    return (bytes([step, limit]) + b"PUT /v1/media HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer abc\r\n"
+            + b"".join(field + b"\r\n" for field in fields) + b"\r\n" + body)
+
+
+def chunked(body, **more):
+    return upload([b"Transfer-Encoding: chunked"], body, **more)
+
+
+def download(value, method=b"GET"):
+    return b"\1\4" + method + b" /v1/media/" + ID + b" HTTP/1.1\r\nHost: a\r\nRange: " + value + b"\r\n\r\n"
+
+
+BODY = {
+    "length": upload([b"Content-Length: 5"], b"helloGET / HTTP/1.1"),
+    "length-short": upload([b"Content-Length: 50"], b"hello"),
+    "length-large": upload([b"Content-Length: 257"], b"hello"),
+    "id": upload([b"Content-Length: 5", b"Waxwire-Id: " + ID, b"Waxwire-TTL: 60"], b"hello"),
+    "chunks": chunked(b"5\r\nhello\r\n00A\r\nwide world\r\n0\r\n\r\nGET"),
+    "chunks-slow": chunked(b"5\r\nhello\r\n0\r\n\r\n", step=1),
+    "chunks-large": chunked(b"ff\r\n" + bytes(255) + b"\r\n2\r\nxx\r\n0\r\n\r\n", step=50),
+    "chunks-huge": chunked(b"fffffffffffffff\r\n"),
+    "chunks-extension": chunked(b"1;a=b;c=\"d\"\r\nx\r\n0 ;last\r\n\r\n"),
+    "chunks-trailer": chunked(b"1\r\nx\r\n0\r\nDigest: abc\r\n\r\n"),
+    "chunks-bare-lf": chunked(b"1\nx\n0\n\n"),
+    "chunks-sign": chunked(b"+1\r\nx\r\n"),
+    "chunks-request": chunked(b"0\r\nGET / HTTP/1.1\r\n\r\n"),
+    "range": download(b"bytes=10-19"),
+    "range-suffix": download(b"bytes=-10", b"HEAD"),
+    "range-beyond": download(b"bytes=99999999999999999999-"),
+    "range-many": download(b"bytes=1-2,4-5"),
+    "delete": b"\1\1DELETE /v1/media/" + ID + b" HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer abc\r\n\r\n",
+}
+
+for target, inputs in {"ws": WS, "http": HTTP, "body": BODY, "tls": TLS, "shake": SHAKE}.items():
     directory = pathlib.Path(sys.argv[1]) / target
     directory.mkdir(parents=True, exist_ok=True)
     for name, data in inputs.items():

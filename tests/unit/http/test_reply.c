@@ -39,6 +39,10 @@ Test(http_reply, refusals_have_their_codes_and_close)
                  {WAX_HTTP_NOT_FOUND, "HTTP/1.1 404 Not Found\r\n"},
                  {WAX_HTTP_METHOD, "HTTP/1.1 405 Method Not Allowed\r\n"},
                  {WAX_HTTP_TIMEOUT, "HTTP/1.1 408 Request Timeout\r\n"},
+                 {WAX_HTTP_CHUNK, "HTTP/1.1 400 Bad Request\r\n"},
+                 {WAX_HTTP_UNAUTHORIZED, "HTTP/1.1 401 Unauthorized\r\n"},
+                 {WAX_HTTP_LENGTH_REQUIRED, "HTTP/1.1 411 Length Required\r\n"},
+                 {WAX_HTTP_RANGE, "HTTP/1.1 416 Range Not Satisfiable\r\n"},
                  {WAX_HTTP_TOO_LARGE, "HTTP/1.1 413 Content Too Large\r\n"},
                  {WAX_HTTP_UPGRADE_REQUIRED, "HTTP/1.1 426 Upgrade Required\r\n"},
                  {WAX_HTTP_HEAD_TOO_LARGE, "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
@@ -53,6 +57,12 @@ Test(http_reply, refusals_have_their_codes_and_close)
         cr_assert_eq((size_t)strtoul(length, NULL, 10), strlen(body));
         cr_assert_eq(strchr(body, '\n'), body + strlen(body) - 1, "one line of text");
     }
+}
+
+Test(http_reply, rfc9110_15_5_2_401_names_the_scheme)
+{
+    const char *reply = status_reply(WAX_HTTP_UNAUTHORIZED, false);
+    cr_assert_not_null(strstr(reply, "\r\nWWW-Authenticate: Bearer\r\n"));
 }
 
 Test(http_reply, rfc9110_15_5_22_426_names_the_protocol)
