@@ -16,6 +16,7 @@ struct answer {
 _Static_assert(sizeof(struct channel_stored) <= ANSWER_BYTES, "an answer fits");
 _Static_assert(sizeof(struct channel_login_reply) <= ANSWER_BYTES, "an answer fits");
 _Static_assert(sizeof(struct channel_trace) <= ANSWER_BYTES, "an answer fits");
+_Static_assert(sizeof(struct channel_media_answer) <= ANSWER_BYTES, "an answer fits");
 
 struct worker {
     struct answer *answers; /* a ring of `room`, a power of two */
@@ -101,6 +102,30 @@ void attachment_sleeping(struct attachment *a, bool sleeping)
     atomic_thread_fence(memory_order_seq_cst);
 }
 
+static bool media_is_sound(const struct channel_record *record)
+{
+    switch (record->kind) {
+    case CHANNEL_MEDIA_PUT:
+        return record->bytes == sizeof(struct channel_media_put);
+    case CHANNEL_MEDIA_GET:
+        return record->bytes == sizeof(struct channel_media_get);
+    case CHANNEL_MEDIA_DELETE:
+        return record->bytes == sizeof(struct channel_media_delete);
+    case CHANNEL_MEDIA_READ:
+        return record->bytes == sizeof(struct channel_media_read);
+    case CHANNEL_MEDIA_END:
+    case CHANNEL_MEDIA_CLOSE:
+        return record->bytes == sizeof(struct channel_media_mark);
+    case CHANNEL_MEDIA_PIECE:
+        return record->bytes > sizeof(struct channel_media_piece) &&
+               record->bytes <= sizeof(struct channel_media_piece) + WAX_MEDIA_PIECE_BYTES;
+    case CHANNEL_MEDIA_CREDIT:
+        return record->bytes == sizeof(struct channel_media_credit);
+    default:
+        return false;
+    }
+}
+
 /* Is the body as long as its kind and its own counts say? */
 static bool record_is_sound(const struct channel_record *record)
 {
@@ -144,7 +169,7 @@ static bool record_is_sound(const struct channel_record *record)
                traced->status < WAX_STATUS_COUNT;
     }
     default:
-        return false;
+        return media_is_sound(record);
     }
 }
 
@@ -195,6 +220,11 @@ void attachment_answer(struct attachment *a, uint32_t worker, const void *record
     struct answer *answer = &w->answers[(w->first + w->count++) & (w->room - 1)];
     answer->bytes = bytes;
     memcpy(answer->record, record, bytes);
+}
+
+uint64_t attachment_room(struct attachment *a, uint32_t worker, uint64_t most)
+{
+    return a->worker[worker].count != 0 ? 0 : channel_ring_room(&a->memory->worker[worker].to_worker, most);
 }
 
 struct channel_record *attachment_reserve(struct attachment *a, uint32_t worker, uint32_t bytes)

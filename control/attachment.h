@@ -6,7 +6,7 @@
 #ifndef CONTROL_ATTACHMENT_H
 #define CONTROL_ATTACHMENT_H
 
-#include "waxwire/channel.h"
+#include "waxwire/channel_media.h"
 
 struct attachment;
 
@@ -35,6 +35,9 @@ void attachment_release(struct attachment *attachment, uint32_t worker, const st
 
 /* Send a small record (copied) to a worker, after all before it; it waits when there is no room. */
 void attachment_answer(struct attachment *attachment, uint32_t worker, const void *record, uint32_t bytes);
+
+/* Bytes that may be sent so that at most `most` are unread; 0 also when answers wait. */
+uint64_t attachment_room(struct attachment *attachment, uint32_t worker, uint64_t most);
 
 /* Room for a record, or NULL: when there is none, or answers wait. */
 struct channel_record *attachment_reserve(struct attachment *attachment, uint32_t worker, uint32_t bytes);

@@ -44,6 +44,10 @@ void config_defaults(struct wax_config *config)
     config->heartbeat_s = WAX_HEARTBEAT_S_DEFAULT;
     config->ttl_s_default = WAX_TTL_S_DEFAULT;
     config->token_s = WAX_TOKEN_S_DEFAULT;
+    config->media_enabled = true;
+    config->media_bytes_max = WAX_MEDIA_BYTES_DEFAULT;
+    config->media_ttl_s = WAX_MEDIA_TTL_S_DEFAULT;
+    config->media_quota_mib = WAX_MEDIA_QUOTA_MIB_DEFAULT;
 }
 
 enum wax_status loading_refuse(struct loading *l, const yaml_node_t *node, enum wax_status status,

@@ -70,6 +70,11 @@ static const struct config_field fields[] = {
     NUMBER("protocol", "heartbeat_s", heartbeat_s, 1, 3600),
     NUMBER("protocol", "ttl_s", ttl_s_default, 1, 10u * 365u * 24u * 3600u),
     NUMBER("protocol", "token_s", token_s, WAX_TOKEN_S_MIN, WAX_TOKEN_S_MAX),
+    SWITCH("media", "enabled", media_enabled, switch_names),
+    TEXT("media", "path", media_path),
+    NUMBER("media", "max_bytes", media_bytes_max, 1, UINT32_MAX),
+    NUMBER("media", "ttl_s", media_ttl_s, 1, 10u * 365u * 24u * 3600u),
+    NUMBER("media", "quota_mib", media_quota_mib, 0, UINT32_MAX),
     CHOICE("accounts", "registration", registration, registration_names),
 };
 

@@ -78,6 +78,36 @@ struct mailbox_port intake_port(struct intake *intake)
     };
 }
 
+/* ---- the port of media ---- */
+
+static void media_answer(void *ctx, uint32_t worker, const void *record, uint32_t bytes)
+{
+    struct intake *intake = ctx;
+    if (intake->attachment != NULL)
+        attachment_answer(intake->attachment, worker, record, bytes);
+}
+
+/* A part of the ring only: behind pieces messages would wait. */
+static uint64_t media_room(void *ctx, uint32_t worker)
+{
+    struct intake *intake = ctx;
+    return intake->attachment != NULL ? attachment_room(intake->attachment, worker, WAX_MEDIA_RING_BYTES) : 0;
+}
+
+struct media_port intake_media_port(struct intake *intake)
+{
+    return (struct media_port){.ctx = intake,
+                               .answer = media_answer,
+                               .room = media_room,
+                               .reserve = port_reserve,
+                               .publish = port_publish};
+}
+
+void intake_media(struct intake *intake, struct media *media)
+{
+    intake->media = media;
+}
+
 /* ---- requests ---- */
 
 static void login_done(struct directory_login *directory_login, enum wax_status status, uint8_t error,
@@ -197,8 +227,9 @@ static enum wax_status take_record(struct intake *intake, uint32_t worker,
     case CHANNEL_TRACED:
         intake_take_traced(intake, worker, p);
         return WAX_OK;
-    default:
-        return WAX_CHANNEL_CORRUPT;
+    default: /* attachment_peek lets no other kind through */
+        media_take(intake->media, worker, record);
+        return WAX_OK;
     }
 }
 

@@ -10,6 +10,7 @@
 #include "directory.h"
 #include "loop.h"
 #include "mailbox.h"
+#include "media.h"
 #include "session_table.h"
 #include "ticket_keys.h"
 #include "token_keys.h"
@@ -44,6 +45,10 @@ void intake_free(struct intake *intake);
 
 /* The port that the mailboxes speak through; `ready` and `failed` are the caller's to fill. */
 struct mailbox_port intake_port(struct intake *intake);
+
+/* The port that media speak through; and who takes their records, before intake_listen. */
+struct media_port intake_media_port(struct intake *intake);
+void intake_media(struct intake *intake, struct media *media);
 
 /* Begin to listen, when everything else is ready. OK, or EXISTS/STORE_IO with errno. */
 enum wax_status intake_listen(struct intake *intake, struct mailboxes *mailboxes);

@@ -34,6 +34,7 @@ void intake_detach(struct intake *intake, const char *why)
         journal_say(intake->journal, CONFIG_LEVEL_WARN, "intake", "data plane detached", J_T("why", why),
                     J_I("pid", intake->view.pid), J_U("sessions", session_table_count(intake->sessions)));
         mailboxes_detach(intake->mailboxes);
+        media_detach(intake->media);
         session_table_clear(intake->sessions);
         loop_cancel(intake->loop, &intake->kick_op->op);
         intake->kick_op = NULL;

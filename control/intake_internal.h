@@ -29,6 +29,7 @@ struct intake {
     struct directory *directory;
     struct session_table *sessions;
     struct mailboxes *mailboxes;
+    struct media *media;
     char path[108];
     int listener;
     struct loop_op listener_op;

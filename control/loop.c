@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -80,6 +81,55 @@ void loop_write_durable(struct loop *loop, int fd, const void *in, uint32_t len,
     io_uring_prep_write(sqe, fd, in, len, offset);
     sqe->rw_flags = RWF_DSYNC;
     io_uring_sqe_set_data(sqe, op);
+}
+
+void loop_open(struct loop *loop, int directory, const char *name, int flags, struct loop_op *op)
+{
+    struct io_uring_sqe *sqe = take_sqe(loop);
+    io_uring_prep_openat(sqe, directory, name, flags | O_CLOEXEC, 0600);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+void loop_write(struct loop *loop, int fd, const void *in, uint32_t len, uint64_t offset, struct loop_op *op)
+{
+    struct io_uring_sqe *sqe = take_sqe(loop);
+    io_uring_prep_write(sqe, fd, in, len, offset);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+void loop_writeback(struct loop *loop, int fd, uint32_t len, uint64_t offset)
+{
+    struct io_uring_sqe *sqe = take_sqe(loop);
+    io_uring_prep_sync_file_range(sqe, fd, len, offset, SYNC_FILE_RANGE_WRITE);
+    io_uring_sqe_set_data(sqe, NULL);
+}
+
+void loop_sync(struct loop *loop, int fd, struct loop_op *op)
+{
+    struct io_uring_sqe *sqe = take_sqe(loop);
+    io_uring_prep_fsync(sqe, fd, 0);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+void loop_rename(struct loop *loop, int from, const char *old, int to, const char *new, struct loop_op *op)
+{
+    struct io_uring_sqe *sqe = take_sqe(loop);
+    io_uring_prep_renameat(sqe, from, old, to, new, 0);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+void loop_unlink(struct loop *loop, int directory, const char *name, struct loop_op *op)
+{
+    struct io_uring_sqe *sqe = take_sqe(loop);
+    io_uring_prep_unlinkat(sqe, directory, name, 0);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+void loop_close(struct loop *loop, int fd)
+{
+    struct io_uring_sqe *sqe = take_sqe(loop);
+    io_uring_prep_close(sqe, fd);
+    io_uring_sqe_set_data(sqe, NULL);
 }
 
 void loop_submit(struct loop *loop)

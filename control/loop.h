@@ -35,6 +35,20 @@ void loop_read(struct loop *loop, int fd, void *out, uint32_t len, uint64_t offs
 void loop_write_durable(struct loop *loop, int fd, const void *in, uint32_t len, uint64_t offset,
                         struct loop_op *op);
 
+/*
+ * Files, of which nothing blocks the loop; `result` is 0, a descriptor or a number of bytes, or -errno. A
+ * write here is durable only after loop_sync (of a directory too: what was made, renamed or removed in it);
+ * loop_writeback has the kernel begin with that, and loop_close tells nobody (a descriptor may be closed
+ * while its reads and writes are under way). Names must stay until `done`.
+ */
+void loop_open(struct loop *loop, int directory, const char *name, int flags, struct loop_op *op);
+void loop_write(struct loop *loop, int fd, const void *in, uint32_t len, uint64_t offset, struct loop_op *op);
+void loop_writeback(struct loop *loop, int fd, uint32_t len, uint64_t offset);
+void loop_sync(struct loop *loop, int fd, struct loop_op *op);
+void loop_rename(struct loop *loop, int from, const char *old, int to, const char *new, struct loop_op *op);
+void loop_unlink(struct loop *loop, int directory, const char *name, struct loop_op *op);
+void loop_close(struct loop *loop, int fd);
+
 /* Hand what was asked for to the kernel now. */
 void loop_submit(struct loop *loop);
 

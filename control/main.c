@@ -31,6 +31,7 @@ struct control {
     struct session_table *sessions;
     struct mailboxes *mailboxes;
     struct intake *intake;
+    struct media *media;
     struct admin *admin;
     struct ticket_keys ticket_keys;
     struct token_keys token_keys;
@@ -108,6 +109,32 @@ static void port_failed(void *ctx, enum wax_status status)
     store_failed(the_control, status);
 }
 
+static bool begin_media(struct control *control)
+{
+    const struct wax_config *config = &control->config;
+    char path[CONFIG_PATH_BYTES + sizeof "/media"];
+    snprintf(path, sizeof path, "%s%s",
+             config->media_path[0] != '\0' ? config->media_path : config->store_directory,
+             config->media_path[0] != '\0' ? "" : "/media");
+    struct media_config media = {
+        .loop = control->loop,
+        .journal = &control->journal,
+        .path = config->media_enabled ? path : NULL,
+        .bytes_max = config->media_bytes_max,
+        .ttl_s = config->media_ttl_s,
+        .quota_bytes = (uint64_t)config->media_quota_mib << 20,
+    };
+    struct media_port port = intake_media_port(control->intake);
+    enum wax_status status = media_open(&media, &port, &control->media);
+    if (status != WAX_OK) {
+        stop_with(control, status == WAX_STORE_LOCKED ? EXIT_LOCKED : EXIT_STORE,
+                  "the folder of media can't be opened", status);
+        return false;
+    }
+    intake_media(control->intake, control->media);
+    return true;
+}
+
 static void directory_ready(void *ctx, enum wax_status status)
 {
     struct control *control = ctx;
@@ -132,6 +159,8 @@ static void directory_ready(void *ctx, enum wax_status status)
     control->intake = intake_new(&intake);
     intake_tickets(control->intake, &control->ticket_keys);
     intake_tokens(control->intake, &control->token_keys);
+    if (!begin_media(control))
+        return;
     struct mailbox_port port = intake_port(control->intake);
     port.ready = port_ready;
     port.failed = port_failed;
@@ -202,6 +231,7 @@ static void turn(struct control *control)
         intake_tokens(control->intake, &control->token_keys);
     bool more = intake_turn(control->intake, now_ms);
     bool waiting = mailboxes_pump(control->mailboxes);
+    waiting |= media_turn(control->media, now_ms);
     mailboxes_flush(control->mailboxes);
     if (mailboxes_busy(control->mailboxes))
         timeout_ms = 10;
@@ -224,7 +254,8 @@ static void end(struct control *control)
         admin_close(control->admin);
     uint64_t until = wall_ms() + 10000;
     while (control->mailboxes != NULL && control->exit_code == 0 && wall_ms() < until &&
-           (mailboxes_busy(control->mailboxes) || directory_busy(control->directory))) {
+           (mailboxes_busy(control->mailboxes) || directory_busy(control->directory) ||
+            media_busy(control->media))) {
         mailboxes_clock(control->mailboxes, wall_ms());
         mailboxes_flush(control->mailboxes);
         loop_turn(control->loop, 10);
@@ -237,6 +268,7 @@ static void end(struct control *control)
         storage_local_close(control->storage);
     if (control->mailboxes != NULL)
         mailboxes_free(control->mailboxes);
+    media_free(control->media);
     if (control->intake != NULL)
         intake_free(control->intake);
     if (control->directory != NULL)

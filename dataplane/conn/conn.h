@@ -29,6 +29,7 @@ enum conn_state {
     CONN_PROXY,   /* reading the PROXY protocol's header */
     CONN_HTTP,    /* reading a request */
     CONN_WS,      /* frames of a session */
+    CONN_MEDIA,   /* a request of /v1/media is being served (media.h) */
     CONN_CLOSING, /* everything has been said, or nothing more can be; what still comes is thrown away */
     CONN_GONE,    /* TCP is through with it; the session's end has not reached home yet */
 };
@@ -38,7 +39,7 @@ enum conn_flag {
     CONN_SEALED = 1u << 1,    /* the handshake is done, records are ours */
     CONN_DIRTY = 1u << 2,     /* on the stack's list of connections to flush at the turn's end */
     CONN_RESUME = 1u << 3,    /* on the stack's list of connections to resume at the turn's end */
-    CONN_PAUSED = 1u << 4,    /* not reading: a SEND beyond the window, or too much is parked */
+    CONN_PAUSED = 1u << 4,    /* not reading: a SEND beyond the window, too much is parked, or media wait */
     CONN_WAITING = 1u << 5,   /* in the queue for a handshake */
     CONN_BUSY = 1u << 6,      /* its handshake job is with the thread */
     CONN_SHUT_DUE = 1u << 7,  /* close our half when `out` is empty */
@@ -63,8 +64,9 @@ struct backlog {
 
 /* Before a connection is a WebSocket. */
 struct conn_shake {
-    struct job *job; /* of the handshake under way, or NULL */
-    uint32_t place;  /* in the queue for a handshake (fair.h), while CONN_WAITING */
+    struct job *job;   /* of the handshake under way, or NULL */
+    uint32_t place;    /* in the queue for a handshake (fair.h), while CONN_WAITING */
+    uint32_t transfer; /* of media: index + 1 in the stack's pool, while CONN_MEDIA */
     uint8_t binding[WAX_BINDING_BYTES];
 };
 
@@ -140,7 +142,13 @@ void conn_released(struct stack *stack, struct session *session);
 /* The connection's timer has expired. */
 void conn_tick(struct stack *stack, uint32_t id);
 
+/* Look at what has been kept at the turn's end: it may be worked off now. */
+void conn_resume_soon(struct stack *stack, uint32_t id);
+
 /* ---- upward.c: what was received ---- */
+
+/* Answer a request with the refusal that belongs to a status, which is counted, and close. */
+void conn_refuse(struct stack *stack, uint32_t id, enum wax_status status, bool head);
 
 /* In-order bytes; `bytes` may be overwritten. Returns how many are done with; the rest must be kept. */
 size_t conn_receive(struct stack *stack, uint32_t id, struct span bytes);

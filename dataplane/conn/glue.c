@@ -34,15 +34,21 @@ static void glue_close(void *ctx, uint32_t id, uint16_t code, enum wax_status wh
     conn_close_ws(ctx, id, code);
 }
 
-/* Not at once: the session is in the middle of something. */
-static void glue_resume(void *ctx, uint32_t id)
+void conn_resume_soon(struct stack *stack, uint32_t id)
 {
-    struct stack *stack = ctx;
     struct conn *conn = &stack->conns[id];
-    if (conn->state != CONN_WS || conn->flags & CONN_RESUME)
+    if (conn->flags & CONN_RESUME)
         return;
     conn->flags |= CONN_RESUME;
     stack->resume[stack->resume_count++] = id;
+}
+
+/* Not at once: the session is in the middle of something. */
+static void glue_resume(void *ctx, uint32_t id)
+{
+    const struct stack *stack = ctx;
+    if (stack->conns[id].state == CONN_WS)
+        conn_resume_soon(ctx, id);
 }
 
 static void glue_released(void *ctx, struct session *session)

@@ -143,6 +143,7 @@ void conn_gone(struct stack *stack, uint32_t id)
     if (conn->state == CONN_FREE || conn->state == CONN_GONE)
         return;
     conn_shake_cancel(stack, id);
+    media_cancel(stack, conn);
     conn_end_session(stack, id);
     conn_empty(stack, conn);
     conn->state = CONN_GONE;
@@ -163,6 +164,7 @@ void conn_shut(struct stack *stack, uint32_t id)
     if (conn->state == CONN_FREE || conn->state == CONN_GONE || conn->flags & CONN_SHUT_DUE)
         return;
     conn_shake_cancel(stack, id);
+    media_cancel(stack, conn);
     conn->state = CONN_CLOSING;
     conn->flags |= CONN_SHUT_DUE;
     conn_arm(stack, conn, WAX_CLOSE_TIMEOUT_MS);
@@ -172,7 +174,10 @@ void conn_shut(struct stack *stack, uint32_t id)
 void conn_peer_fin(struct stack *stack, uint32_t id)
 {
     stack->conns[id].flags |= CONN_PEER_FIN;
-    conn_shut(stack, id);
+    if (stack->conns[id].state == CONN_MEDIA)
+        media_fin(stack, id);
+    else
+        conn_shut(stack, id);
 }
 
 void conn_close_ws(struct stack *stack, uint32_t id, uint16_t code)
@@ -195,6 +200,7 @@ void conn_abort(struct stack *stack, uint32_t id, enum wax_status status)
         return;
     metrics_count(stack->metrics, status);
     conn_shake_cancel(stack, id);
+    media_cancel(stack, conn);
     conn_empty(stack, conn);
     conn->state = CONN_CLOSING;
     conn->flags |= CONN_SHUT_DUE | CONN_SHUT;
@@ -233,6 +239,9 @@ void conn_tick(struct stack *stack, uint32_t id)
         break;
     case CONN_WS:
         conn_tick_session(stack, id);
+        break;
+    case CONN_MEDIA:
+        media_tick(stack, id);
         break;
     case CONN_CLOSING:
         conn_abort(stack, id, WAX_TCP_TIMEOUT);

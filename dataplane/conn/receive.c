@@ -50,6 +50,8 @@ void stack_events(struct stack *stack, uint32_t id, uint32_t events)
             session_acked(&conn->session, &stack->session_env, tcp_acked(stack->tcp, id));
         if (conn->out.len > 0)
             conn_mark(stack, id);
+        if (conn->state == CONN_MEDIA)
+            media_acked(stack, id);
     }
     if (events & TCP_EV_DATA)
         conn_resume(stack, id);

@@ -24,8 +24,8 @@ static struct span carve(struct carver *carver, size_t bytes)
 
 /* The parts of a stack, in the order they lie. */
 struct parts {
-    struct span stack, conns, dirty, resume, blocks, backlogs, jobs, fair, checks, openings, messages,
-        session_env, tcp, home, trace;
+    struct span stack, conns, dirty, resume, blocks, backlogs, jobs, fair, checks, openings, transfers,
+        messages, session_env, tcp, home, trace;
 };
 
 static uint16_t config_mss(const struct stack_config *config)
@@ -85,6 +85,7 @@ static void carve_parts(struct carver *carver, const struct stack_config *config
     parts->fair = carve(carver, fair_bytes(&fair));
     parts->checks = carve(carver, pool_bytes(c->handshakes_max, check_bytes()));
     parts->openings = carve(carver, pool_bytes(2u * c->handshakes_max, sizeof(struct session_opening)));
+    parts->transfers = carve(carver, pool_bytes(media_transfers_max(c), sizeof(struct transfer)));
     parts->messages = carve(carver, msg_pool_bytes(c->messages));
     parts->session_env = carve(carver, session_env_bytes(STATUS_CHUNKS(c)));
     parts->tcp = carve(carver, tcp_engine_bytes(&tcp));
@@ -117,6 +118,10 @@ static enum wax_status init_pools(struct stack *stack, const struct parts *parts
     if (status == WAX_OK)
         status = pool_init(&stack->openings, parts->openings, 2u * c->handshakes_max,
                            sizeof(struct session_opening));
+    if (status == WAX_OK)
+        status =
+            pool_init(&stack->transfers, parts->transfers, media_transfers_max(c), sizeof(struct transfer));
+    link_init(&stack->transfers_wait);
     if (status == WAX_OK)
         status = msg_pool_init(&stack->messages, parts->messages, c->messages, &stack->blocks, c->blocks / 4u,
                                (uint8_t)stack->config.worker);
@@ -203,6 +208,7 @@ void stack_control_up(struct stack *stack, uint64_t epoch, const uint8_t relay_i
 {
     memcpy(stack->session_env.relay_id, relay_id, WAX_RELAY_ID_BYTES);
     stack->session_env.relay_id_known = true;
+    stack->control_up = true;
     home_control_up(stack->home, epoch, stack->now_us);
     stack->walking = true;
     stack->walk_next = 0;
@@ -215,7 +221,9 @@ void stack_tokens(struct stack *stack, const struct token_set *tokens)
 
 void stack_control_down(struct stack *stack)
 {
+    stack->control_up = false;
     trace_end(stack);
+    media_control_down(stack);
     home_control_down(stack->home);
 }
 
@@ -232,6 +240,7 @@ void stack_gauges(struct stack *stack)
     stack->metrics->retransmit_timeouts = tcp->timeouts;
     stack->metrics->recipients_now = counts.recipients;
     stack->metrics->messages_now = stack->messages.slots.count - stack->messages.slots.free_count;
+    stack->metrics->media_transfers_now = stack->transfers.count - stack->transfers.free_count;
     stack->metrics->blocks_free_now = stack->blocks.free_count;
 }
 

@@ -41,6 +41,8 @@ struct stack_env {
     bool (*job_submit)(void *ctx, struct job *job);
     /* Rings to other workers (and this one) and to the control plane. */
     struct relay_port relay;
+    /* Bytes that media may put into the ring to the control plane now: the rest of it is for messages. */
+    uint64_t (*media_room)(void *ctx);
     /* Cryptographically random bytes. */
     void (*random)(void *ctx, struct span out);
 };

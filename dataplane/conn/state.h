@@ -7,6 +7,7 @@
 #include "base/wheel.h"
 #include "conn/conn.h"
 #include "conn/fair.h"
+#include "conn/media.h"
 #include "conn/stack.h"
 #include "conn/trace.h"
 #include "relay/home.h"
@@ -23,14 +24,20 @@ struct stack {
     uint64_t wall_ms;
 
     struct tcp_engine *tcp;
-    struct conn *conns;   /* by the engine's ids */
-    struct pool blocks;   /* of all byte queues, and of large messages */
-    struct pool backlogs; /* of connections that have something left over */
-    struct pool jobs;     /* of handshakes */
-    struct fair fair;     /* who may have one */
-    struct pool checks;   /* of signatures: jobs without room for bytes */
-    struct pool openings; /* of sessions */
-    struct wheel wheel;   /* the connections' timers */
+    struct conn *conns;                                     /* by the engine's ids */
+    struct pool blocks;                                     /* of all byte queues, and of large messages */
+    struct pool backlogs;                                   /* of connections that have something left over */
+    struct pool jobs;                                       /* of handshakes */
+    struct fair fair;                                       /* who may have one */
+    struct pool checks;                                     /* of signatures: jobs without room for bytes */
+    struct pool openings;                                   /* of sessions */
+    struct pool transfers;                                  /* of media */
+    struct link transfers_wait;                             /* those that wait for room in the channel */
+    uint32_t transfer_serial;                               /* of the last one */
+    uint32_t downloads;                                     /* under way */
+    uint64_t downloads_held;                                /* bytes that they have under way together */
+    uint64_t transfers_live[WAX_MEDIA_TRANSFERS_MAX / 64u]; /* which of the pool are taken */
+    struct wheel wheel;                                     /* the connections' timers */
     struct msg_pool messages;
     struct route route;
     struct home *home;
@@ -45,6 +52,7 @@ struct stack {
     uint32_t walk_next; /* where the walk over sessions after an attachment, or the drain, has come to */
     uint32_t next_thread;
     struct packet spare[WAX_PORTS_MAX]; /* a buffer that was not needed, data NULL: none */
+    bool control_up;
     bool walking;
     bool draining;
     bool busy; /* something was done in this turn, or is left to do */

@@ -4,6 +4,7 @@
 
 #include "conn/conn.h"
 #include "conn/state.h"
+#include "waxwire/channel_media.h"
 
 #define WALK_CONNS 256u /* connections looked at in a turn, where all have to be */
 
@@ -101,6 +102,10 @@ void stack_record(struct stack *stack, const struct channel_record *record)
         trace_request(stack, (const struct channel_trace *)(const void *)record);
         return;
     }
+    if (channel_is_media(record->kind)) {
+        media_record(stack, record);
+        return;
+    }
     enum wax_status status = home_control(stack->home, record, stack->now_us);
     if (status != WAX_OK)
         metrics_count(stack->metrics, status);
@@ -130,7 +135,8 @@ static void end_resumes(struct stack *stack)
     for (uint32_t i = 0; i < stack->resume_count; i++) {
         uint32_t id = stack->resume[i];
         stack->conns[id].flags &= (uint16_t)~CONN_RESUME;
-        if (stack->conns[id].state == CONN_WS)
+        if (stack->conns[id].state == CONN_WS || stack->conns[id].state == CONN_HTTP ||
+            stack->conns[id].state == CONN_MEDIA)
             conn_resume(stack, id);
     }
     stack->resume_count = 0;
@@ -160,6 +166,7 @@ bool stack_end(struct stack *stack)
     end_walk(stack);
     bool left = home_poll(stack->home, stack->now_us);
     left |= sessions_flush(&stack->session_env, stack->now_us);
+    media_turn(stack);
     end_resumes(stack);
     stack->busy |= left || stack->walking || stack->dirty_count > 0;
     stack_flush(stack);

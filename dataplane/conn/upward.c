@@ -10,7 +10,8 @@
 
 static bool conn_reads(const struct conn *conn)
 {
-    return (conn->state == CONN_PROXY || conn->state == CONN_HTTP || conn->state == CONN_WS) &&
+    return (conn->state == CONN_PROXY || conn->state == CONN_HTTP || conn->state == CONN_WS ||
+            conn->state == CONN_MEDIA) &&
            !(conn->flags & CONN_PAUSED);
 }
 
@@ -26,7 +27,7 @@ static bool conn_secure(const struct stack *stack, uint32_t id)
     return (stack->conns[id].flags & CONN_TLS) != 0;
 }
 
-static void http_refuse(struct stack *stack, uint32_t id, enum wax_status status, bool head)
+void conn_refuse(struct stack *stack, uint32_t id, enum wax_status status, bool head)
 {
     uint8_t reply[HTTP_REPLY_BYTES_MAX];
     size_t len = 0;
@@ -44,10 +45,12 @@ static void http_serve(struct stack *stack, uint32_t id, const struct http_reque
     size_t len = 0;
     bool head = request->method == HTTP_HEAD;
     enum wax_status status = http_request_check(request);
-    if (status == WAX_OK && request->place == HTTP_PLACE_MEDIA)
-        status = WAX_HTTP_NOT_FOUND; /* media are not served yet */
     if (status != WAX_OK) {
-        http_refuse(stack, id, status, head);
+        conn_refuse(stack, id, status, head);
+        return;
+    }
+    if (request->place == HTTP_PLACE_MEDIA) {
+        media_request(stack, id, request);
         return;
     }
     bool upgrade = request->place == HTTP_PLACE_RELAY;
@@ -76,7 +79,7 @@ static size_t http_receive(struct stack *stack, uint32_t id, struct view bytes)
     if (status == WAX_MORE)
         return 0;
     if (status != WAX_OK) {
-        http_refuse(stack, id, status, false);
+        conn_refuse(stack, id, status, false);
         return bytes.len;
     }
     http_serve(stack, id, &request);
@@ -119,6 +122,8 @@ static size_t plain_take_some(struct stack *stack, uint32_t id, struct span byte
         return conn_messages(stack, id, bytes);
     case CONN_PROXY:
         return proxy_receive(stack, id, view_of(bytes.data, bytes.len));
+    case CONN_MEDIA:
+        return media_body(stack, id, view_of(bytes.data, bytes.len));
     default:
         return http_receive(stack, id, view_of(bytes.data, bytes.len));
     }
@@ -156,7 +161,7 @@ static void plain_resume(struct stack *stack, uint32_t id)
         if (plain->len == 0)
             return;
         struct span piece = fifo_peek_span(&stack->blocks, plain);
-        if (conn->state != CONN_WS && piece.len < plain->len) {
+        if ((conn->state == CONN_HTTP || conn->state == CONN_PROXY) && piece.len < plain->len) {
             struct span room = span_of(stack->request, sizeof stack->request);
             piece = span_of(room.data, fifo_copy(&stack->blocks, plain, 0, room));
         }
@@ -285,10 +290,14 @@ void conn_resume(struct stack *stack, uint32_t id)
     while (conn_reads(conn) || conn->state == CONN_CLOSING) {
         const struct fifo *received = tcp_received(stack->tcp, id);
         if (received->len == 0)
-            return;
+            break;
         size_t used = conn_receive(stack, id, received_piece(stack, conn, received));
-        if (used == 0 || conn->state == CONN_FREE || conn->state == CONN_GONE)
+        if (conn->state == CONN_FREE || conn->state == CONN_GONE)
             return;
+        if (used == 0)
+            break;
         tcp_consume(stack->tcp, id, used, stack->now_us);
     }
+    if (conn->state == CONN_MEDIA && conn->flags & CONN_PEER_FIN)
+        media_fin(stack, id);
 }

@@ -3,39 +3,7 @@
 
 #include <assert.h>
 
-/* Appends to a span; `full` sticks. */
-struct writer {
-    struct span out;
-    size_t len;
-    bool full;
-};
-
-static void put(struct writer *w, const void *bytes, size_t len)
-{
-    if (w->full || w->out.len - w->len < len) {
-        w->full = true;
-        return;
-    }
-    if (len != 0)
-        memcpy(w->out.data + w->len, bytes, len);
-    w->len += len;
-}
-
-static void put_text(struct writer *w, const char *text)
-{
-    put(w, text, strlen(text));
-}
-
-static void put_number(struct writer *w, uint64_t n)
-{
-    char digits[20];
-    size_t i = sizeof digits;
-    do {
-        digits[--i] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n != 0);
-    put(w, digits + i, sizeof digits - i);
-}
+#include "http/writer.h"
 
 const char *http_reason(int code)
 {
@@ -104,11 +72,19 @@ int http_code(enum wax_status status)
     case WAX_HTTP_CHUNK:
         return 400;
     case WAX_HTTP_UNAUTHORIZED:
+    case WAX_TOKEN_FORGED:
+    case WAX_TOKEN_STALE:
         return 401;
+    case WAX_MEDIA_NOT_OWNER:
+        return 403;
     case WAX_HTTP_NOT_FOUND:
+    case WAX_MEDIA_OFF:
+    case WAX_MEDIA_NOT_FOUND:
         return 404;
     case WAX_HTTP_METHOD:
         return 405;
+    case WAX_MEDIA_EXISTS:
+        return 409;
     case WAX_HTTP_LENGTH_REQUIRED:
         return 411;
     case WAX_HTTP_TOO_LARGE:
@@ -119,38 +95,60 @@ int http_code(enum wax_status status)
         return 426;
     case WAX_HTTP_HEAD_TOO_LARGE:
         return 431;
+    case WAX_MEDIA_BUSY:
+    case WAX_MEDIA_AWAY:
+        return 503;
     case WAX_HTTP_VERSION:
         return 505;
+    case WAX_MEDIA_QUOTA:
+    case WAX_MEDIA_NO_SPACE:
+        return 507;
     case WAX_HTTP_TIMEOUT:
+    case WAX_MEDIA_STALLED:
         return 408;
     default:
         return 500;
     }
 }
 
+/* What the body is and how long. */
+static void put_body_fields(struct http_writer *w, const struct http_reply *reply)
+{
+    http_put_text(w, "Content-Type: ");
+    http_put_text(w, reply->content_type != NULL ? reply->content_type : "text/plain; charset=utf-8");
+    http_put_text(w, "\r\n");
+    if (reply->stream && reply->length == HTTP_LENGTH_NONE)
+        return;
+    if (reply->stream && reply->length == HTTP_LENGTH_UNKNOWN) {
+        http_put_text(w, "Transfer-Encoding: chunked\r\n");
+        return;
+    }
+    http_put_text(w, "Content-Length: ");
+    http_put_number(w, reply->stream ? reply->length : reply->body.len);
+    http_put_text(w, "\r\n");
+}
+
 enum wax_status http_reply_write(struct span out, const struct http_reply *reply, size_t *len)
 {
-    struct writer w = {.out = out};
+    struct http_writer w = {.out = out};
     assert(reply->code >= 100 && reply->code <= 599);
-    put_text(&w, "HTTP/1.1 ");
-    put_number(&w, (uint64_t)reply->code);
-    put_text(&w, " ");
-    put_text(&w, http_reason(reply->code));
-    put_text(&w, "\r\nContent-Type: ");
-    put_text(&w, reply->content_type != NULL ? reply->content_type : "text/plain; charset=utf-8");
-    put_text(&w, "\r\nContent-Length: ");
-    put_number(&w, reply->body.len);
-    put_text(&w, "\r\n");
+    http_put_text(&w, "HTTP/1.1 ");
+    http_put_number(&w, (uint64_t)reply->code);
+    http_put_text(&w, " ");
+    http_put_text(&w, http_reason(reply->code));
+    http_put_text(&w, "\r\n");
+    if (reply->code != 204)
+        put_body_fields(&w, reply);
     if (reply->close)
-        put_text(&w, "Connection: close\r\n");
+        http_put_text(&w, "Connection: close\r\n");
     /* What a browser gets here is no page, whatever it looks like. */
-    put_text(&w, "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'\r\n");
+    http_put_text(&w, "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'\r\n");
     if (reply->secure)
-        put_text(&w, "Strict-Transport-Security: max-age=31536000\r\n");
-    put(&w, reply->fields.data, reply->fields.len);
-    put_text(&w, "\r\n");
-    if (!reply->head)
-        put(&w, reply->body.data, reply->body.len);
+        http_put_text(&w, "Strict-Transport-Security: max-age=31536000\r\n");
+    http_put(&w, reply->fields.data, reply->fields.len);
+    http_put_text(&w, "\r\n");
+    if (!reply->head && !reply->stream)
+        http_put(&w, reply->body.data, reply->body.len);
     *len = w.full ? 0 : w.len;
     return w.full ? WAX_FULL : WAX_OK;
 }
@@ -160,29 +158,32 @@ enum wax_status http_reply_status(struct span out, enum wax_status status, bool 
 {
     static const char allow[] = "Allow: GET, HEAD\r\n";
     static const char authenticate[] = "WWW-Authenticate: Bearer\r\n";
+    static const char retry[] = "Retry-After: 5\r\n";
     static const char upgrade[] = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     static const char upgrade_close[] = "Connection: close, Upgrade\r\n";
     int code = http_code(status);
     char body[64];
     char fields[sizeof upgrade + sizeof upgrade_close];
-    struct writer text = {.out = span_of(body, sizeof body)};
-    struct writer more = {.out = span_of(fields, sizeof fields)};
+    struct http_writer text = {.out = span_of(body, sizeof body)};
+    struct http_writer more = {.out = span_of(fields, sizeof fields)};
 
     if (code == 200) {
-        put_text(&text, "ok\n");
+        http_put_text(&text, "ok\n");
     } else {
-        put_number(&text, (uint64_t)code);
-        put_text(&text, " ");
-        put_text(&text, http_reason(code));
-        put_text(&text, "\n");
+        http_put_number(&text, (uint64_t)code);
+        http_put_text(&text, " ");
+        http_put_text(&text, http_reason(code));
+        http_put_text(&text, "\n");
     }
     if (code == 401)
-        put_text(&more, authenticate);
+        http_put_text(&more, authenticate);
     if (code == 405)
-        put_text(&more, allow);
+        http_put_text(&more, allow);
+    if (code == 503)
+        http_put_text(&more, retry);
     if (code == 426) {
-        put_text(&more, upgrade);
-        put_text(&more, upgrade_close);
+        http_put_text(&more, upgrade);
+        http_put_text(&more, upgrade_close);
     }
     struct http_reply reply = {
         .code = code,

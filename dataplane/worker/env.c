@@ -2,6 +2,7 @@
 /* What a stack gets from its worker: packet buffers, jobs, rings, the channel, randomness. */
 #include <sodium.h>
 
+#include "waxwire/channel_media.h"
 #include "worker/worker.h"
 
 static bool env_packet_alloc(void *ctx, uint16_t port, struct packet *packet)
@@ -75,6 +76,12 @@ static struct channel_record *env_control_reserve(void *ctx, uint32_t bytes)
     return worker->to_control == NULL ? NULL : channel_reserve(worker->to_control, bytes);
 }
 
+static uint64_t env_media_room(void *ctx)
+{
+    struct worker *worker = ctx;
+    return worker->to_control == NULL ? 0 : channel_ring_room(worker->to_control, WAX_MEDIA_RING_BYTES);
+}
+
 static void env_control_publish(void *ctx)
 {
     struct worker *worker = ctx;
@@ -116,5 +123,6 @@ void worker_env(struct worker *worker, struct stack_env *env)
                                         .give = env_give,
                                         .control_reserve = env_control_reserve,
                                         .control_publish = env_control_publish},
+                              .media_room = env_media_room,
                               .random = env_random};
 }

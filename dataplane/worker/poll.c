@@ -64,10 +64,10 @@ static bool receive_sends(struct worker *worker)
 
 static bool receive_records(struct worker *worker)
 {
-    uint32_t n = 0;
+    uint32_t n = 0, bytes = 0;
     if (worker->from_control == NULL)
         return false;
-    for (; n < RECORDS_TURN; n++) {
+    for (; n < RECORDS_TURN && bytes < RECORD_BYTES_TURN; n++) {
         enum wax_status status;
         const struct channel_record *record = channel_peek(worker->from_control, &status);
         if (record == NULL) {
@@ -78,6 +78,7 @@ static bool receive_records(struct worker *worker)
             }
             break;
         }
+        bytes += record->bytes;
         stack_record(worker->stack, record);
         channel_release(worker->from_control, record);
     }

@@ -136,6 +136,13 @@ struct wax_config {
     uint32_t token_s; /* that a resume or media token is good for */
     uint32_t burst;
 
+    /* media */
+    bool media_enabled;
+    char media_path[CONFIG_PATH_BYTES]; /* empty: "media" within the store */
+    uint32_t media_bytes_max;           /* of a blob */
+    uint32_t media_ttl_s;               /* that a blob is kept, at most and by default */
+    uint32_t media_quota_mib;           /* of an account; 0: any number */
+
     /* accounts */
     enum config_registration registration;
 };

@@ -111,6 +111,28 @@
 /* The store. */
 #define WAX_STORE_SHARDS 16u
 
+/* Media. */
+#define WAX_MEDIA_ID_BYTES      32u
+#define WAX_MEDIA_TRANSFERS_MAX 1024u  /* of a worker at a time */
+#define WAX_MEDIA_PIECE_BYTES   16384u /* of a blob in one record of the channel */
+#define WAX_MEDIA_RING_BYTES                                                                                 \
+    (WAX_CHANNEL_RING_BYTES / 4u) /* of a ring that pieces may fill; the rest is relay's */
+#define WAX_MEDIA_WINDOW_BYTES_MIN                                                                           \
+    (16u << 10) /* that a download has under way, from control to the client's ACK */
+#define WAX_MEDIA_WINDOW_BYTES_FIRST (64u << 10) /* until its client has acknowledged something */
+#define WAX_MEDIA_WINDOW_BYTES_MAX   (1u << 20)
+#define WAX_MEDIA_BLOCKS_PART        4u     /* of a worker's blocks, one n-th for all downloads together */
+#define WAX_MEDIA_IDLE_MS            60000u /* without progress a transfer ends */
+#define WAX_MEDIA_BUFFER_BYTES       (64u << 10) /* of control's, one write or read of a file */
+#define WAX_MEDIA_WRITE_BUFFERS      1024u       /* of all uploads together */
+#define WAX_MEDIA_UPLOAD_BUFFERS     4u          /* of one upload, at most; each has one */
+#define WAX_MEDIA_READ_BUFFERS       64u         /* of all downloads together */
+#define WAX_MEDIA_USER_UPLOADS_MAX   16u         /* of one account at a time */
+#define WAX_MEDIA_FREE_BYTES_MIN     (64u << 20) /* of the disk, that uploads leave free */
+#define WAX_MEDIA_BYTES_DEFAULT      (1u << 30)
+#define WAX_MEDIA_TTL_S_DEFAULT      (30u * 24u * 3600u)
+#define WAX_MEDIA_QUOTA_MIB_DEFAULT  4096u
+
 _Static_assert(WAX_BURST_MAX <= 64u, "a burst's marks fit one 64-bit word");
 _Static_assert((WAX_TRACE_RING_EVENTS & (WAX_TRACE_RING_EVENTS - 1u)) == 0, "rings are powers of two");
 _Static_assert(WAX_TRAIN_BYTES + 160u <= 65535u, "a train's length fits the headers of IP");
@@ -130,5 +152,8 @@ _Static_assert(WAX_HOME_WINDOW_MESSAGES >= 64u, "the protocol promises a window 
 _Static_assert(WAX_CONN_SEND_BYTES_MAX >= 2u * WAX_HOME_WINDOW_BYTES + WAX_FRAME_BYTES_MAX / 2u,
                "a whole window fits the send queue of a connection");
 _Static_assert(WAX_SEND_WINDOW_DEFAULT <= WAX_SEND_WINDOW_MAX, "the default window is allowed");
+_Static_assert(WAX_MEDIA_PIECE_BYTES >= WAX_TLS_PLAINTEXT_BYTES_MAX,
+               "what one record of TLS brings fits a piece");
+_Static_assert(WAX_MEDIA_WINDOW_BYTES_MAX <= WAX_CONN_SEND_BYTES_MAX / 2u, "a download fits the send queue");
 
 #endif

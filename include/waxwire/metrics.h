@@ -54,6 +54,11 @@
     X(drained,              "messages", "messages drained from the store")                        \
     X(messages_now,         "messages", "messages held in memory now")                            \
     X(recipients_now,       "recipients", "recipients known at home now")                         \
+    X(media_uploads,        "blobs",    "blobs uploaded")                                         \
+    X(media_downloads,      "blobs",    "blobs, or parts of blobs, downloaded")                   \
+    X(media_in_bytes,       "bytes",    "bytes of blobs handed to control")                       \
+    X(media_out_bytes,      "bytes",    "bytes of blobs handed to TCP")                           \
+    X(media_transfers_now,  "transfers", "uploads and downloads under way")                       \
     X(mesh_sends,           "items",    "items entered into rings to other workers")              \
     X(mesh_returns,         "items",    "returns entered into rings to other workers")            \
     X(blocks_free_now,      "blocks",   "free blocks of the worker's pool")                           \

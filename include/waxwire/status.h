@@ -176,6 +176,20 @@
     X(SILENT_DROPPED,        "relay: silent message dropped")                            \
     X(RELAY_PARKED,          "relay: send parked for want of a credit")
 
+#define WAX_STATUS_MEDIA(X)                                                              \
+    X(MEDIA_OFF,             "media: not served here (404)")                             \
+    X(MEDIA_NOT_FOUND,       "media: no such blob (404)")                                \
+    X(MEDIA_NOT_OWNER,       "media: another account's blob (403)")                      \
+    X(MEDIA_EXISTS,          "media: id in use (409)")                                   \
+    X(MEDIA_QUOTA,           "media: quota of the account reached (507)")                \
+    X(MEDIA_NO_SPACE,        "media: disk full (507)")                                   \
+    X(MEDIA_BUSY,            "media: too many transfers now (503)")                      \
+    X(MEDIA_AWAY,            "media: the control plane is away (503)")                   \
+    X(MEDIA_IO,              "media: input/output error (500)")                          \
+    X(MEDIA_BROKEN,          "media: upload broke off, nothing is kept of it")           \
+    X(MEDIA_STALLED,         "media: transfer made no progress")                         \
+    X(MEDIA_DAMAGED,         "media: file set aside, its size or name is wrong")
+
 #define WAX_STATUS_CHANNEL(X)                                                            \
     X(CHANNEL_DOWN,          "channel: the other process is away")                       \
     X(CHANNEL_VERSION,       "channel: layouts differ")                                  \
@@ -219,6 +233,7 @@
     WAX_STATUS_FRAME(X)                                                                                      \
     WAX_STATUS_SESSION(X)                                                                                    \
     WAX_STATUS_RELAY(X)                                                                                      \
+    WAX_STATUS_MEDIA(X)                                                                                      \
     WAX_STATUS_CHANNEL(X)                                                                                    \
     WAX_STATUS_STORE(X)                                                                                      \
     WAX_STATUS_CONFIG(X)                                                                                     \

@@ -7,6 +7,7 @@
 
 #include "../tls/certificate.h"
 #include "base/random.h"
+#include "waxwire/channel_media.h"
 
 static void wire_put(struct rig *rig, struct rig_wire *wire, const uint8_t *data, uint32_t len)
 {
@@ -90,6 +91,12 @@ static struct channel_record *env_reserve(void *ctx, uint32_t bytes)
     return rig->control_up ? channel_reserve(rig->to_control, bytes) : NULL;
 }
 
+static uint64_t env_media_room(void *ctx)
+{
+    struct rig *rig = ctx;
+    return rig->control_up ? channel_ring_room(rig->to_control, WAX_MEDIA_RING_BYTES) : 0;
+}
+
 static void env_publish(void *ctx)
 {
     struct rig *rig = ctx;
@@ -157,6 +164,7 @@ static void make_stack(struct rig *rig)
                                       .give = env_give,
                                       .control_reserve = env_reserve,
                                       .control_publish = env_publish},
+                            .media_room = env_media_room,
                             .random = env_random};
     size_t bytes = (stack_bytes(s) + 63u) & ~(size_t)63u;
     rig->stack_memory = aligned_alloc(64, bytes);

@@ -96,7 +96,9 @@ struct rig {
     uint32_t held;             /* frames of strangers that waited */
     uint32_t sent_before;      /* frames sent in turns with strangers before their time came */
 
-    bool control_up;
+    bool control_up, control_held;                                       /* held: it takes nothing */
+    void (*media)(struct rig *rig, const struct channel_record *record); /* takes records of media */
+    void *media_ctx;
     struct channel_ring *to_control, *to_worker;
     struct rig_stored *stored;
     uint32_t stored_count;
@@ -163,6 +165,9 @@ void rig_control_down(struct rig *rig);
 
 /* Serve what the worker has asked of the control plane (rig_control.c). */
 void rig_control_turn(struct rig *rig);
+
+/* A record of control's for the worker, zero behind its header. */
+void *rig_answer(struct rig *rig, uint32_t bytes, enum channel_kind kind);
 
 /* Stored messages that are not gone. */
 uint32_t rig_stored_living(const struct rig *rig);

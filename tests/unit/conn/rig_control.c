@@ -4,13 +4,14 @@
 #include <stdlib.h>
 
 #include "rig.h"
+#include "waxwire/channel_media.h"
 
 static bool name_is(const struct device_name *a, const struct device_name *b)
 {
     return a->device == b->device && memcmp(a->user, b->user, WAX_USER_BYTES) == 0;
 }
 
-static void *answer(struct rig *rig, uint32_t bytes, enum channel_kind kind)
+void *rig_answer(struct rig *rig, uint32_t bytes, enum channel_kind kind)
 {
     struct channel_record *record = channel_reserve(rig->to_worker, bytes);
     cr_assert(record != NULL);
@@ -22,7 +23,7 @@ static void *answer(struct rig *rig, uint32_t bytes, enum channel_kind kind)
 static void take_login(struct rig *rig, const struct channel_login *login)
 {
     uint64_t tag = login->tag;
-    struct channel_login_reply *reply = answer(rig, sizeof *reply, CHANNEL_LOGIN_REPLY);
+    struct channel_login_reply *reply = rig_answer(rig, sizeof *reply, CHANNEL_LOGIN_REPLY);
     reply->tag = tag;
     reply->waiting = 0;
     for (uint32_t i = 0; i < rig->stored_count; i++)
@@ -44,7 +45,7 @@ static struct rig_stored *add(struct rig *rig, const struct device_name *name, u
 
 static void stored(struct rig *rig, uint64_t tag)
 {
-    struct channel_stored *reply = answer(rig, sizeof *reply, CHANNEL_STORED);
+    struct channel_stored *reply = rig_answer(rig, sizeof *reply, CHANNEL_STORED);
     reply->tag = tag;
 }
 
@@ -154,14 +155,16 @@ static void take(struct rig *rig, const struct channel_record *record)
         }
         break;
     }
-    default:
-        break; /* announcements of sessions */
+    default: /* or announcements of sessions */
+        if (channel_is_media(record->kind) && rig->media != NULL)
+            rig->media(rig, record);
+        break;
     }
 }
 
 static void stream_one(struct rig *rig, struct rig_drain *d, const struct rig_stored *s)
 {
-    struct channel_drained *out = answer(rig, (uint32_t)sizeof *out + s->payload_bytes, CHANNEL_DRAINED);
+    struct channel_drained *out = rig_answer(rig, (uint32_t)sizeof *out + s->payload_bytes, CHANNEL_DRAINED);
     out->name = d->name;
     out->generation = d->generation;
     out->position = s->position;
@@ -204,7 +207,7 @@ static void stream(struct rig *rig, struct rig_drain *d)
     for (uint32_t i = 0; i < rig->stored_count; i++)
         if (name_is(&rig->stored[i].name, &d->name) && rig->stored[i].position > upto)
             upto = rig->stored[i].position;
-    struct channel_drain_idle *idle = answer(rig, sizeof *idle, CHANNEL_DRAIN_IDLE);
+    struct channel_drain_idle *idle = rig_answer(rig, sizeof *idle, CHANNEL_DRAIN_IDLE);
     idle->name = d->name;
     idle->generation = d->generation;
     idle->upto = upto;
@@ -215,7 +218,7 @@ void rig_control_turn(struct rig *rig)
 {
     enum wax_status status;
     const struct channel_record *record;
-    if (!rig->control_up)
+    if (!rig->control_up || rig->control_held)
         return;
     while ((record = channel_peek(rig->to_control, &status)) != NULL) {
         take(rig, record);
