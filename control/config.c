@@ -17,6 +17,7 @@ void config_defaults(struct wax_config *config)
     strcpy(config->control_socket, "/run/waxwire/control.sock");
     strcpy(config->admin_socket, "/run/waxwire/admin.sock");
     strcpy(config->store_directory, "/var/lib/waxwire");
+    config->store_purge_s = WAX_STORE_PURGE_S_DEFAULT;
     config->log_level = CONFIG_LEVEL_INFO;
     config->workers = 1;
     config->memory_mib = 512;

@@ -130,6 +130,8 @@ enum wax_status config_check(const struct wax_config *config, struct config_erro
         return refuse(error, "control.socket and control.admin_socket are the same");
     if (config->store_directory[0] != '/')
         return refuse(error, "store.directory must be an absolute path");
+    if (config->store_key_file[0] != '\0' && config->store_key_file[0] != '/')
+        return refuse(error, "store.key_file must be an absolute path");
     if (config->media_path[0] != '/' && config->media_path[0] != '\0')
         return refuse(error, "media.path must be an absolute path, or empty");
     if (config->port_count == 0)

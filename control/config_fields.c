@@ -35,6 +35,8 @@ static const struct config_field fields[] = {
     TEXT("control", "socket", control_socket),
     TEXT("control", "admin_socket", admin_socket),
     TEXT("store", "directory", store_directory),
+    TEXT("store", "key_file", store_key_file),
+    NUMBER("store", "purge_s", store_purge_s, WAX_STORE_PURGE_S_MIN, WAX_STORE_PURGE_S_MAX),
     CHOICE("log", "level", log_level, level_names),
     SWITCH("log", "format", log_json, format_names),
     SWITCH("log", "core_dumps", core_dumps, switch_names),

@@ -2,6 +2,7 @@
 /* Streaming a mailbox to the worker whose recipient has come. */
 #include "mailbox_internal.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 #define READS_MAX      256u /* of all drains */
@@ -137,15 +138,24 @@ static void read_consume(struct drain *drain)
     read_free(read);
 }
 
-/* The payload within a record that was read or is fresh; false when it is damaged. */
-static bool payload_of(const struct mailboxes *m, const struct item *item, struct view record,
-                       struct view *payload)
+/* Open a record that was read, in place; false when it is damaged. */
+static bool read_open(struct mailboxes *m, const struct mailbox *box, const struct item *item,
+                      struct drain_read *read)
 {
-    struct log_record parsed;
-    if (log_parse(record, m->config.seed, &parsed) != WAX_OK || parsed.type != LOG_MESSAGE ||
-        parsed.message.position != item->position || parsed.message.payload.len != item->payload_bytes)
+    struct log_record record;
+    uint8_t key[LOG_KEY_BYTES];
+    const struct segment *segment = shard_segment(&m->shard[box->shard], item->segment);
+    if (read->status != WAX_OK ||
+        log_parse(view_of(read->record, read->bytes), segment->seed, &record) != WAX_OK ||
+        record.type != LOG_MESSAGE || record.place.slot != item->slot ||
+        !keytree_key(&segment->keys, item->slot, key))
         return false;
-    *payload = parsed.message.payload;
+    bool opened = log_open(read->record, key, true, read->record, &record);
+    sodium_memzero(key, sizeof key);
+    if (!opened || record.message.position != item->position ||
+        record.message.payload.len != item->payload_bytes)
+        return false;
+    read->payload = record.message.payload;
     return true;
 }
 
@@ -185,19 +195,24 @@ static enum streamed stream_body(struct mailboxes *m, struct drain *drain, const
 {
     struct view payload = {0};
     if (item_is_fresh(m, drain->box, item) && read_of(drain, item) == NULL) {
-        struct view record = view_of(m->fresh + (item->offset - m->fresh_offset), item->record_bytes);
-        bool sound = payload_of(m, item, record, &payload);
-        assert(sound);
-        return emit(m, drain, item, CHANNEL_ITEM_MESSAGE, payload) ? STREAMED : WAIT_ROOM;
+        struct log_record record;
+        bool sound = log_read(m->fresh + (item->offset - m->fresh_offset), &record);
+        assert(sound && record.type == LOG_MESSAGE && record.message.position == item->position);
+        return emit(m, drain, item, CHANNEL_ITEM_MESSAGE, record.message.payload) ? STREAMED : WAIT_ROOM;
     }
     struct drain_read *read = read_of(drain, item);
     if (read == NULL || !read->done)
         return read_ahead(m, drain) ? WAIT_READ : WAIT_ROOM;
     enum channel_item kind = CHANNEL_ITEM_MESSAGE;
-    if (read->status != WAX_OK || !payload_of(m, item, view_of(read->record, read->bytes), &payload)) {
-        m->port.damaged(m->port.ctx, drain->box->shard, item->segment, item->offset, WAX_STORE_CORRUPT);
-        kind = CHANNEL_ITEM_EXPIRED;
+    if (!read->opened) {
+        read->opened = true;
+        read->sound = read_open(m, drain->box, item, read);
+        if (!read->sound)
+            m->port.damaged(m->port.ctx, drain->box->shard, item->segment, item->offset, WAX_STORE_CORRUPT);
     }
+    if (!read->sound)
+        kind = CHANNEL_ITEM_EXPIRED;
+    payload = read->payload;
     if (!emit(m, drain, item, kind, payload))
         return WAIT_ROOM;
     read_consume(drain);

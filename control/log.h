@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The format of a shard's log: pure functions over bytes, version 1.
+ * The format of a shard's log: pure functions over bytes, version 2.
  *
  * A shard's log is a row of segments, a segment a row of records, each padded to 8 bytes.
  * Records are numbered through the shard without a gap (`sequence`). They are written in
@@ -9,10 +9,16 @@
  * confirmed, which is how a scan tells damage (to be reported and confined) from a torn
  * tail (never confirmed, to be cut off).
  *
- * The checksum begins from a secret seed of the store, so that no payload can pose as a record.
- * All integers are big-endian. Header, 40 bytes: 0:4 magic · 4:1 version · 5:1 type · 6:2 zero ·
- * 8:4 bytes (header and body) · 12:4 CRC-32C of the record with this field zero ·
- * 16:8 sequence · 24:8 commit · 32:8 epoch of the shard.
+ * A record has a slot in its segment, counted from 0, and its body is sealed under the key of that
+ * slot (keytree.h), so that destroying the key destroys the record. The first part of a body is
+ * sealed by itself: an index can be made of it without opening payloads. What remains in
+ * clear is the header: when and how much was written, never for whom.
+ *
+ * The checksum covers the sealed bytes and begins from a seed of the segment, so that neither a
+ * payload nor a record of another segment, or of the file's earlier use, can pose as one.
+ * All integers are big-endian. Header, 40 bytes: 0:4 magic · 4:1 version · 5:1 type · 6:1 cipher ·
+ * 7:1 zero · 8:4 bytes (header and body) · 12:4 CRC-32C of the record with this field zero ·
+ * 16:8 sequence · 24:4 sequence less commit · 28:4 slot · 32:8 epoch of the shard.
  */
 #ifndef CONTROL_LOG_H
 #define CONTROL_LOG_H
@@ -24,14 +30,19 @@
 #include "waxwire/status.h"
 
 #define LOG_MAGIC            0x77786c67u /* "wxlg" */
-#define LOG_VERSION          1u
+#define LOG_VERSION          2u
 #define LOG_HEADER_BYTES     40u
-#define LOG_MESSAGE_BYTES    80u /* of the body, before the payload */
+#define LOG_TAG_BYTES        16u /* behind each sealed part */
+#define LOG_KEY_BYTES        32u
+#define LOG_MESSAGE_BYTES    80u /* of the first part; the payload is the second, when it is not empty */
 #define LOG_RECEIPT_BYTES    72u
-#define LOG_RETIRE_BYTES     24u /* of the body, before the positions */
-#define LOG_SEGMENT_BYTES    16u
+#define LOG_RETIRE_BYTES     24u /* before the positions */
+#define LOG_SEGMENT_BYTES    16u /* in clear */
 #define LOG_RETIRE_COUNT_MAX 1024u
-#define LOG_RECORD_BYTES_MAX (LOG_HEADER_BYTES + LOG_MESSAGE_BYTES + WAX_FRAME_BYTES_MAX)
+#define LOG_RECORD_BYTES_MAX (LOG_HEADER_BYTES + LOG_MESSAGE_BYTES + WAX_FRAME_BYTES_MAX + 2u * LOG_TAG_BYTES)
+#define LOG_RETIRE_BYTES_MAX (LOG_HEADER_BYTES + LOG_RETIRE_BYTES + 8u * LOG_RETIRE_COUNT_MAX + LOG_TAG_BYTES)
+/* What log_open takes of room without the payload, whatever the record is. */
+#define LOG_OPEN_BYTES_MAX LOG_RETIRE_BYTES_MAX
 
 enum log_type {
     LOG_SEGMENT = 1, /* first in every segment */
@@ -80,14 +91,25 @@ struct log_segment {
     uint64_t segment;
 };
 
-/* A record taken apart. Views point into the scanned bytes. */
-struct log_record {
-    enum log_type type;
-    uint32_t bytes;
+enum log_cipher {
+    LOG_CHACHA20_POLY1305 = 1, /* RFC 8439 */
+    LOG_AES256_GCM = 2,
+};
+
+/* Where a record stands. */
+struct log_place {
     uint64_t sequence;
     uint64_t commit;
     uint64_t epoch;
-    union {
+    uint32_t slot;
+};
+
+/* A record taken apart. Views point into the bytes that it was taken from. */
+struct log_record {
+    enum log_type type;
+    uint32_t bytes;
+    struct log_place place;
+    union { /* after log_read or log_open; of LOG_SEGMENT at once */
         struct log_message message;
         struct log_receipt receipt;
         struct log_retire retire;
@@ -109,16 +131,22 @@ static inline uint64_t log_retire_position(const struct log_retire *retire, uint
 /* CRC-32C (Castagnoli) of the bytes, continued from `crc` (0 to begin). */
 uint32_t log_crc32c(uint32_t crc, const void *data, size_t len);
 
-/* ---- encoding; the record is whole after log_stamp ---- */
+/* The seed of a segment's checksums, from the store's and the segment's salt. */
+uint32_t log_seed(uint32_t seed, const uint8_t salt[16]);
 
-/* The bytes that a record takes, padding included. */
+/* The faster cipher of this machine. */
+enum log_cipher log_cipher_choose(void);
+
+/* ---- encoding: put plain, then seal ---- */
+
+/* The bytes that a record takes, padding included, plain as sealed. */
 size_t log_message_size(size_t payload_bytes);
 size_t log_receipt_size(void);
 size_t log_retire_size(uint32_t count);
 size_t log_segment_size(void);
 
 /*
- * Write a record without its place in the log into `out`, which has room for its size.
+ * Write a plain record, without its place in the log, into `out`, which has room for its size.
  * Return the size written, padding included and zeroed.
  */
 size_t log_put_message(uint8_t *out, const struct log_message *message);
@@ -126,16 +154,31 @@ size_t log_put_receipt(uint8_t *out, const struct log_receipt *receipt);
 size_t log_put_retire(uint8_t *out, const struct log_name *name, const uint64_t *positions, uint32_t count);
 size_t log_put_segment(uint8_t *out, const struct log_segment *segment);
 
-/* Give a record that was put its place and its checksum. Returns its size with padding. */
-size_t log_stamp(uint8_t *record, uint32_t seed, uint64_t sequence, uint64_t commit, uint64_t epoch);
+/*
+ * Seal a plain record under its key, give it its place and its checksum. `sealed` has room for its size, and
+ * lies elsewhere. A record LOG_SEGMENT is not sealed; its key is ignored. Returns the size with padding.
+ */
+size_t log_seal(uint8_t *sealed, const uint8_t *plain, enum log_cipher cipher,
+                const uint8_t key[LOG_KEY_BYTES], uint32_t seed, const struct log_place *place);
 
 /* ---- decoding ---- */
 
 /*
- * Take apart the record at the start of `bytes`. OK, MORE when the bytes end within it, or
- * STORE_CORRUPT when it is not a sound record.
+ * Look at the sealed record at the start of `bytes`: its type, size and place. OK, MORE when the bytes
+ * end within it, or STORE_CORRUPT when it is not a sound record.
  */
 enum wax_status log_parse(struct view bytes, uint32_t seed, struct log_record *record);
+
+/* Take a plain record apart; false when it is not one. */
+bool log_read(const uint8_t *plain, struct log_record *record);
+
+/*
+ * Open a record that log_parse found sound, and take it apart. `plain` has room for record->bytes, or
+ * for LOG_OPEN_BYTES_MAX when the payload is left out (its view then has a length and no data); it may be
+ * the sealed bytes themselves. False when the key is not the right one.
+ */
+bool log_open(const uint8_t *sealed, const uint8_t key[LOG_KEY_BYTES], bool payload, uint8_t *plain,
+              struct log_record *record);
 
 struct log_scan {
     struct view bytes; /* of one segment, from its start */

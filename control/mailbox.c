@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "mailbox_internal.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "waxwire/wire.h"
@@ -218,15 +219,12 @@ static void shard_free(struct shard *shard)
     while (shard->first != NULL) {
         struct commit *commit = shard->first;
         shard->first = commit->next;
-        free(commit->bytes);
-        free(commit->pending);
-        free(commit);
+        commit_release(commit);
     }
-    for (uint32_t i = 0; i < shard->segment_count; i++) {
-        free(shard->segments[i]->refs);
-        free(shard->segments[i]);
-    }
+    for (uint32_t i = 0; i < shard->segment_count; i++)
+        segment_free(shard->segments[i]);
     free(shard->segments);
+    purge_free(&shard->purge);
 }
 
 void mailboxes_free(struct mailboxes *m)
@@ -247,8 +245,11 @@ void mailboxes_free(struct mailboxes *m)
         shard_free(&m->shard[i]);
     free(m->recovery.head.segments);
     free(m->recovery.bytes);
+    free(m->recovery.ring);
+    free(m->recovery.entries);
     free(m->recovery.retires);
     free(m->hash);
+    sodium_memzero(m, sizeof *m);
     free(m);
 }
 
@@ -269,6 +270,7 @@ void mailboxes_flush(struct mailboxes *m)
     if (m->stopped || m->recovering)
         return;
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {
+        purge_turn(&m->shard[i]);
         shard_flush(&m->shard[i]);
         if (m->shard[i].dead_segments)
             shard_sweep(&m->shard[i]);
@@ -282,10 +284,16 @@ bool mailboxes_busy(const struct mailboxes *m)
         return true;
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {
         const struct shard *shard = &m->shard[i];
-        if (shard->first != NULL || shard->seals != 0 || shard->dead_segments)
+        if (shard->first != NULL || shard->seals != 0 || shard->dead_segments || shard->purge.active)
             return true;
     }
     return false;
+}
+
+void mailboxes_purge(struct mailboxes *m)
+{
+    for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++)
+        m->shard[i].next_purge_ms = 0;
 }
 
 void mailboxes_counts(const struct mailboxes *m, struct mailbox_counts *counts)

@@ -45,6 +45,9 @@ struct mailbox_config {
     uint32_t seed;          /* of the checksums; likewise */
     uint32_t segment_bytes; /* at least what a commit or the largest record takes */
     uint32_t commit_bytes;  /* a commit is closed at this size */
+    uint8_t master[32];     /* opens the shards' key rings */
+    uint32_t purge_ms;      /* what was retired so long ago can't be read from the disk any more */
+    enum log_cipher cipher; /* of new records */
 };
 
 struct mailbox_counts {
@@ -54,10 +57,13 @@ struct mailbox_counts {
     uint64_t repeated; /* offers of what had been stored before */
     uint64_t commits;
     uint64_t commit_bytes;
-    uint64_t drained; /* items streamed */
-    uint64_t expired; /* of them, expired */
-    uint64_t damaged; /* places of damage met at recovery */
-    uint64_t torn;    /* tails cut off */
+    uint64_t drained;       /* items streamed */
+    uint64_t expired;       /* of them, expired */
+    uint64_t damaged;       /* places of damage met at recovery */
+    uint64_t torn;          /* tails cut off */
+    uint64_t purges;        /* rounds of all shards that have destroyed keys */
+    uint64_t purge_bytes;   /* written for them: tables and rings */
+    uint64_t purge_late_ms; /* the longest time from a retirement's commit to the end of its key */
     uint64_t mailboxes_now;
     uint64_t items_now;
     uint64_t segments_now;
@@ -106,6 +112,9 @@ bool mailboxes_pump(struct mailboxes *m);
 
 /* Is anything not durable yet, or under way? */
 bool mailboxes_busy(const struct mailboxes *m);
+
+/* The end is near: destroy the keys of what was retired at once, mailboxes_busy tells until when. */
+void mailboxes_purge(struct mailboxes *m);
 
 /* What there is and what has happened since the start; `counts` is filled. */
 void mailboxes_counts(const struct mailboxes *m, struct mailbox_counts *counts);

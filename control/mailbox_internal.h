@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the files of the mailbox store share: mailbox.c, shard.c, drain.c, recover.c. */
+/* What the files of the mailbox store share: mailbox.c, shard.c, segment.c, purge.c, drain.c, recover.c. */
 #ifndef CONTROL_MAILBOX_INTERNAL_H
 #define CONTROL_MAILBOX_INTERNAL_H
 
+#include "keyring.h"
 #include "mailbox.h"
 
 enum item_state {
@@ -16,6 +17,7 @@ struct item {
     uint64_t taken_ms;
     uint64_t segment;
     uint32_t offset;
+    uint32_t slot;
     uint32_t record_bytes;
     uint32_t ttl_s;
     uint32_t head_bytes;
@@ -37,6 +39,8 @@ struct drain_read {
     uint32_t bytes;
     bool done;
     enum wax_status status;
+    bool opened, sound; /* in place, and with this payload */
+    struct view payload;
     struct drain_read *next;
     struct drain_read *all_prev, *all_next;
     uint8_t record[];
@@ -98,27 +102,85 @@ struct commit {
     struct storage_op op;
     struct shard *shard;
     struct commit *next;
-    uint8_t *bytes; /* log_segment_size() of headroom, then the records */
-    size_t len;     /* without the headroom */
+    uint8_t *bytes; /* the plain records */
+    size_t len;
     size_t room;
-    struct pending *pending;
+    uint8_t *sealed; /* as they are written, behind the segment's record when the commit begins one */
+    uint32_t first_slot;
+    struct pending *pending; /* one a record */
     uint32_t count, pending_room;
     bool urgent; /* someone waits for it */
-    bool begins; /* the segment: the headroom is written, too */
+    bool begins; /* the segment */
     uint64_t queued_ms;
     enum wax_status refused; /* why it is being refused, while the segment is being sealed */
+};
+
+/* Something that lies in another segment is retired by a record here. */
+struct segment_ref {
+    uint64_t id;
+    uint64_t round; /* of purging, begun before that */
+};
+
+/* Slots of a segment, in order of their coming. */
+struct slots {
+    uint32_t *slot;
+    uint32_t count, room;
 };
 
 struct segment {
     uint64_t id;
     struct shard *shard;
-    uint64_t bytes; /* durable */
-    uint32_t live;  /* items that are here and not retired */
-    uint32_t pins;  /* receipts whose retirements are not durable yet */
-    bool deleting;
-    uint64_t *refs; /* segments in which something lies that is retired by records here */
+    uint64_t bytes;         /* durable */
+    uint32_t live;          /* items that are here and not retired */
+    uint32_t pins;          /* receipts whose retirements are not durable yet */
+    bool sealing, deleting; /* `op` is in use */
+    bool purging;           /* its keys are being taken out */
+    struct segment_ref *refs;
     uint32_t ref_count, ref_room;
     struct storage_op op; /* its deletion, or its seal */
+    /* the keys of its records */
+    uint32_t seed;  /* of its checksums */
+    uint32_t slots; /* used so far */
+    bool ended;     /* no more will be used: their keys may go */
+    bool trim;      /* and must, since what was written under them is to be forgotten */
+    struct keytree keys;
+    uint32_t nodes; /* as keyring_entry */
+    uint8_t area;
+    uint8_t secret[KEYRING_SECRET_BYTES];
+    struct slots gone;      /* retired for good, their keys are to go */
+    struct slots spent;     /* retirements: to go when the keys of what they retire are gone */
+    uint32_t spent_covered; /* so many of them by the round that is under way */
+    uint64_t gone_ms;       /* when the first of `gone` came */
+};
+
+/* Segments to come, whose keys are in the ring already. */
+#define RESERVE     16u
+#define RESERVE_LOW 8u
+
+/* A segment out of whose tree keys are being taken. */
+struct purge_part {
+    struct segment *segment;
+    struct keytree keys; /* what is left */
+    bool made;           /* and its table is written */
+    uint32_t taken;      /* of segment->gone */
+    uint32_t nodes;
+    uint8_t area;
+    uint8_t secret[KEYRING_SECRET_BYTES];
+};
+
+struct purge {
+    struct storage_op op;
+    bool active;
+    bool round;        /* not only for the reserve */
+    bool waits;        /* for pins, or for a time */
+    bool ring;         /* is being written, not a table */
+    uint64_t retry_ms; /* when to write again, 0 = nothing failed */
+    struct purge_part *parts;
+    uint32_t count;
+    struct purge_part *part; /* whose table is being written */
+    uint32_t reserve_new;    /* entries of the reserve that this ring brings */
+    uint8_t *bytes;          /* being written */
+    size_t len;
 };
 
 struct shard {
@@ -136,6 +198,14 @@ struct shard {
     uint64_t retry_ms; /* when to submit again what is under way, 0 = it is submitted */
     uint32_t seals;    /* under way */
     bool dead_segments;
+    struct keywalk walk; /* over the current segment's tree */
+    struct keyring_entry reserve[RESERVE];
+    uint32_t reserve_count; /* that are durable */
+    struct purge purge;
+    bool purge_due; /* something is to be forgotten */
+    bool rotate;    /* a purge waits for the current segment to be left */
+    uint64_t next_purge_ms;
+    uint64_t rounds_begun, rounds_done;
 };
 
 /* A receipt met at recovery that retires. */
@@ -151,6 +221,10 @@ struct recovery {
     struct storage_head head;
     uint32_t shard;
     uint32_t index; /* of the segment within the head */
+    uint8_t *ring;  /* sealed */
+    size_t ring_len;
+    struct keyring_entry *entries;
+    uint32_t entry_count;
     uint8_t *bytes;
     uint64_t want;
     uint64_t got;
@@ -210,14 +284,27 @@ void shard_sweep(struct shard *shard); /* delete the segments in which nothing l
 struct segment *shard_segment(struct shard *shard, uint64_t id);
 struct segment *shard_segment_add(struct shard *shard, uint64_t id);
 void segment_ref(struct segment *segment, uint64_t id);
+void segment_free(struct segment *segment);
+void slots_push(struct slots *slots, uint32_t slot);
+/* A record of the segment is retired for good: its key is to go. */
+void segment_forget(struct segment *segment, uint32_t slot);
+/* What is left of a segment whose writing has gone wrong behind `slots`. */
+void segment_end(struct segment *segment, uint32_t slots);
+/* Take on the keys of an entry of the ring, but for its table. */
+void segment_keys(struct shard *shard, struct segment *segment, const struct keyring_entry *entry);
 
 /* shard.c */
 bool shard_full(const struct shard *shard, size_t bytes);
+void commit_release(struct commit *commit);
 uint8_t *shard_put(struct shard *shard, size_t bytes, struct pending **pending, bool urgent);
 void shard_flush(struct shard *shard);
 void store_stop(struct mailboxes *m, enum wax_status status);
 void shard_retire(struct mailboxes *m, struct mailbox *box, const uint64_t *positions, uint32_t count,
                   struct segment *pin);
+
+/* purge.c */
+void purge_turn(struct shard *shard); /* begin what is due, go on with what waits */
+void purge_free(struct purge *purge);
 
 /* drain.c */
 void drain_pump(struct mailboxes *m, struct drain *drain);

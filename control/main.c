@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "master_key.h"
 #include "storage_local.h"
 
 #define SEGMENT_BYTES (8u << 20)
@@ -147,7 +148,16 @@ static void directory_ready(void *ctx, enum wax_status status)
         .seed = relay->log_seed,
         .segment_bytes = SEGMENT_BYTES,
         .commit_bytes = COMMIT_BYTES,
+        .purge_ms = control->config.store_purge_s * 1000u,
+        .cipher = log_cipher_choose(),
     };
+    const char *reason = "";
+    status = master_key_load(control->config.store_key_file, control->config.store_directory, config.master,
+                             &reason);
+    if (status != WAX_OK) {
+        stop_with(control, EXIT_STORE, reason, status);
+        return;
+    }
     memcpy(config.hash_key, relay->hash_key, sizeof config.hash_key);
     struct intake_config intake = {
         .loop = control->loop,
@@ -165,6 +175,7 @@ static void directory_ready(void *ctx, enum wax_status status)
     port.ready = port_ready;
     port.failed = port_failed;
     control->mailboxes = mailboxes_new(control->storage, &port, &config);
+    sodium_memzero(&config, sizeof config);
     mailboxes_clock(control->mailboxes, wall_ms());
     mailboxes_recover(control->mailboxes);
 }
@@ -253,6 +264,8 @@ static void end(struct control *control)
     if (control->admin != NULL)
         admin_close(control->admin);
     uint64_t until = wall_ms() + 10000;
+    if (control->mailboxes != NULL)
+        mailboxes_purge(control->mailboxes);
     while (control->mailboxes != NULL && control->exit_code == 0 && wall_ms() < until &&
            (mailboxes_busy(control->mailboxes) || directory_busy(control->directory) ||
             media_busy(control->media))) {

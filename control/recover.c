@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rebuilding the index by scanning the segments of one shard after the other. */
+/*
+ * Rebuilding the index by scanning the segments of one shard after the other. What has no key any more was
+ * retired; of the rest the first part of each record is opened.
+ */
 #include "mailbox_internal.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 #define READ_BYTES (256u << 10)
 
 static void shard_opened(struct storage_op *op, enum wax_status status);
+static void ring_read(struct storage_op *op, enum wax_status status);
 static void segment_next(struct mailboxes *m);
 
 static struct mailboxes *mailboxes_of_op(struct storage_op *op)
@@ -57,14 +62,20 @@ static void finish(struct mailboxes *m)
     free(r->retires);
     r->retires = NULL;
     r->retire_count = r->retire_room = 0;
+    free(r->ring);
+    r->ring = NULL;
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++)
-        m->shard[i].dead_segments = true;
+        m->shard[i].dead_segments = m->shard[i].purge_due = true;
     m->port.ready(m->port.ctx, WAX_OK);
 }
 
 static void shard_recovered(struct mailboxes *m)
 {
     struct recovery *r = &m->recovery;
+    if (r->entries != NULL)
+        sodium_memzero(r->entries, r->entry_count * sizeof *r->entries);
+    free(r->entries);
+    r->entries = NULL;
     free(r->head.segments);
     r->head.segments = NULL;
     if (++r->shard < WAX_STORE_SHARDS)
@@ -80,8 +91,39 @@ static void shard_opened(struct storage_op *op, enum wax_status status)
         recover_fail(m, status);
         return;
     }
-    m->shard[m->recovery.shard].epoch = m->recovery.head.epoch;
-    segment_next(m);
+    struct recovery *r = &m->recovery;
+    m->shard[r->shard].epoch = r->head.epoch;
+    if (r->ring == NULL)
+        r->ring = xrealloc(NULL, STORAGE_RING_BYTES_MAX);
+    r->op.done = ring_read;
+    m->storage->calls->ring_get(m->storage, r->shard, span_of(r->ring, STORAGE_RING_BYTES_MAX), &r->ring_len,
+                                &r->op);
+}
+
+static void ring_read(struct storage_op *op, enum wax_status status)
+{
+    struct mailboxes *m = mailboxes_of_op(op);
+    struct recovery *r = &m->recovery;
+    r->entry_count = 0;
+    if (status == WAX_OK) {
+        struct view ring = view_of(r->ring, r->ring_len);
+        r->entry_count = keyring_count(ring);
+        if (r->entry_count > KEYRING_ENTRIES_MAX) {
+            recover_fail(m, WAX_STORE_CORRUPT);
+            return;
+        }
+        r->entries = calloc(r->entry_count + 1u, sizeof *r->entries);
+        if (r->entries == NULL)
+            abort();
+        status = keyring_open(ring, r->shard, m->config.master, r->entries);
+    } else if (status == WAX_NOT_FOUND) {
+        /* a segment is never written before its key */
+        status = r->head.segment_count == 0 ? WAX_OK : WAX_STORE_KEY;
+    }
+    if (status != WAX_OK)
+        recover_fail(m, status);
+    else
+        segment_next(m);
 }
 
 static void take_item(struct mailboxes *m, struct segment *segment, const struct log_record *record,
@@ -91,6 +133,7 @@ static void take_item(struct mailboxes *m, struct segment *segment, const struct
     struct mailbox *box = mailbox_get(m, message ? &record->message.name : &record->receipt.name);
     uint64_t position = message ? record->message.position : record->receipt.position;
     if (position <= box->end) { /* can't be: positions rise within a log */
+        segment_forget(segment, record->place.slot);
         mailbox_settle(m, box);
         return;
     }
@@ -102,6 +145,7 @@ static void take_item(struct mailboxes *m, struct segment *segment, const struct
     item->state = ITEM_STORED;
     item->segment = segment->id;
     item->offset = (uint32_t)offset;
+    item->slot = record->place.slot;
     box->stored_end = position;
     box->messages += message;
     segment->live++;
@@ -117,7 +161,9 @@ static void take_retire(struct mailboxes *m, struct segment *segment, const stru
         struct item *item = mailbox_item(box, log_retire_position(retire, i));
         if (item == NULL)
             continue;
-        if (item->segment != segment->id)
+        struct segment *target = shard_segment(segment->shard, item->segment);
+        segment_forget(target, item->slot);
+        if (target != segment)
             segment_ref(segment, item->segment);
         mailbox_item_gone(m, box, item);
         m->counts.retired--; /* it was counted in an earlier life */
@@ -139,6 +185,35 @@ static void take_receipt(struct mailboxes *m, struct segment *segment, const str
         (struct recovered_retire){receipt->about, receipt->retire, r->shard, segment->id};
 }
 
+/* A record that the scan has found sound. */
+static void take_record(struct mailboxes *m, struct segment *segment, struct log_record *record,
+                        size_t offset)
+{
+    struct recovery *r = &m->recovery;
+    struct shard *shard = segment->shard;
+    uint8_t key[LOG_KEY_BYTES], plain[LOG_OPEN_BYTES_MAX];
+    uint32_t slot = record->place.slot;
+    shard->next_sequence = record->place.sequence + 1;
+    segment->slots = slot + 1;
+    if (record->type == LOG_SEGMENT || !keywalk_key(&shard->walk, &segment->keys, slot, key))
+        return;
+    bool opened = log_open(r->bytes + offset, key, false, plain, record);
+    sodium_memzero(key, sizeof key);
+    if (!opened) { /* sound by its checksum, but not by its seal: somebody's work */
+        m->counts.damaged++;
+        m->port.damaged(m->port.ctx, r->shard, segment->id, offset, WAX_STORE_CORRUPT);
+        return;
+    }
+    if (record->type == LOG_MESSAGE || record->type == LOG_RECEIPT)
+        take_item(m, segment, record, offset);
+    if (record->type == LOG_RECEIPT)
+        take_receipt(m, segment, &record->receipt);
+    if (record->type == LOG_RETIRE) {
+        take_retire(m, segment, &record->retire);
+        slots_push(&segment->spent, slot);
+    }
+}
+
 /* Scan what was read of a segment. Returns whether its tail was torn off. */
 static bool segment_scan(struct mailboxes *m, struct segment *segment, bool closed)
 {
@@ -148,24 +223,24 @@ static bool segment_scan(struct mailboxes *m, struct segment *segment, bool clos
     struct log_record record;
     enum wax_status status;
     size_t offset;
-    log_scan_init(&scan, view_of(r->bytes, r->want), m->config.seed, r->expect, closed);
+    bool damaged = false;
+    sodium_memzero(&shard->walk, sizeof shard->walk);
+    log_scan_init(&scan, view_of(r->bytes, r->want), segment->seed, r->expect, closed);
     while ((status = log_scan_next(&scan, &record, &offset)) == WAX_OK || status == WAX_STORE_CORRUPT) {
-        if (status == WAX_STORE_CORRUPT) {
-            m->counts.damaged++;
-            m->port.damaged(m->port.ctx, r->shard, segment->id, scan.at, status);
+        if (status == WAX_OK) {
+            take_record(m, segment, &record, offset);
             continue;
         }
-        shard->next_sequence = record.sequence + 1;
-        if (record.type == LOG_MESSAGE || record.type == LOG_RECEIPT)
-            take_item(m, segment, &record, offset);
-        if (record.type == LOG_RECEIPT)
-            take_receipt(m, segment, &record.receipt);
-        if (record.type == LOG_RETIRE)
-            take_retire(m, segment, &record.retire);
+        damaged = true;
+        m->counts.damaged++;
+        m->port.damaged(m->port.ctx, r->shard, segment->id, scan.at, status);
     }
+    sodium_memzero(&shard->walk, sizeof shard->walk);
     segment->bytes = scan.at;
-    r->expect = scan.expect; /* still unknown when nothing was there */
+    segment->ended = !damaged; /* what can't be read now may be read by other means later: its keys stay */
+    r->expect = scan.expect;   /* still unknown when nothing was there */
     if (status == WAX_STORE_TORN) {
+        segment->trim = true;
         m->counts.torn++;
         m->port.damaged(m->port.ctx, r->shard, segment->id, scan.at, status);
     }
@@ -194,7 +269,7 @@ static void segment_whole(struct mailboxes *m)
     bool closed = !last || found->sealed_bytes != STORAGE_NOT_SEALED;
     if (r->index != 0 && found[-1].id + 1 != found->id)
         r->expect = 0; /* what lay between has been deleted */
-    struct segment *segment = shard_segment_add(shard, found->id);
+    struct segment *segment = shard_segment(shard, found->id);
     bool torn = segment_scan(m, segment, closed);
     free(r->bytes);
     r->bytes = NULL;
@@ -235,17 +310,62 @@ static void piece_read(struct storage_op *op, enum wax_status status)
     piece_next(m);
 }
 
+/* Read the log of a segment whose keys are known. */
+static void data_read(struct mailboxes *m)
+{
+    struct recovery *r = &m->recovery;
+    const struct storage_segment *found = &r->head.segments[r->index];
+    r->want = found->sealed_bytes != STORAGE_NOT_SEALED ? found->sealed_bytes : found->bytes;
+    if (r->want > m->config.segment_bytes)
+        r->want = m->config.segment_bytes; /* behind it lie tables */
+    r->got = 0;
+    r->bytes = xrealloc(NULL, r->want + 1);
+    piece_next(m);
+}
+
+static void table_read(struct storage_op *op, enum wax_status status)
+{
+    struct mailboxes *m = mailboxes_of_op(op);
+    struct recovery *r = &m->recovery;
+    struct segment *segment = shard_segment(&m->shard[r->shard], r->head.segments[r->index].id);
+    struct view table = view_of(r->bytes, status == WAX_OK ? r->want : 0);
+    uint32_t damaged = keytable_open(table, segment->nodes, segment->secret, &segment->keys);
+    free(r->bytes);
+    r->bytes = NULL;
+    for (uint32_t i = 0; i < damaged; i++) {
+        m->counts.damaged++;
+        m->port.damaged(m->port.ctx, r->shard, segment->id, m->config.segment_bytes, WAX_STORE_CORRUPT);
+    }
+    data_read(m);
+}
+
 /* Read the next segment of the shard, or be done with it. */
 static void segment_next(struct mailboxes *m)
 {
     struct recovery *r = &m->recovery;
-    if (r->index == r->head.segment_count) {
-        shard_recovered(m);
+    struct shard *shard = &m->shard[r->shard];
+    const struct keyring_entry *entry = NULL;
+    for (; r->index < r->head.segment_count; r->index++) {
+        uint64_t id = r->head.segments[r->index].id;
+        struct segment *segment = shard_segment_add(shard, id);
+        for (uint32_t i = 0; i < r->entry_count && entry == NULL; i++)
+            entry = r->entries[i].segment == id ? &r->entries[i] : NULL;
+        if (entry == NULL) {
+            r->expect = 0; /* nothing in it can be opened, and what follows is not known to follow */
+            continue;
+        }
+        segment_keys(shard, segment, entry);
+        if (entry->nodes == 0) {
+            data_read(m);
+            return;
+        }
+        r->want = keytable_bytes(entry->nodes);
+        r->bytes = xrealloc(NULL, r->want);
+        r->op.done = table_read;
+        m->storage->calls->seg_read(m->storage, r->shard, id,
+                                    m->config.segment_bytes + (uint64_t)entry->area * KEYTABLE_BYTES_MAX,
+                                    span_of(r->bytes, r->want), &r->op);
         return;
     }
-    const struct storage_segment *found = &r->head.segments[r->index];
-    r->want = found->sealed_bytes != STORAGE_NOT_SEALED ? found->sealed_bytes : found->bytes;
-    r->got = 0;
-    r->bytes = xrealloc(NULL, r->want + 1);
-    piece_next(m);
+    shard_recovered(m);
 }

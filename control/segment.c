@@ -2,6 +2,7 @@
 /* The segments of a shard: what lives in them, and when they can go. */
 #include "mailbox_internal.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 static uint32_t segment_place(const struct shard *shard, uint64_t id)
@@ -43,24 +44,77 @@ struct segment *shard_segment_add(struct shard *shard, uint64_t id)
 
 void segment_ref(struct segment *segment, uint64_t id)
 {
-    for (uint32_t i = 0; i < segment->ref_count; i++) {
-        if (segment->refs[i] == id)
+    uint64_t round = segment->shard->rounds_begun;
+    for (uint32_t i = segment->ref_count; i-- != 0;) {
+        if (segment->refs[i].id == id) {
+            segment->refs[i].round = round;
             return;
+        }
     }
     if (segment->ref_count == segment->ref_room) {
         segment->ref_room = segment->ref_room == 0 ? 4 : segment->ref_room * 2;
         segment->refs = xrealloc(segment->refs, segment->ref_room * sizeof *segment->refs);
     }
-    segment->refs[segment->ref_count++] = id;
+    segment->refs[segment->ref_count++] = (struct segment_ref){id, round};
+}
+
+void segment_free(struct segment *segment)
+{
+    keytree_free(&segment->keys);
+    sodium_memzero(segment->secret, sizeof segment->secret);
+    free(segment->gone.slot);
+    free(segment->spent.slot);
+    free(segment->refs);
+    free(segment);
+}
+
+/* ---- the keys of its records ---- */
+
+void slots_push(struct slots *slots, uint32_t slot)
+{
+    if (slots->count == slots->room) {
+        slots->room = slots->room == 0 ? 16 : slots->room * 2;
+        slots->slot = xrealloc(slots->slot, slots->room * sizeof *slots->slot);
+    }
+    slots->slot[slots->count++] = slot;
+}
+
+void segment_forget(struct segment *segment, uint32_t slot)
+{
+    if (segment->gone.count == 0)
+        segment->gone_ms = segment->shard->m->now_ms;
+    slots_push(&segment->gone, slot);
+    segment->shard->purge_due = true;
+}
+
+void segment_end(struct segment *segment, uint32_t slots)
+{
+    segment->slots = slots;
+    segment->ended = segment->trim = true;
+    segment->shard->purge_due = true;
+}
+
+void segment_keys(struct shard *shard, struct segment *segment, const struct keyring_entry *entry)
+{
+    segment->seed = log_seed(shard->m->config.seed, entry->salt);
+    segment->nodes = entry->nodes;
+    segment->area = entry->area;
+    memcpy(segment->secret, entry->secret, sizeof segment->secret);
+    if (entry->nodes == 0)
+        keytree_init(&segment->keys, entry->secret, entry->salt);
+    else
+        memcpy(segment->keys.salt, entry->salt, sizeof segment->keys.salt);
 }
 
 static bool segment_is_dead(struct shard *shard, struct segment *segment)
 {
-    if (segment == shard->current || segment->deleting || segment->live != 0 || segment->pins != 0)
+    if (segment == shard->current || segment->sealing || segment->deleting || segment->purging ||
+        segment->live != 0 || segment->pins != 0)
         return false;
-    /* what is retired here must be gone for good before the retirement may go */
+    /* what is retired here must be gone for good, or have no key any more, before the retirement may go */
     for (uint32_t i = 0; i < segment->ref_count;) {
-        if (shard_segment(shard, segment->refs[i]) != NULL)
+        const struct segment_ref *ref = &segment->refs[i];
+        if (ref->round >= shard->rounds_done && shard_segment(shard, ref->id) != NULL)
             return false;
         segment->refs[i] = segment->refs[--segment->ref_count];
     }
@@ -90,8 +144,8 @@ static void segment_deleted(struct storage_op *op, enum wax_status status)
     memmove(shard->segments + place, shard->segments + place + 1,
             (shard->segment_count - place - 1) * sizeof(struct segment *));
     shard->segment_count--;
-    free(segment->refs);
-    free(segment);
+    shard->purge_due = true; /* its keys are in the ring still */
+    segment_free(segment);
 }
 
 void shard_sweep(struct shard *shard)

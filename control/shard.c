@@ -2,13 +2,14 @@
 /* Group commit, segments and their ends. */
 #include "mailbox_internal.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "waxwire/wire.h"
 
-#define COMMITS_MAX                                                                                          \
-    2u /* one under way, one that fills; retirements that follow from receipts may add more                  \
-        */
+/* One under way, one that fills; retirements that follow from receipts may add more. */
+#define COMMITS_MAX        2u
+#define COMMIT_RECORDS_MAX (KEYTREE_SLOTS / 2u)
 
 void store_stop(struct mailboxes *m, enum wax_status status)
 {
@@ -23,6 +24,14 @@ void store_stop(struct mailboxes *m, enum wax_status status)
 bool shard_full(const struct shard *shard, size_t bytes)
 {
     return shard->commit_count >= COMMITS_MAX && shard->last->len + bytes > shard->m->config.commit_bytes;
+}
+
+void commit_release(struct commit *commit)
+{
+    free(commit->bytes);
+    free(commit->sealed);
+    free(commit->pending);
+    free(commit);
 }
 
 static struct commit *commit_new(struct shard *shard)
@@ -42,13 +51,13 @@ static struct commit *commit_new(struct shard *shard)
 uint8_t *shard_put(struct shard *shard, size_t bytes, struct pending **pending, bool urgent)
 {
     struct commit *commit = shard->last;
-    size_t head = log_segment_size();
-    assert(head + bytes <= shard->m->config.segment_bytes);
+    assert(log_segment_size() + bytes <= shard->m->config.segment_bytes);
     if (commit == NULL || (commit == shard->first && shard->in_flight) ||
-        (commit->len != 0 && commit->len + bytes > shard->m->config.commit_bytes))
+        (commit->len != 0 && commit->len + bytes > shard->m->config.commit_bytes) ||
+        commit->count == COMMIT_RECORDS_MAX)
         commit = commit_new(shard);
-    if (head + commit->len + bytes > commit->room) {
-        commit->room = head + (commit->len + bytes) * 2;
+    if (commit->len + bytes > commit->room) {
+        commit->room = (commit->len + bytes) * 2;
         commit->bytes = xrealloc(commit->bytes, commit->room);
     }
     if (commit->count == commit->pending_room) {
@@ -58,7 +67,7 @@ uint8_t *shard_put(struct shard *shard, size_t bytes, struct pending **pending, 
     commit->urgent |= urgent;
     *pending = &commit->pending[commit->count++];
     **pending = (struct pending){.at = (uint32_t)commit->len};
-    uint8_t *at = commit->bytes + head + commit->len;
+    uint8_t *at = commit->bytes + commit->len;
     commit->len += bytes;
     return at;
 }
@@ -84,11 +93,8 @@ static void commit_submit(struct shard *shard)
 {
     struct mailboxes *m = shard->m;
     struct commit *commit = shard->first;
-    size_t head = log_segment_size();
-    struct view bytes = view_of(commit->bytes + head, commit->len);
+    struct view bytes = view_of(commit->sealed, (commit->begins ? log_segment_size() : 0) + commit->len);
     uint64_t offset = shard->current->bytes;
-    if (commit->begins)
-        bytes = view_of(commit->bytes, head + commit->len);
     shard->retry_ms = 0;
     commit->op.done = commit_done;
     m->storage->calls->seg_write(m->storage, shard->index, shard->epoch, shard->current->id, offset, bytes,
@@ -99,7 +105,7 @@ static void rotation_sealed(struct storage_op *op, enum wax_status status)
 {
     struct segment *segment = segment_of_op(op);
     segment->shard->seals--;
-    segment->deleting = false;
+    segment->sealing = false;
     segment->shard->dead_segments = true;
     /* without the seal the next scan finds the end by itself */
     if (status == WAX_STORE_IO || status == WAX_STORE_FENCED)
@@ -112,33 +118,80 @@ static void shard_rotate(struct shard *shard)
     struct segment *old = shard->current;
     struct storage *storage = shard->m->storage;
     if (old != NULL) {
-        old->deleting = true; /* its op is in use */
+        old->ended = true;
+        old->sealing = true;
         old->op.done = rotation_sealed;
         shard->seals++;
         shard->current = NULL;
         storage->calls->seg_seal(storage, shard->index, shard->epoch, old->id, old->bytes, &old->op);
     }
+    const struct keyring_entry *entry = &shard->reserve[0];
+    assert(shard->reserve_count != 0 && entry->segment == shard->next_segment);
     shard->current = shard_segment_add(shard, shard->next_segment);
+    segment_keys(shard, shard->current, entry);
+    memmove(shard->reserve, shard->reserve + 1, (RESERVE - 1u) * sizeof shard->reserve[0]);
+    sodium_memzero(&shard->reserve[RESERVE - 1u], sizeof shard->reserve[0]);
+    shard->reserve_count--;
+    sodium_memzero(&shard->walk, sizeof shard->walk);
+    shard->rotate = false;
+}
+
+/* Seal the records of the first commit, behind the segment's own when it begins one. */
+static void commit_seal(struct shard *shard, struct commit *commit)
+{
+    struct segment *segment = shard->current;
+    enum log_cipher cipher = shard->m->config.cipher;
+    uint8_t key[LOG_KEY_BYTES], head[LOG_HEADER_BYTES + LOG_SEGMENT_BYTES];
+    struct log_place place = {
+        .sequence = shard->next_sequence,
+        .commit = shard->next_sequence,
+        .epoch = shard->epoch,
+        .slot = segment->slots,
+    };
+    uint8_t *out = commit->sealed = xrealloc(commit->sealed, log_segment_size() + commit->len);
+    if (commit->begins) {
+        const struct log_segment record = {shard->index, segment->id};
+        log_put_segment(head, &record);
+        out += log_seal(out, head, cipher, key, segment->seed, &place);
+        place.sequence++;
+        place.slot++;
+    }
+    commit->first_slot = place.slot;
+    for (size_t at = 0; at < commit->len;) {
+        bool has = keywalk_key(&shard->walk, &segment->keys, place.slot, key);
+        assert(has);
+        size_t bytes = log_seal(out, commit->bytes + at, cipher, key, segment->seed, &place);
+        at += bytes;
+        out += bytes;
+        place.sequence++;
+        place.slot++;
+    }
+    sodium_memzero(key, sizeof key);
+    shard->next_sequence = place.sequence;
+    segment->slots = place.slot;
+}
+
+/* Whether the first commit goes to a new segment. */
+static bool commit_rotates(const struct shard *shard)
+{
+    const struct segment *current = shard->current;
+    const struct commit *commit = shard->first;
+    return current == NULL || shard->rotate ||
+           current->bytes + log_segment_size() + commit->len > shard->m->config.segment_bytes ||
+           current->slots + commit->count + 1u > KEYTREE_SLOTS;
 }
 
 /* Give the first commit its place in the log, and write it. */
 static void commit_begin(struct shard *shard)
 {
     struct commit *commit = shard->first;
-    size_t head = log_segment_size();
-    uint64_t sequence = shard->next_sequence;
-    if (shard->current == NULL || shard->current->bytes + head + commit->len > shard->m->config.segment_bytes)
+    if (commit_rotates(shard)) {
+        if (shard->reserve_count == 0)
+            return; /* the ring is being written */
         shard_rotate(shard);
-    commit->begins = shard->current->bytes == 0;
-    uint64_t first = sequence;
-    if (commit->begins) {
-        struct log_segment record = {shard->index, shard->current->id};
-        log_put_segment(commit->bytes, &record);
-        log_stamp(commit->bytes, shard->m->config.seed, sequence++, first, shard->epoch);
     }
-    for (size_t at = 0; at < commit->len;)
-        at += log_stamp(commit->bytes + head + at, shard->m->config.seed, sequence++, first, shard->epoch);
-    shard->next_sequence = sequence;
+    commit->begins = shard->current->bytes == 0;
+    commit_seal(shard, commit);
     shard->in_flight = true;
     commit_submit(shard);
 }
@@ -179,7 +232,8 @@ static void receipt_retires(struct mailboxes *m, const struct pending *pending, 
     }
 }
 
-static void item_is_durable(struct shard *shard, struct pending *pending, uint64_t base)
+static void item_is_durable(struct shard *shard, const struct commit *commit, const struct pending *pending,
+                            uint64_t base)
 {
     struct mailboxes *m = shard->m;
     struct segment *segment = shard->current;
@@ -187,6 +241,7 @@ static void item_is_durable(struct shard *shard, struct pending *pending, uint64
     item->state = ITEM_STORED;
     item->segment = segment->id;
     item->offset = (uint32_t)(base + pending->at);
+    item->slot = commit->first_slot + (uint32_t)(pending - commit->pending);
     pending->box->stored_end = pending->position;
     if (!item->gone)
         segment->live++;
@@ -200,18 +255,21 @@ static void retirement_is_durable(struct shard *shard, const struct commit *comm
                                   const struct pending *pending)
 {
     struct log_record record;
-    const uint8_t *at = commit->bytes + log_segment_size() + pending->at;
-    enum wax_status status =
-        log_parse(view_of(at, commit->len - pending->at), shard->m->config.seed, &record);
-    assert(status == WAX_OK && record.type == LOG_RETIRE);
+    bool sound = log_read(commit->bytes + pending->at, &record);
+    assert(sound && record.type == LOG_RETIRE);
     for (uint32_t i = 0; i < record.retire.count; i++) {
         struct item *item = mailbox_item(pending->box, log_retire_position(&record.retire, i));
         if (item == NULL)
             continue;
-        if (item->segment != shard->current->id && shard_segment(shard, item->segment) != NULL)
-            segment_ref(shard->current, item->segment);
+        struct segment *segment = shard_segment(shard, item->segment);
+        if (segment != NULL) {
+            segment_forget(segment, item->slot);
+            if (segment != shard->current)
+                segment_ref(shard->current, item->segment);
+        }
         mailbox_remove(pending->box, item);
     }
+    slots_push(&shard->current->spent, commit->first_slot + (uint32_t)(pending - commit->pending));
     if (pending->pin != NULL && --pending->pin->pins == 0)
         pending->pin->shard->dead_segments = true;
 }
@@ -223,16 +281,13 @@ static void commit_free(struct shard *shard, struct commit *commit)
         shard->last = NULL;
     shard->commit_count--;
     shard->in_flight = false;
-    free(commit->bytes);
-    free(commit->pending);
-    free(commit);
+    commit_release(commit);
 }
 
 static void commit_is_durable(struct shard *shard, struct commit *commit)
 {
     struct mailboxes *m = shard->m;
-    size_t head = log_segment_size();
-    uint64_t base = shard->current->bytes + (commit->begins ? head : 0);
+    uint64_t base = shard->current->bytes + (commit->begins ? log_segment_size() : 0);
     shard->current->bytes = base + commit->len;
     m->counts.commits++;
     m->counts.commit_bytes += commit->len;
@@ -240,9 +295,9 @@ static void commit_is_durable(struct shard *shard, struct commit *commit)
         if (commit->pending[i].kind == PENDING_RETIRE)
             retirement_is_durable(shard, commit, &commit->pending[i]);
         else
-            item_is_durable(shard, &commit->pending[i], base);
+            item_is_durable(shard, commit, &commit->pending[i], base);
     }
-    m->fresh = commit->bytes + head;
+    m->fresh = commit->bytes;
     m->fresh_len = commit->len;
     m->fresh_shard = shard->index;
     m->fresh_segment = shard->current->id;
@@ -289,7 +344,7 @@ static void pending_refuse(struct mailboxes *m, const struct pending *pending)
 /* Refuse the stores of a commit; its retirements stay, to be tried again a second later. */
 static void commit_refuse(struct shard *shard, struct commit *commit)
 {
-    uint8_t *records = commit->bytes + log_segment_size();
+    uint8_t *records = commit->bytes;
     size_t len = 0;
     uint32_t count = 0;
     for (uint32_t i = 0; i < commit->count; i++) {
@@ -318,7 +373,7 @@ static void commit_refuse(struct shard *shard, struct commit *commit)
 static void shard_refuse(struct shard *shard)
 {
     struct commit *commit = shard->first;
-    shard->next_sequence = load_be64(commit->bytes + (commit->begins ? 0 : log_segment_size()) + 16);
+    shard->next_sequence = load_be64(commit->sealed + 16);
     shard->in_flight = false;
     shard->first = shard->last = NULL;
     shard->commit_count = 0;
@@ -327,9 +382,7 @@ static void shard_refuse(struct shard *shard)
         commit_refuse(shard, commit);
         commit->next = NULL;
         if (commit->count == 0) {
-            free(commit->bytes);
-            free(commit->pending);
-            free(commit);
+            commit_release(commit);
         } else {
             *(shard->last != NULL ? &shard->last->next : &shard->first) = commit;
             shard->last = commit;
@@ -363,6 +416,8 @@ static void refusal_sealed(struct storage_op *op, enum wax_status status)
         shard->retry_ms = shard->m->now_ms + MAILBOX_RETRY_MS;
         return;
     }
+    /* and what was written of it in part loses its keys */
+    segment_end(shard->current, commit->begins ? 0 : commit->first_slot);
     shard->current = NULL;
     shard->dead_segments = true;
     shard_refuse(shard);

@@ -26,6 +26,7 @@
 #define STORAGE_NAME_BYTES_MAX  32u
 #define STORAGE_VALUE_BYTES_MAX 4096u
 #define STORAGE_NOT_SEALED      UINT64_MAX
+#define STORAGE_RING_BYTES_MAX  (272u << 10)
 
 /* An operation under way. The caller owns it, and embeds it in what it waits with. */
 struct storage_op {
@@ -58,13 +59,24 @@ struct storage_calls {
     /* Read `out.len` bytes; those never written are zero. */
     void (*seg_read)(struct storage *, uint32_t shard, uint64_t segment, uint64_t offset, struct span out,
                      struct storage_op *);
-    /* Nothing from `bytes` on is valid, and nothing more will be written. Also of a segment that never began.
+    /*
+     * Of the log in it nothing from `bytes` on is valid, and nothing more will be written; what lies behind
+     * the log (tables of keys) may still be. Also of a segment that never began.
      */
     void (*seg_seal)(struct storage *, uint32_t shard, uint64_t epoch, uint64_t segment, uint64_t bytes,
                      struct storage_op *);
     /* Forget a segment. */
     void (*seg_delete)(struct storage *, uint32_t shard, uint64_t epoch, uint64_t segment,
                        struct storage_op *);
+
+    /*
+     * The shard's key ring: one value, replaced as a whole, never seen in part. When ring_put has completed,
+     * nothing of what it was before can be read back from where it is kept. ring_get: NOT_FOUND before the
+     * first ring_put; `*len` receives the length.
+     */
+    void (*ring_put)(struct storage *, uint32_t shard, uint64_t epoch, struct view bytes,
+                     struct storage_op *);
+    void (*ring_get)(struct storage *, uint32_t shard, struct span out, size_t *len, struct storage_op *);
 
     /*
      * The directory: small values by user and name, atomic within one user. `*len` receives

@@ -266,6 +266,27 @@ static void local_seg_delete(struct storage *storage, uint32_t shard, uint64_t e
     ask_segment(storage, JOB_DELETE, shard, epoch, segment, 0, op);
 }
 
+static void local_ring_put(struct storage *storage, uint32_t shard, uint64_t epoch, struct view bytes,
+                           struct storage_op *op)
+{
+    struct local *local = local_of(storage);
+    struct job *job =
+        job_new(epoch == local->shard[shard].epoch ? JOB_RING_PUT : JOB_FENCED, shard, 0, op, 0);
+    job->in = bytes.data;
+    job->room = bytes.len;
+    job_ask(local, job);
+}
+
+static void local_ring_get(struct storage *storage, uint32_t shard, struct span out, size_t *len,
+                           struct storage_op *op)
+{
+    struct job *job = job_new(JOB_RING_GET, shard, 0, op, 0);
+    job->out = out.data;
+    job->room = out.len;
+    job->out_len = len;
+    job_ask(local_of(storage), job);
+}
+
 static size_t value_key(uint8_t *key, const uint8_t *user, struct view name)
 {
     assert(name.len <= STORAGE_NAME_BYTES_MAX);
@@ -359,6 +380,8 @@ static void close_all(struct local *local)
         while (local->shard[i].count != 0)
             file_remove(&local->shard[i], local->shard[i].files[0]->id);
         free(local->shard[i].files);
+        if (local->ring[i].fd >= 0)
+            close(local->ring[i].fd);
     }
     if (local->event >= 0)
         close(local->event);
@@ -378,6 +401,8 @@ enum wax_status storage_local_open(struct loop *loop, const struct storage_local
         .seg_read = local_seg_read,
         .seg_seal = local_seg_seal,
         .seg_delete = local_seg_delete,
+        .ring_put = local_ring_put,
+        .ring_get = local_ring_get,
         .dir_get = local_dir_get,
         .dir_put = local_dir_put,
         .dir_take = local_dir_take,
@@ -390,6 +415,8 @@ enum wax_status storage_local_open(struct loop *loop, const struct storage_local
     local->loop = loop;
     local->segment_bytes = config->segment_bytes;
     local->directory = local->lock = local->event = -1;
+    for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++)
+        local->ring[i].fd = -1;
     local->asked_tail = &local->asked;
     pthread_mutex_init(&local->mutex, NULL);
     pthread_cond_init(&local->wake, NULL);

@@ -9,7 +9,17 @@
 
 #include "storage_local.h"
 
-enum job_kind { JOB_OPEN, JOB_CREATE, JOB_SEAL, JOB_DELETE, JOB_PUT, JOB_TAKE, JOB_FENCED };
+enum job_kind {
+    JOB_OPEN,
+    JOB_CREATE,
+    JOB_SEAL,
+    JOB_DELETE,
+    JOB_PUT,
+    JOB_TAKE,
+    JOB_RING_PUT,
+    JOB_RING_GET,
+    JOB_FENCED
+};
 
 /* Work for the thread; comes back with its status. */
 struct job {
@@ -21,6 +31,7 @@ struct job {
     uint32_t shard;
     uint64_t segment;
     uint64_t bytes;
+    const uint8_t *in; /* of ring_put, value_len bytes; the caller's */
     uint8_t *out;
     size_t *out_len;
     size_t room;
@@ -56,6 +67,13 @@ struct shard_files {
     uint32_t count, room;
 };
 
+/* The file of a shard's key ring (storage_local_ring.c); of the thread alone. */
+struct ring_file {
+    int fd; /* -1: not open yet */
+    uint64_t generation;
+    size_t used[2]; /* bytes of each slot that may be other than zero */
+};
+
 struct local {
     struct storage storage;
     struct loop *loop;
@@ -65,6 +83,7 @@ struct local {
     MDB_env *env;
     MDB_dbi heads, segments, values;
     struct shard_files shard[WAX_STORE_SHARDS];
+    struct ring_file ring[WAX_STORE_SHARDS];
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -91,5 +110,9 @@ struct job *job_new(enum job_kind kind, uint32_t shard, uint64_t segment, struct
                     size_t value_len);
 void job_ask(struct local *local, struct job *job);
 void *job_thread(void *arg);
+
+/* ring_put and ring_get, on the thread. */
+enum wax_status ring_file_put(struct local *local, uint32_t shard, struct view bytes);
+enum wax_status ring_file_get(struct local *local, uint32_t shard, struct span out, size_t *len);
 
 #endif

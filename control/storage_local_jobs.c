@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define FORMAT_VERSION 1u
+#define FORMAT_VERSION 2u /* 2: bodies are sealed, keys-NN hold their keys */
 
 enum wax_status status_of_errno(int error)
 {
@@ -180,6 +180,10 @@ static enum wax_status job_run(struct local *local, MDB_txn *txn, struct job *jo
         return job_put(local, txn, job);
     case JOB_TAKE:
         return job_take(local, txn, job);
+    case JOB_RING_PUT:
+        return ring_file_put(local, job->shard, view_of(job->in, job->room));
+    case JOB_RING_GET:
+        return ring_file_get(local, job->shard, span_of(job->out, job->room), job->out_len);
     case JOB_FENCED:
         return WAX_STORE_FENCED;
     }

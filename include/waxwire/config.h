@@ -93,6 +93,8 @@ struct wax_config {
     char control_socket[CONFIG_PATH_BYTES];
     char admin_socket[CONFIG_PATH_BYTES];
     char store_directory[CONFIG_PATH_BYTES];
+    char store_key_file[CONFIG_PATH_BYTES]; /* empty: a credential of systemd, or a file in the directory */
+    uint32_t store_purge_s; /* after which what was delivered can't be read from the disk any more */
     enum config_level log_level;
     bool log_json;
     bool core_dumps;

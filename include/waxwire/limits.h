@@ -109,7 +109,10 @@
 #define WAX_CHANNEL_RECORD_BYTES_MAX (WAX_FRAME_BYTES_MAX + 512u)
 
 /* The store. */
-#define WAX_STORE_SHARDS 16u
+#define WAX_STORE_SHARDS          16u
+#define WAX_STORE_PURGE_S_DEFAULT 60u
+#define WAX_STORE_PURGE_S_MIN     5u
+#define WAX_STORE_PURGE_S_MAX     86400u
 
 /* Media. */
 #define WAX_MEDIA_ID_BYTES      32u

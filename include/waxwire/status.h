@@ -203,7 +203,8 @@
     X(STORE_FENCED,          "store: another process has taken this shard")              \
     X(STORE_UNKNOWN,         "store: outcome of a write is unknown")                     \
     X(STORE_LOCKED,          "store: in use by another process")                         \
-    X(STORE_VERSION,         "store: format of another version")
+    X(STORE_VERSION,         "store: format of another version")                          \
+    X(STORE_KEY,             "store: the key file does not open it")
 
 #define WAX_STATUS_CONFIG(X)                                                             \
     X(CONFIG_SYNTAX,         "config: not valid YAML")                                   \

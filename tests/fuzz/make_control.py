@@ -10,8 +10,8 @@ import sys
 
 def record(kind, body, sequence, commit, epoch=1, length=None):
     size = 40 + len(body)
-    head = struct.pack(">4sBBHIIQQQ", b"wxlg", 1, kind, 0, size if length is None else length, 0, sequence, commit,
-                       epoch)
+    head = struct.pack(">4sBBBBIIQIIQ", b"wxlg", 2, kind, 1, 0, size if length is None else length, 0, sequence,
+                       (sequence - commit) & 0xffffffff, sequence & 0x7fff, epoch)
     return head + body + bytes(-size % 8)
 
 
@@ -19,18 +19,18 @@ def name(user, device=1):
     return bytes([user]) * 16 + struct.pack(">H", device)
 
 
-def message(position, payload=b"hello", head=0, length=None):
-    return (name(1) + name(2) + bytes(4) +
-            struct.pack(">QQQIIII", position, 5, 6, 60, head, len(payload) if length is None else length, 0) + payload)
+# Bodies are as log_read takes them; log_open sees in them what no key opens.
+def message(position, payload=b"hello", head=0):
+    first = name(1) + name(2) + bytes(4) + struct.pack(">QQQIIQ", position, 5, 6, 60, head, 0) + bytes(16)
+    return first + (payload + bytes(16) if payload else b"")
 
 
 def receipt(position, retire=0):
-    return name(2) + name(1) + bytes([2, 0, 0, 0]) + struct.pack(">QQQQ", position, 5, retire, 6)
+    return name(2) + name(1) + bytes([2, 0, 0, 0]) + struct.pack(">QQQQ", position, 5, retire, 6) + bytes(16)
 
 
-def retire(*positions, count=None):
-    return (name(1) + bytes(2) + struct.pack(">I", len(positions) if count is None else count) +
-            b"".join(struct.pack(">Q", p) for p in positions))
+def retire(*positions):
+    return name(1) + bytes(6) + b"".join(struct.pack(">Q", p) for p in positions) + bytes(16)
 
 
 def segment(shard=1, number=9):
@@ -59,11 +59,13 @@ def logs():
     yield "length-0", bytes([6]) + record(2, message(1), 1, 1, length=0)
     yield "length-large", bytes([6]) + record(2, message(1), 1, 1, length=0xffffffff)
     yield "length-short", bytes([6]) + record(2, message(1), 1, 1, length=60)
-    yield "payload-long", bytes([6]) + record(2, message(1, length=1 << 31), 1, 1)
+    yield "payload-none", bytes([6]) + record(2, message(1, b"")[:-16], 1, 1)
+    yield "payload-tag", bytes([6]) + record(2, message(1, b"") + bytes(16), 1, 1)
     yield "head-long", bytes([6]) + record(2, message(1, head=6), 1, 1)
     yield "retire-none", bytes([6]) + record(4, retire(), 1, 1)
-    yield "retire-count", bytes([6]) + record(4, retire(1, 2, count=3), 1, 1)
-    yield "retire-huge", bytes([6]) + record(4, retire(1, 2, count=0xffffffff), 1, 1)
+    yield "retire-odd", bytes([6]) + record(4, retire(1, 2) + bytes(4), 1, 1)
+    yield "retire-most", bytes([6]) + record(4, retire(*range(1, 1025)), 1, 1)
+    yield "retire-many", bytes([6]) + record(4, retire(*range(1, 1026)), 1, 1)
     yield "type-0", bytes([6]) + record(0, b"", 1, 1)
     yield "type-99", bytes([6]) + record(99, b"abc", 1, 1)
     yield "sequence-0", bytes([6]) + record(2, message(1), 0, 0)

@@ -10,6 +10,7 @@
  *   - DRAIN_IDLE comes when everything has been streamed, not before;
  *   - in the end no segment is left but those that are being written.
  */
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -432,8 +433,13 @@ static void act_drain(struct sim *s, uint32_t index, uint32_t credit)
 
 /* ---- lives and deaths of control ---- */
 
-static const struct mailbox_config config = {
-    .hash_key = "0123456789abcde", .seed = 77, .segment_bytes = 16384, .commit_bytes = 4096};
+static const struct mailbox_config config = {.hash_key = "0123456789abcde",
+                                             .seed = 77,
+                                             .segment_bytes = STORAGE_SIM_SEGMENT_BYTES,
+                                             .commit_bytes = 4096,
+                                             .master = "the key of keys, for this test.",
+                                             .purge_ms = 400,
+                                             .cipher = LOG_CHACHA20_POLY1305};
 
 static void start(struct sim *s)
 {
@@ -637,6 +643,8 @@ static void run(uint64_t seed)
 int main(int argc, char **argv)
 {
     uint64_t seed = 1, runs = 1;
+    if (sodium_init() < 0)
+        return 2;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
             seed = strtoull(argv[++i], NULL, 10);

@@ -14,7 +14,17 @@ struct sim_segment {
     struct sim_segment *next; /* in rising order */
 };
 
-enum sim_kind { SIM_OPEN, SIM_WRITE, SIM_READ, SIM_SEAL, SIM_DELETE, SIM_PUT, SIM_TAKE };
+enum sim_kind {
+    SIM_OPEN,
+    SIM_WRITE,
+    SIM_READ,
+    SIM_SEAL,
+    SIM_DELETE,
+    SIM_RING_PUT,
+    SIM_RING_GET,
+    SIM_PUT,
+    SIM_TAKE
+};
 
 /* A small value of the directory. */
 struct sim_value {
@@ -52,6 +62,8 @@ struct storage_sim {
     struct {
         uint64_t epoch;
         struct sim_segment *segments;
+        uint8_t *ring;
+        size_t ring_len;
     } shard[WAX_STORE_SHARDS];
 };
 
@@ -185,6 +197,24 @@ static void sim_seg_delete(struct storage *storage, uint32_t shard, uint64_t epo
     out->segment = segment;
 }
 
+static void sim_ring_put(struct storage *storage, uint32_t shard, uint64_t epoch, struct view bytes,
+                         struct storage_op *op)
+{
+    struct sim_op *out = add(storage, SIM_RING_PUT, shard, op);
+    out->epoch = epoch;
+    out->in = bytes.data;
+    out->len = bytes.len;
+}
+
+static void sim_ring_get(struct storage *storage, uint32_t shard, struct span bytes, size_t *len,
+                         struct storage_op *op)
+{
+    struct sim_op *out = add(storage, SIM_RING_GET, shard, op);
+    out->out = bytes.data;
+    out->len = bytes.len;
+    out->out_len = len;
+}
+
 static void sim_flush(struct storage *storage)
 {
     (void)storage;
@@ -224,7 +254,8 @@ static enum wax_status do_write(struct storage_sim *sim, const struct sim_op *op
         return WAX_STORE_IO;
     }
     struct sim_segment **at = find(sim, op->shard, op->segment);
-    assert(*at == NULL || (*at)->id != op->segment || (*at)->sealed == STORAGE_NOT_SEALED);
+    assert(*at == NULL || (*at)->id != op->segment || (*at)->sealed == STORAGE_NOT_SEALED ||
+           op->offset >= STORAGE_SIM_SEGMENT_BYTES);
     write_whole(sim, op);
     return WAX_OK;
 }
@@ -260,6 +291,41 @@ static enum wax_status do_head(struct storage_sim *sim, const struct sim_op *op)
         free(segment);
     }
     return fault < sim->faults.unknown ? WAX_STORE_UNKNOWN : WAX_OK;
+}
+
+/* ---- key rings ---- */
+
+static enum wax_status do_ring_put(struct storage_sim *sim, const struct sim_op *op)
+{
+    uint32_t fault = roll(sim, 1000);
+    bool happens = fault >= sim->faults.unknown || roll(sim, 2) == 0;
+    if (op->epoch != sim->shard[op->shard].epoch)
+        return WAX_STORE_FENCED;
+    if (fault >= sim->faults.unknown && fault < sim->faults.unknown + sim->faults.no_space)
+        return WAX_STORE_NO_SPACE;
+    if (happens) {
+        free(sim->shard[op->shard].ring);
+        sim->shard[op->shard].ring = malloc(op->len + 1);
+        memcpy(sim->shard[op->shard].ring, op->in, op->len);
+        sim->shard[op->shard].ring_len = op->len;
+    }
+    return fault < sim->faults.unknown ? WAX_STORE_UNKNOWN : WAX_OK;
+}
+
+static enum wax_status do_ring_get(struct storage_sim *sim, const struct sim_op *op)
+{
+    size_t len = sim->shard[op->shard].ring_len;
+    if (sim->shard[op->shard].ring == NULL)
+        return WAX_NOT_FOUND;
+    *op->out_len = len;
+    memcpy(op->out, sim->shard[op->shard].ring, len < op->len ? len : op->len);
+    return WAX_OK;
+}
+
+const uint8_t *storage_sim_ring(const struct storage_sim *sim, uint32_t shard, size_t *bytes)
+{
+    *bytes = sim->shard[shard].ring_len;
+    return sim->shard[shard].ring;
 }
 
 /* ---- the directory ---- */
@@ -357,6 +423,10 @@ static enum wax_status perform(struct storage_sim *sim, struct sim_op *op)
     case SIM_SEAL:
     case SIM_DELETE:
         return do_head(sim, op);
+    case SIM_RING_PUT:
+        return do_ring_put(sim, op);
+    case SIM_RING_GET:
+        return do_ring_get(sim, op);
     case SIM_PUT:
         return do_put(sim, op);
     case SIM_TAKE:
@@ -401,6 +471,8 @@ void storage_sim_crash(struct storage_sim *sim)
             write_torn(sim, op);
         else if ((op->kind == SIM_SEAL || op->kind == SIM_DELETE) && roll(sim, 2) == 0)
             do_head(sim, op);
+        else if (op->kind == SIM_RING_PUT && roll(sim, 2) == 0)
+            do_ring_put(sim, op);
         else if (op->kind == SIM_PUT && roll(sim, 2) == 0)
             do_put(sim, op);
         free(op->value);
@@ -435,6 +507,8 @@ struct storage_sim *storage_sim_new(uint64_t seed)
         .seg_read = sim_seg_read,
         .seg_seal = sim_seg_seal,
         .seg_delete = sim_seg_delete,
+        .ring_put = sim_ring_put,
+        .ring_get = sim_ring_get,
         .dir_get = sim_dir_get,
         .dir_put = sim_dir_put,
         .dir_take = sim_dir_take,
@@ -455,6 +529,7 @@ void storage_sim_free(struct storage_sim *sim)
         free(value);
     }
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {
+        free(sim->shard[i].ring);
         while (sim->shard[i].segments != NULL) {
             struct sim_segment *segment = sim->shard[i].segments;
             sim->shard[i].segments = segment->next;

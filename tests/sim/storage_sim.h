@@ -8,6 +8,9 @@
 
 #include "storage.h"
 
+/* What lies in a segment from here on is not its log, and may be written when it is sealed. */
+#define STORAGE_SIM_SEGMENT_BYTES 16384u
+
 struct storage_sim_faults {
     uint32_t unknown;  /* of 1000 writes: the outcome is not told */
     uint32_t no_space; /* of 1000 writes: refused, and left there in part */
@@ -29,6 +32,9 @@ void storage_sim_crash(struct storage_sim *sim);
 
 /* The bytes of a segment as they lie on the disk, or NULL. */
 uint8_t *storage_sim_segment(struct storage_sim *sim, uint32_t shard, uint64_t id, size_t *bytes);
+
+/* The key ring of a shard as it lies on the disk, or NULL. */
+const uint8_t *storage_sim_ring(const struct storage_sim *sim, uint32_t shard, size_t *bytes);
 
 /* The number of segments of all shards. */
 uint32_t storage_sim_segments(const struct storage_sim *sim);

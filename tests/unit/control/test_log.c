@@ -17,10 +17,30 @@ struct sample {
     uint64_t sequence;
 };
 
-static void stamp(struct sample *s, uint64_t commit)
+/* The key of a record by its sequence. */
+static const uint8_t *key_of(uint64_t sequence)
 {
+    static uint8_t key[LOG_KEY_BYTES];
+    memset(key, (int)(sequence + 1), sizeof key);
+    return key;
+}
+
+static void seal(struct sample *s, const uint8_t *plain, uint64_t commit)
+{
+    struct log_place place = {s->sequence, commit, 7, (uint32_t)s->sequence + 100};
+    enum log_cipher cipher = s->sequence % 2 == 0 && log_cipher_choose() == LOG_AES256_GCM
+                                 ? LOG_AES256_GCM
+                                 : LOG_CHACHA20_POLY1305;
     s->offset[s->count++] = s->len;
-    s->len += log_stamp(s->bytes + s->len, SEED, s->sequence++, commit, 7);
+    s->len += log_seal(s->bytes + s->len, plain, cipher, key_of(s->sequence), SEED, &place);
+    s->sequence++;
+}
+
+/* Parse the record at an offset and open it. */
+static bool open_at(const struct sample *s, size_t at, bool payload, uint8_t *plain, struct log_record *r)
+{
+    return log_parse(view_of(s->bytes + at, s->len - at), SEED, r) == WAX_OK &&
+           log_open(s->bytes + at, key_of(r->place.sequence), payload, plain, r);
 }
 
 static void add_commit(struct sample *s)
@@ -44,20 +64,22 @@ static void add_commit(struct sample *s)
                                   .kind = 2,
                                   .reason = 1};
     uint64_t positions[2] = {4, UINT64_MAX};
-    log_put_message(s->bytes + s->len, &message);
-    stamp(s, commit);
-    log_put_receipt(s->bytes + s->len, &receipt);
-    stamp(s, commit);
-    log_put_retire(s->bytes + s->len, &alice, positions, 2);
-    stamp(s, commit);
+    uint8_t plain[512];
+    log_put_message(plain, &message);
+    seal(s, plain, commit);
+    log_put_receipt(plain, &receipt);
+    seal(s, plain, commit);
+    log_put_retire(plain, &alice, positions, 2);
+    seal(s, plain, commit);
 }
 
 static struct sample sample_of(uint32_t commits)
 {
     struct sample s = {.sequence = 1};
     struct log_segment segment = {3, 17};
-    log_put_segment(s.bytes, &segment);
-    stamp(&s, 1);
+    uint8_t plain[512];
+    log_put_segment(plain, &segment);
+    seal(&s, plain, 1);
     for (uint32_t i = 0; i < commits; i++)
         add_commit(&s);
     return s;
@@ -81,8 +103,8 @@ static struct outcome scan_all(const uint8_t *bytes, size_t len, uint64_t expect
         out.damaged += status == WAX_STORE_CORRUPT;
         if (status == WAX_OK) {
             out.records++;
-            cr_assert_gt(record.sequence, out.last);
-            out.last = record.sequence;
+            cr_assert_gt(record.place.sequence, out.last);
+            out.last = record.place.sequence;
         }
     }
     out.torn = status == WAX_STORE_TORN;
@@ -103,15 +125,17 @@ Test(log, every_type_comes_back_as_it_was_put)
 {
     struct sample s = sample_of(1);
     struct log_record r;
+    uint8_t plain[LOG_OPEN_BYTES_MAX];
     cr_assert_eq(log_parse(view_of(s.bytes, s.len), SEED, &r), WAX_OK);
     cr_assert_eq(r.type, LOG_SEGMENT);
     cr_assert_eq(r.segment.shard, 3);
     cr_assert_eq(r.segment.segment, 17);
-    cr_assert_eq(log_parse(view_of(s.bytes + s.offset[1], s.len - s.offset[1]), SEED, &r), WAX_OK);
+    cr_assert(open_at(&s, s.offset[1], true, plain, &r));
     cr_assert_eq(r.type, LOG_MESSAGE);
-    cr_assert_eq(r.sequence, 2);
-    cr_assert_eq(r.commit, 2);
-    cr_assert_eq(r.epoch, 7);
+    cr_assert_eq(r.place.sequence, 2);
+    cr_assert_eq(r.place.commit, 2);
+    cr_assert_eq(r.place.epoch, 7);
+    cr_assert_eq(r.place.slot, 102);
     cr_assert_arr_eq(r.message.name.user, alice.user, 16);
     cr_assert_eq(r.message.sender.device, 65535);
     cr_assert_eq(r.message.position, 2);
@@ -122,17 +146,54 @@ Test(log, every_type_comes_back_as_it_was_put)
     cr_assert_eq(r.message.deliver_flags, 2);
     cr_assert_eq(r.message.payload.len, 5);
     cr_assert_arr_eq(r.message.payload.data, "hello", 5);
-    cr_assert_eq(log_parse(view_of(s.bytes + s.offset[2], s.len - s.offset[2]), SEED, &r), WAX_OK);
+    cr_assert(open_at(&s, s.offset[2], true, plain, &r));
     cr_assert_eq(r.type, LOG_RECEIPT);
     cr_assert_eq(r.receipt.about.device, 1);
     cr_assert_eq(r.receipt.id, 98);
     cr_assert_eq(r.receipt.retire, 3);
     cr_assert_eq(r.receipt.kind, 2);
     cr_assert_eq(r.receipt.reason, 1);
-    cr_assert_eq(log_parse(view_of(s.bytes + s.offset[3], s.len - s.offset[3]), SEED, &r), WAX_OK);
+    cr_assert(open_at(&s, s.offset[3], true, plain, &r));
     cr_assert_eq(r.type, LOG_RETIRE);
     cr_assert_eq(r.retire.count, 2);
     cr_assert_eq(log_retire_position(&r.retire, 1), UINT64_MAX);
+}
+
+Test(log, the_first_part_opens_without_the_payload)
+{
+    struct sample s = sample_of(1);
+    struct log_record r;
+    uint8_t plain[LOG_OPEN_BYTES_MAX] = {0};
+    cr_assert(open_at(&s, s.offset[1], false, plain, &r));
+    cr_assert_eq(r.message.position, 2);
+    cr_assert_eq(r.message.payload.len, 5);
+    cr_assert_null(r.message.payload.data);
+    cr_assert(open_at(&s, s.offset[1], true, s.bytes + s.offset[1], &r)); /* and all of it in place */
+    cr_assert_arr_eq(r.message.payload.data, "hello", 5);
+}
+
+Test(log, nothing_of_a_body_is_in_clear_and_only_its_own_key_opens_it)
+{
+    struct sample s = sample_of(1);
+    struct log_record r;
+    uint8_t plain[LOG_OPEN_BYTES_MAX];
+    cr_assert_null(memmem(s.bytes, s.len, "hello", 5));
+    cr_assert_null(memmem(s.bytes, s.len, "alice", 5));
+    cr_assert_null(memmem(s.bytes, s.len, "bob", 3));
+    for (uint32_t i = 1; i < s.count; i++) {
+        cr_assert_eq(log_parse(view_of(s.bytes + s.offset[i], s.len - s.offset[i]), SEED, &r), WAX_OK);
+        cr_assert_not(log_open(s.bytes + s.offset[i], key_of(r.place.sequence + 1), true, plain, &r));
+    }
+}
+
+Test(log, a_body_opens_only_behind_its_own_header)
+{
+    struct sample s = sample_of(1);
+    struct log_record r;
+    uint8_t plain[LOG_OPEN_BYTES_MAX];
+    cr_assert(open_at(&s, s.offset[1], true, plain, &r));
+    s.bytes[s.offset[1] + 31] ^= 1; /* the slot */
+    cr_assert_not(log_open(s.bytes + s.offset[1], key_of(2), true, plain, &r));
 }
 
 Test(log, a_record_cut_anywhere_asks_for_more)
@@ -240,12 +301,15 @@ Test(log, a_payload_that_poses_as_a_record_is_not_taken_for_one)
 {
     struct sample s = {.sequence = 1};
     struct log_message forged = {.name = bob, .position = 1, .payload = view_of("x", 1)};
-    uint8_t record[512];
-    size_t len = log_put_message(record, &forged);
-    log_stamp(record, SEED + 1, 2, 2, 7); /* who forges does not know the seed */
+    uint8_t record[512], plain[1024];
+    log_put_message(plain, &forged);
+    /* who forges knows neither the seed nor how the body will be sealed; suppose the latter */
+    size_t len = log_seal(record, plain, LOG_CHACHA20_POLY1305, key_of(2), SEED + 1,
+                          &(struct log_place){.sequence = 2, .commit = 2, .epoch = 7});
     struct log_message outer = {.name = alice, .position = 9, .payload = view_of(record, len)};
-    log_put_message(s.bytes, &outer);
-    stamp(&s, 1);
+    log_put_message(plain, &outer);
+    seal(&s, plain, 1);
+    memcpy(s.bytes + LOG_HEADER_BYTES + LOG_MESSAGE_BYTES + LOG_TAG_BYTES, record, len);
     add_commit(&s);
     s.bytes[9] ^= 1;
     struct outcome out = scan_all(s.bytes, s.len, 1, true);

@@ -36,8 +36,13 @@ struct fixture {
     bool used;
 };
 
-static const struct mailbox_config config = {
-    .hash_key = "0123456789abcde", .seed = 9, .segment_bytes = 16384, .commit_bytes = 4096};
+static const struct mailbox_config config = {.hash_key = "0123456789abcde",
+                                             .seed = 9,
+                                             .segment_bytes = STORAGE_SIM_SEGMENT_BYTES,
+                                             .commit_bytes = 4096,
+                                             .master = "the key of keys, for this test.",
+                                             .purge_ms = 400,
+                                             .cipher = LOG_CHACHA20_POLY1305};
 
 static void flush_record(struct fixture *f)
 {
@@ -128,6 +133,11 @@ static void open_store(struct fixture *f)
     mailboxes_recover(f->m);
     while (!f->ready)
         storage_sim_step(f->disk);
+    mailboxes_flush(f->m); /* the first key ring */
+    for (int i = 0; i < 100 && mailboxes_busy(f->m); i++) {
+        storage_sim_step(f->disk);
+        mailboxes_flush(f->m);
+    }
 }
 
 static struct fixture *begin(void)
@@ -623,6 +633,30 @@ Test(mailbox, a_receipt_stays_until_what_it_retires_is_gone_for_good)
         for (int i = 0; i < 30; i++)
             turn(f);
     }
+    reopen(f);
+    drain(f, 1, 1, 0, 9);
+    expect_item(f, 50, CHANNEL_ITEM_MESSAGE);
+    expect_idle(f, 50);
+    end(f);
+}
+
+Test(mailbox, a_receipt_keeps_its_key_until_what_it_retires_is_retired_for_good)
+{
+    struct fixture *f = begin();
+    uint8_t other;
+    two_shards(f, &other);
+    put(f, 1, 50, 100);
+    settle(f);
+    put_receipt(f, other, 2, 1, 1);
+    mailboxes_flush(f->m);
+    storage_sim_step(f->disk); /* the receipt is durable, the retirement is queued in the other shard */
+    storage_sim_set(f->disk, (struct storage_sim_faults){.no_space = 1000});
+    turn(f);
+    turn(f); /* and put off for a second, since the disk is full */
+    storage_sim_set(f->disk, (struct storage_sim_faults){0});
+    retire(f, other, 2);
+    for (int i = 0; i < 800; i++) /* longer than keys of what is retired last */
+        turn(f);
     reopen(f);
     drain(f, 1, 1, 0, 9);
     expect_item(f, 50, CHANNEL_ITEM_MESSAGE);
