@@ -26,6 +26,7 @@ struct admin_sources {
     const struct mailboxes *mailboxes;
     const struct directory *directory;
     const struct session_table *sessions;
+    const struct media *media; /* NULL: none */
     uint64_t started_ms;
 };
 

@@ -212,6 +212,30 @@ static void reply_sessions(const struct admin_sources *sources, struct json_obje
     json_object_object_add(reply, "sessions", listing.array);
 }
 
+static void reply_media(const struct admin_sources *sources, struct json_object *reply)
+{
+    struct media_counts c = {0};
+    if (sources->media != NULL)
+        media_count(sources->media, &c);
+    json_object_object_add(reply, "on", json_object_new_boolean(c.on));
+    json_object_object_add(reply, "ready", json_object_new_boolean(c.ready));
+    add_u(reply, "blobs", c.blobs);
+    add_u(reply, "bytes", c.bytes);
+    add_u(reply, "accounts", c.accounts);
+    add_u(reply, "quota_bytes", c.quota_bytes);
+    add_u(reply, "uploads_now", c.uploads_now);
+    add_u(reply, "downloads_now", c.downloads_now);
+    add_u(reply, "buffers_now", c.buffers_now);
+    add_u(reply, "uploads", c.uploads);
+    add_u(reply, "downloads", c.downloads);
+    add_u(reply, "deletions", c.deletions);
+    add_u(reply, "expired", c.expired);
+    add_u(reply, "broken", c.broken);
+    add_u(reply, "damaged", c.damaged);
+    add_u(reply, "bytes_in", c.bytes_in);
+    add_u(reply, "bytes_out", c.bytes_out);
+}
+
 static struct json_object *answer(const struct admin_sources *sources, struct json_object *request,
                                   uint64_t now_ms)
 {
@@ -234,10 +258,12 @@ static struct json_object *answer(const struct admin_sources *sources, struct js
         reply_sessions(sources, reply, limit);
     else if (strcmp(command, "counters") == 0)
         reply_counters(sources, reply);
+    else if (strcmp(command, "media") == 0)
+        reply_media(sources, reply);
     else
         add_text(reply, "error",
                  "a request is {\"command\": \"status\" | \"workers\" | \"sessions\" | \"counters\" | "
-                 "\"tls-reload\" | \"trace\"}");
+                 "\"media\" | \"tls-reload\" | \"trace\"}");
     return reply;
 }
 

@@ -93,6 +93,7 @@ static void port_ready(void *ctx, enum wax_status status)
         .mailboxes = control->mailboxes,
         .directory = control->directory,
         .sessions = control->sessions,
+        .media = control->media,
         .started_ms = control->started_ms,
     };
     control->admin = admin_listen(control->loop, &control->journal, control->config.admin_socket, &sources);

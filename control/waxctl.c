@@ -238,6 +238,47 @@ static void show_counters(const struct options *options)
     json_object_put(reply);
 }
 
+static void print_bytes(uint64_t bytes)
+{
+    if (bytes >= UINT64_C(10) << 30)
+        printf("%.1f GiB", (double)bytes / (double)(1u << 30));
+    else
+        printf("%.1f MiB", (double)bytes / (double)(1u << 20));
+}
+
+static void show_media(const struct options *options)
+{
+    struct json_object *reply = ask_object(options, "media");
+    if (!get_bool(reply, "on")) {
+        printf("media are off\n");
+    } else if (!get_bool(reply, "ready")) {
+        printf("media are being listed\n");
+    } else {
+        printf("blobs       %" PRIu64 " of %" PRIu64 " accounts, ", get_u(reply, "blobs"),
+               get_u(reply, "accounts"));
+        print_bytes(get_u(reply, "bytes"));
+        printf("\nquota       ");
+        if (get_u(reply, "quota_bytes") == 0)
+            printf("none");
+        else
+            print_bytes(get_u(reply, "quota_bytes"));
+        printf(" for an account\nnow         %" PRIu64 " uploads, %" PRIu64 " downloads, %" PRIu64
+               " buffers\n",
+               get_u(reply, "uploads_now"), get_u(reply, "downloads_now"), get_u(reply, "buffers_now"));
+        printf("since start %" PRIu64 " uploads (", get_u(reply, "uploads"));
+        print_bytes(get_u(reply, "bytes_in"));
+        printf("; %" PRIu64 " broke off), %" PRIu64 " downloads (", get_u(reply, "broken"),
+               get_u(reply, "downloads"));
+        print_bytes(get_u(reply, "bytes_out"));
+        printf("), %" PRIu64 " deleted, %" PRIu64 " expired\n", get_u(reply, "deletions"),
+               get_u(reply, "expired"));
+        if (get_u(reply, "damaged") != 0)
+            printf("            %" PRIu64 " files that are NOT what their names say\n",
+                   get_u(reply, "damaged"));
+    }
+    json_object_put(reply);
+}
+
 /* Exits with 1 when the old certificates stay. */
 static void show_tls_reload(const struct options *options)
 {
@@ -258,6 +299,7 @@ static void usage(FILE *out)
           "  workers    what each worker does, in rates over an interval\n"
           "  sessions   who is connected\n"
           "  counters   all counters, and everything that was refused or went wrong\n"
+          "  media      blobs: how many, how large, what was moved\n"
           "  tls reload  read certificates and keys anew; sessions go on, and the old ones stay when\n"
           "             anything is wrong with the new\n"
           "  trace PEER what happens to the TCP connections of a client, live: segments, states, windows,\n"
@@ -340,11 +382,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*show)(const struct options *);
-    } commands[] = {{"status", show_status},
-                    {"workers", show_workers},
-                    {"sessions", show_sessions},
-                    {"counters", show_counters},
-                    {"tls-reload", show_tls_reload}};
+    } commands[] = {{"status", show_status},     {"workers", show_workers}, {"sessions", show_sessions},
+                    {"counters", show_counters}, {"media", show_media},     {"tls-reload", show_tls_reload}};
     static struct wax_config config;
     struct options options = {.interval_ms = 1000, .limit = 1000};
     config_defaults(&config);

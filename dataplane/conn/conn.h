@@ -20,6 +20,7 @@
 #include "ws/frame.h"
 
 struct stack;
+struct http_asked;
 
 #define CONN_NONE UINT32_MAX
 
@@ -148,7 +149,7 @@ void conn_resume_soon(struct stack *stack, uint32_t id);
 /* ---- upward.c: what was received ---- */
 
 /* Answer a request with the refusal that belongs to a status, which is counted, and close. */
-void conn_refuse(struct stack *stack, uint32_t id, enum wax_status status, bool head);
+void conn_refuse(struct stack *stack, uint32_t id, enum wax_status status, const struct http_asked *asked);
 
 /* In-order bytes; `bytes` may be overwritten. Returns how many are done with; the rest must be kept. */
 size_t conn_receive(struct stack *stack, uint32_t id, struct span bytes);

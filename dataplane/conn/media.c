@@ -9,7 +9,8 @@
 #include "http/reply.h"
 
 #define REPLY_BYTES 1024u
-#define REST_BYTES  WAX_MEDIA_WINDOW_BYTES_MIN /* of a reply that may be unacknowledged when we close */
+#define STEP_BYTES  (WAX_MEDIA_PIECE_BYTES + 64u) /* of the channel, that who waits may need to go on */
+#define REST_BYTES  WAX_MEDIA_WINDOW_BYTES_MIN    /* of a reply that may be unacknowledged when we close */
 
 uint32_t media_transfers_max(const struct wax_config *config)
 {
@@ -145,9 +146,9 @@ void media_cancel(struct stack *stack, struct conn *conn)
 void media_refuse(struct stack *stack, uint32_t id, enum wax_status status, bool tell)
 {
     struct transfer *transfer = media_of(stack, id);
-    bool head = transfer->kind == TRANSFER_HEAD;
+    struct http_asked asked = {.head = transfer->kind == TRANSFER_HEAD, .shared = true};
     media_end(stack, transfer, tell);
-    conn_refuse(stack, id, status, head);
+    conn_refuse(stack, id, status, &asked);
 }
 
 bool media_reply(struct stack *stack, uint32_t id, const struct http_reply *reply)
@@ -155,6 +156,7 @@ bool media_reply(struct stack *stack, uint32_t id, const struct http_reply *repl
     uint8_t out[REPLY_BYTES];
     size_t len = 0;
     struct http_reply whole = *reply;
+    whole.shared = true;
     whole.secure = (stack->conns[id].flags & CONN_TLS) != 0;
     whole.close = !media_of(stack, id)->keep_alive;
     enum wax_status status = http_reply_write(span_of(out, sizeof out), &whole, &len);
@@ -262,14 +264,13 @@ void media_go(struct stack *stack, struct transfer *transfer)
 
 void media_turn(struct stack *stack)
 {
-    struct link *last = stack->transfers_wait.prev;
-    while (!list_empty(&stack->transfers_wait)) {
+    if (list_empty(&stack->transfers_wait))
+        return;
+    uint64_t room = stack->env.media_room(stack->env.ctx);
+    for (; room >= STEP_BYTES && !list_empty(&stack->transfers_wait); room -= STEP_BYTES) {
         struct link *first = list_first(&stack->transfers_wait);
-        bool was_last = first == last;
         list_remove(first);
         media_go(stack, list_entry(first, struct transfer, waiting));
-        if (was_last)
-            break; /* those behind it wait again */
     }
 }
 

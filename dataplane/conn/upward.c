@@ -27,12 +27,14 @@ static bool conn_secure(const struct stack *stack, uint32_t id)
     return (stack->conns[id].flags & CONN_TLS) != 0;
 }
 
-void conn_refuse(struct stack *stack, uint32_t id, enum wax_status status, bool head)
+void conn_refuse(struct stack *stack, uint32_t id, enum wax_status status, const struct http_asked *asked)
 {
     uint8_t reply[HTTP_REPLY_BYTES_MAX];
     size_t len = 0;
+    struct http_asked whole = *asked;
+    whole.secure = conn_secure(stack, id);
     metrics_count(stack->metrics, status);
-    http_reply_status(span_of(reply, sizeof reply), status, head, conn_secure(stack, id), &len);
+    http_reply_status(span_of(reply, sizeof reply), status, &whole, &len);
     if (conn_queue(stack, id, view_of(reply, len)))
         conn_shut(stack, id);
     else
@@ -43,21 +45,21 @@ static void http_serve(struct stack *stack, uint32_t id, const struct http_reque
 {
     uint8_t reply[HTTP_REPLY_BYTES_MAX];
     size_t len = 0;
-    bool head = request->method == HTTP_HEAD;
-    enum wax_status status = http_request_check(request);
-    if (status != WAX_OK) {
-        conn_refuse(stack, id, status, head);
-        return;
-    }
     if (request->place == HTTP_PLACE_MEDIA) {
         media_request(stack, id, request);
+        return;
+    }
+    struct http_asked asked = {.head = request->method == HTTP_HEAD, .secure = conn_secure(stack, id)};
+    enum wax_status status = http_request_check(request);
+    if (status != WAX_OK) {
+        conn_refuse(stack, id, status, &asked);
         return;
     }
     bool upgrade = request->place == HTTP_PLACE_RELAY;
     if (upgrade)
         http_upgrade_reply(span_of(reply, sizeof reply), request, &len);
     else
-        http_reply_status(span_of(reply, sizeof reply), WAX_OK, head, conn_secure(stack, id), &len);
+        http_reply_status(span_of(reply, sizeof reply), WAX_OK, &asked, &len);
     if (!conn_queue(stack, id, view_of(reply, len))) {
         conn_abort(stack, id, WAX_NO_MEMORY);
         return;
@@ -79,7 +81,7 @@ static size_t http_receive(struct stack *stack, uint32_t id, struct view bytes)
     if (status == WAX_MORE)
         return 0;
     if (status != WAX_OK) {
-        conn_refuse(stack, id, status, false);
+        conn_refuse(stack, id, status, &(struct http_asked){0});
         return bytes.len;
     }
     http_serve(stack, id, &request);

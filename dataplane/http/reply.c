@@ -5,6 +5,8 @@
 
 #include "http/writer.h"
 
+#define FIELDS_BYTES 128u
+
 const char *http_reason(int code)
 {
     switch (code) {
@@ -145,6 +147,9 @@ enum wax_status http_reply_write(struct span out, const struct http_reply *reply
     http_put_text(&w, "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'\r\n");
     if (reply->secure)
         http_put_text(&w, "Strict-Transport-Security: max-age=31536000\r\n");
+    if (reply->shared)
+        http_put_text(&w, "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: "
+                          "Content-Length, Content-Range, ETag, Location, Retry-After\r\n");
     http_put(&w, reply->fields.data, reply->fields.len);
     http_put_text(&w, "\r\n");
     if (!reply->head && !reply->stream)
@@ -153,17 +158,16 @@ enum wax_status http_reply_write(struct span out, const struct http_reply *reply
     return w.full ? WAX_FULL : WAX_OK;
 }
 
-enum wax_status http_reply_status(struct span out, enum wax_status status, bool head, bool secure,
+enum wax_status http_reply_status(struct span out, enum wax_status status, const struct http_asked *asked,
                                   size_t *len)
 {
-    static const char allow[] = "Allow: GET, HEAD\r\n";
     static const char authenticate[] = "WWW-Authenticate: Bearer\r\n";
     static const char retry[] = "Retry-After: 5\r\n";
     static const char upgrade[] = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     static const char upgrade_close[] = "Connection: close, Upgrade\r\n";
     int code = http_code(status);
     char body[64];
-    char fields[sizeof upgrade + sizeof upgrade_close];
+    char fields[FIELDS_BYTES];
     struct http_writer text = {.out = span_of(body, sizeof body)};
     struct http_writer more = {.out = span_of(fields, sizeof fields)};
 
@@ -177,8 +181,11 @@ enum wax_status http_reply_status(struct span out, enum wax_status status, bool 
     }
     if (code == 401)
         http_put_text(&more, authenticate);
-    if (code == 405)
-        http_put_text(&more, allow);
+    if (code == 405) {
+        http_put_text(&more, "Allow: ");
+        http_put_text(&more, asked->allow != NULL ? asked->allow : "GET, HEAD");
+        http_put_text(&more, "\r\n");
+    }
     if (code == 503)
         http_put_text(&more, retry);
     if (code == 426) {
@@ -188,10 +195,12 @@ enum wax_status http_reply_status(struct span out, enum wax_status status, bool 
     struct http_reply reply = {
         .code = code,
         .close = code != 200 && code != 426,
-        .head = head,
-        .secure = secure,
+        .head = asked->head,
+        .secure = asked->secure,
+        .shared = asked->shared,
         .fields = view_of(fields, more.len),
         .body = view_of(body, text.len),
     };
+    assert(!text.full && !more.full);
     return http_reply_write(out, &reply, len);
 }

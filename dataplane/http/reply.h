@@ -12,7 +12,7 @@
 #include "waxwire/status.h"
 
 /* Room that takes any reply of http_reply_status. */
-#define HTTP_REPLY_BYTES_MAX 512u
+#define HTTP_REPLY_BYTES_MAX 640u
 
 /* In place of a length: nobody knows it, the body comes in chunks (RFC 9112 7.1). */
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
@@ -23,6 +23,7 @@ struct http_reply {
     int code;                 /* 100 to 599; 204 has no body, nor fields about one */
     bool close;               /* say "Connection: close" */
     bool secure;              /* over TLS: Strict-Transport-Security is said (RFC 6797 7.1, 7.2) */
+    bool shared;              /* pages of any origin may read it (WHATWG Fetch 3.3) */
     bool head;                /* answers HEAD: Content-Length is that of the body, the body is left out */
     const char *content_type; /* NULL: text/plain; charset=utf-8 */
     struct view fields;       /* further field lines, each ended by CRLF; may be empty */
@@ -36,13 +37,19 @@ struct http_reply {
  */
 enum wax_status http_reply_write(struct span out, const struct http_reply *reply, size_t *len);
 
+/* What a reply to a request depends on, whatever the request was. */
+struct http_asked {
+    bool head, secure, shared; /* as in struct http_reply */
+    const char *allow;         /* of 405: the methods, NULL: GET, HEAD */
+};
+
 /*
  * Writes the refusal that belongs to a status of the http section or the media section (400, 401 with the
  * scheme, 403, 404, 405 with Allow, 408, 409, 411, 413, 416, 426 with the version we speak, 431, 503 with
  * Retry-After, 505, 507; anything else 500), with a one-line text and "Connection: close"; for WAX_OK 200
- * with "ok", as /healthz answers, keeping the connection. `secure`: as in struct http_reply.
+ * with "ok", as /healthz answers, keeping the connection.
  */
-enum wax_status http_reply_status(struct span out, enum wax_status status, bool head, bool secure,
+enum wax_status http_reply_status(struct span out, enum wax_status status, const struct http_asked *asked,
                                   size_t *len);
 
 /*

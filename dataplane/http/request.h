@@ -46,7 +46,7 @@ struct http_request {
     struct view media_id;
     struct view host;
     /* Values of the first field of that name, without the spaces around; len 0 when absent. */
-    struct view upgrade, connection, authorization, range, if_none_match;
+    struct view upgrade, connection, authorization, range, if_range, if_none_match;
     struct view ws_key, ws_version, ws_protocol, ws_extensions;
     struct view waxwire_ttl, waxwire_id;
 };

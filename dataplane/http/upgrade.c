@@ -58,6 +58,8 @@ enum wax_status http_request_check(const struct http_request *req)
     case HTTP_PLACE_HEALTH:
         return reads ? WAX_OK : WAX_HTTP_METHOD;
     case HTTP_PLACE_MEDIA:
+        if (req->method == HTTP_OPTIONS)
+            return WAX_OK;
         if (req->media_id.len == 0)
             return req->method == HTTP_PUT ? WAX_OK : WAX_HTTP_METHOD;
         return reads || req->method == HTTP_DELETE ? WAX_OK : WAX_HTTP_METHOD;

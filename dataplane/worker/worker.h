@@ -26,11 +26,11 @@
 #define FRAMES_MAX        512u /* frames that wait for a transmit queue */
 #define STRANGERS_WAIT    64u  /* of them answers to strangers */
 #define RANDOM_BYTES      1024u
-#define RECORDS_TURN      256u         /* records of the channel taken in a turn */
-#define RECORD_BYTES_TURN (256u << 10) /* bytes of them, or little more */
-#define FLOOD_BURST       8u           /* packets taken at once in a flood */
-#define SELF_TURNS        4u           /* times that a worker hears itself in a turn */
-#define SENDS_TURN        256u         /* sends of each other worker */
+#define RECORDS_TURN      256u        /* records of the channel taken in a turn */
+#define RECORD_BYTES_TURN (32u << 10) /* bytes of them, or little more */
+#define FLOOD_BURST       8u          /* packets taken at once in a flood */
+#define SELF_TURNS        4u          /* times that a worker hears itself in a turn */
+#define SENDS_TURN        256u        /* sends of each other worker */
 #define ITEMS_AHEAD       32u  /* whose recipients and connections are fetched before the first is taken */
 #define EMPTY_POLLS       100u /* before a balanced worker sleeps */
 #define SLEEP_US          50u

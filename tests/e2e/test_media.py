@@ -140,6 +140,42 @@ def test_if_none_match(appliance):
         expect.equal(http_.get(f"{PATH}/{ident}", If_None_Match='"other"')[1], b"x" * 1000)
 
 
+def test_if_range(appliance):
+    token = bearer(appliance.open())
+    ident = put(appliance, token, b"x" * 1000)["id"]
+    with Http(appliance) as http_:
+        expect.equal(http_.get(f"{PATH}/{ident}", Range="bytes=1-2", If_Range=f'"{ident}"')[0].status, 206)
+        expect.equal(http_.get(f"{PATH}/{ident}", Range="bytes=1-2", If_Range='"other"')[0].status, 200)
+
+
+def test_a_page_of_another_origin_may_do_all_this(appliance):
+    """What a browser looks for, before the request and in its answer, a refusal's too."""
+    with Http(appliance) as http_:
+        response = http_.ask("OPTIONS", PATH, Origin="https://chat.example", Access_Control_Request_Method="PUT",
+                             Access_Control_Request_Headers="authorization,waxwire-id")
+        expect.equal((response.status, response.read()), (204, b""))
+        expect.true("PUT" in response.getheader("Access-Control-Allow-Methods"), "PUT")
+        for name in ("Authorization", "Waxwire-Id", "Waxwire-TTL", "Range"):
+            expect.true(name in response.getheader("Access-Control-Allow-Headers"), name)
+        for method, path in (("PUT", PATH), ("GET", f"{PATH}/{new_id()}"), ("POST", PATH)):
+            with Http(appliance) as other:
+                expect.equal(other.ask(method, path, b"").getheader("Access-Control-Allow-Origin"), "*", method)
+
+
+def test_waxctl_tells_what_there_is(appliance):
+    waxctl, admin = appliance.need("waxctl", "admin_socket")
+
+    def ask(*more):
+        return subprocess.run([waxctl, "--socket", admin, "media", *more], capture_output=True, text=True, check=True).stdout
+
+    before = json.loads(ask("--json"))
+    put(appliance, bearer(appliance.open()), b"x" * 1000)
+    after = json.loads(ask("--json"))
+    for key, more in (("blobs", 1), ("bytes", 1000), ("accounts", 1), ("uploads", 1), ("bytes_in", 1000)):
+        expect.equal(after[key] - before[key], more, key)
+    expect.true("4096.0 MiB for an account" in ask(), ask())
+
+
 def test_refusals(appliance):
     alice, mallory = appliance.open(), appliance.open()
     token, ident = bearer(alice), new_id()

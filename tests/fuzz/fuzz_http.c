@@ -26,10 +26,11 @@ static void inside(struct view part, struct view whole)
 
 static void accepted(const struct http_request *req, struct view in)
 {
-    const struct view parts[] = {req->method_text,   req->path,        req->query,      req->media_id,
-                                 req->host,          req->upgrade,     req->connection, req->authorization,
-                                 req->range,         req->ws_key,      req->ws_version, req->ws_protocol,
-                                 req->ws_extensions, req->waxwire_ttl, req->waxwire_id};
+    const struct view parts[] = {req->method_text, req->path,        req->query,         req->media_id,
+                                 req->host,        req->upgrade,     req->connection,    req->authorization,
+                                 req->range,       req->if_range,    req->if_none_match, req->ws_key,
+                                 req->ws_version,  req->ws_protocol, req->ws_extensions, req->waxwire_ttl,
+                                 req->waxwire_id};
     uint8_t out[HTTP_REPLY_BYTES_MAX];
     size_t len;
     check(req->consumed <= in.len && req->consumed >= 18);
@@ -37,12 +38,12 @@ static void accepted(const struct http_request *req, struct view in)
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         inside(parts[i], in);
     enum wax_status status = http_request_check(req);
+    struct http_asked asked = {.head = req->method == HTTP_HEAD, .secure = true, .shared = true};
     if (status == WAX_OK && req->place == HTTP_PLACE_RELAY)
         check(http_upgrade_reply(span_of(out, sizeof out), req, &len) == WAX_OK &&
               len < HTTP_UPGRADE_BYTES_MAX);
     else
-        check(http_reply_status(span_of(out, sizeof out), status, req->method == HTTP_HEAD, true, &len) ==
-              WAX_OK);
+        check(http_reply_status(span_of(out, sizeof out), status, &asked, &len) == WAX_OK);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

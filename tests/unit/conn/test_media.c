@@ -459,6 +459,54 @@ Test(conn_media, a_download_streams_and_the_connection_goes_on)
     }
 }
 
+Test(conn_media, rfc9110_13_1_5_a_range_of_something_else_is_no_range)
+{
+    struct fake fake;
+    struct rig *rig = start(&fake);
+    struct peer *peer = peer_connect(rig, RIG_PORT_TLS);
+    fake.size = 1000;
+    print_get(peer, "GET", "Range: bytes=1-2\r\nIf-Range: \"" ID "\"\r\n");
+    rig_run(rig, 50);
+    cr_expect(says(peer, "HTTP/1.1 206"));
+    static const char *const others[] = {"\"other\"", "W/\"" ID "\"", "Sat, 29 Oct 1994 19:43:31 GMT", ""};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char fields[200];
+        snprintf(fields, sizeof fields, "Range: bytes=1-2\r\nIf-Range: %s\r\n", others[i]);
+        struct peer *other = peer_connect(rig, RIG_PORT_TLS);
+        print_get(other, "GET", fields);
+        rig_run(rig, 50);
+        cr_expect(says(other, "HTTP/1.1 200"), "%s", others[i]);
+        cr_expect(ends(other, fake.blob, 1000));
+    }
+    finish(rig);
+}
+
+Test(conn_media, pages_of_any_origin_may_ask_and_read)
+{
+    static const char ask[] = "OPTIONS /v1/media HTTP/1.1\r\nHost: r\r\nOrigin: https://chat.example\r\n"
+                              "Access-Control-Request-Method: PUT\r\n\r\n";
+    struct fake fake;
+    struct rig *rig = start(&fake);
+    struct peer *peer = peer_connect(rig, RIG_PORT_TLS);
+    peer_print(peer, ask);
+    rig_run(rig, 50);
+    cr_expect(says(peer, "HTTP/1.1 204"));
+    cr_expect(says(peer, "Access-Control-Allow-Methods: GET, HEAD, PUT, DELETE\r\n"));
+    cr_expect(says(peer, "Waxwire-TTL\r\n"));
+    cr_expect(says(peer, "Allow: PUT, OPTIONS\r\n"));
+    print_put(peer, "Content-Length: 1\r\n");
+    peer_print(peer, "x");
+    rig_run(rig, 50);
+    cr_expect(says(peer, "HTTP/1.1 201"), "the connection goes on");
+    struct peer *wrong = peer_connect(rig, RIG_PORT_TLS);
+    print_get(wrong, "POST", "");
+    rig_run(rig, 50);
+    cr_expect(says(wrong, "HTTP/1.1 405"));
+    cr_expect(says(wrong, "Allow: GET, HEAD, DELETE, OPTIONS\r\n"));
+    cr_expect(says(wrong, "Access-Control-Allow-Origin: *\r\n"), "a page may know why");
+    finish(rig);
+}
+
 Test(conn_media, a_blob_of_unknown_length_comes_in_chunks)
 {
     struct fake fake;
@@ -614,7 +662,7 @@ Test(conn_media, a_deletion_is_asked_for_in_the_tokens_name)
     print_get(peer, "DELETE", fields);
     rig_run(rig, 50);
     cr_expect(says(peer, "HTTP/1.1 204 No Content\r\n"));
-    cr_expect(!says(peer, "Content-Length"));
+    cr_expect(!says(peer, "Content-Length:"));
     fake.status = WAX_MEDIA_NOT_OWNER;
     print_get(peer, "DELETE", fields);
     rig_run(rig, 50);

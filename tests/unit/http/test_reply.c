@@ -11,7 +11,9 @@ static char text[HTTP_REPLY_BYTES_MAX + 1];
 static const char *status_reply(enum wax_status status, bool head)
 {
     size_t len;
-    cr_assert_eq(http_reply_status(span_of(text, HTTP_REPLY_BYTES_MAX), status, head, false, &len), WAX_OK);
+    cr_assert_eq(http_reply_status(span_of(text, HTTP_REPLY_BYTES_MAX), status,
+                                   &(struct http_asked){.head = head}, &len),
+                 WAX_OK);
     text[len] = 0;
     return text;
 }
@@ -110,10 +112,71 @@ Test(http_reply, rfc6797_7_hsts_is_said_over_tls_alone)
     size_t len;
     cr_assert_null(strstr(status_reply(WAX_HTTP_NOT_FOUND, false), "Strict-Transport-Security"));
     for (int status = 0; status < WAX_STATUS_COUNT; status++) {
-        cr_assert_eq(http_reply_status(span_of(text, HTTP_REPLY_BYTES_MAX), (enum wax_status)status, false,
-                                       true, &len),
-                     WAX_OK, "the longest has room");
+        struct http_asked asked = {
+            .secure = true, .shared = true, .allow = "GET, HEAD, PUT, DELETE, POST, OPTIONS"};
+        cr_assert_eq(
+            http_reply_status(span_of(text, HTTP_REPLY_BYTES_MAX), (enum wax_status)status, &asked, &len),
+            WAX_OK, "the longest has room");
         text[len] = 0;
         cr_assert_not_null(strstr(text, "\r\nStrict-Transport-Security: max-age=31536000\r\n"));
     }
+}
+
+Test(http_reply, media_have_refusals_of_their_own)
+{
+    static const struct {
+        enum wax_status status;
+        const char *line;
+    } cases[] = {{WAX_TOKEN_FORGED, "HTTP/1.1 401 Unauthorized\r\n"},
+                 {WAX_TOKEN_STALE, "HTTP/1.1 401 Unauthorized\r\n"},
+                 {WAX_MEDIA_NOT_OWNER, "HTTP/1.1 403 Forbidden\r\n"},
+                 {WAX_MEDIA_OFF, "HTTP/1.1 404 Not Found\r\n"},
+                 {WAX_MEDIA_NOT_FOUND, "HTTP/1.1 404 Not Found\r\n"},
+                 {WAX_MEDIA_STALLED, "HTTP/1.1 408 Request Timeout\r\n"},
+                 {WAX_MEDIA_EXISTS, "HTTP/1.1 409 Conflict\r\n"},
+                 {WAX_MEDIA_IO, "HTTP/1.1 500 Internal Server Error\r\n"},
+                 {WAX_MEDIA_BUSY, "HTTP/1.1 503 Service Unavailable\r\n"},
+                 {WAX_MEDIA_AWAY, "HTTP/1.1 503 Service Unavailable\r\n"},
+                 {WAX_MEDIA_QUOTA, "HTTP/1.1 507 Insufficient Storage\r\n"},
+                 {WAX_MEDIA_NO_SPACE, "HTTP/1.1 507 Insufficient Storage\r\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *reply = status_reply(cases[i].status, false);
+        cr_expect_eq(strncmp(reply, cases[i].line, strlen(cases[i].line)), 0, "%s", reply);
+        cr_expect_eq(strstr(reply, "Retry-After") != NULL, http_code(cases[i].status) == 503);
+        cr_expect_eq(strstr(reply, "WWW-Authenticate: Bearer") != NULL, http_code(cases[i].status) == 401);
+    }
+}
+
+static const char *write_reply(const struct http_reply *reply)
+{
+    size_t len;
+    cr_assert_eq(http_reply_write(span_of(text, HTTP_REPLY_BYTES_MAX), reply, &len), WAX_OK);
+    text[len] = 0;
+    return text;
+}
+
+Test(http_reply, rfc9112_6_a_body_that_follows_has_its_length_chunks_or_neither)
+{
+    struct http_reply reply = {.code = 200, .stream = true, .length = 5, .body = view_of("never", 5)};
+    cr_expect_not_null(strstr(write_reply(&reply), "\r\nContent-Length: 5\r\n"));
+    cr_expect_null(strstr(text, "never"));
+    reply.length = HTTP_LENGTH_UNKNOWN;
+    cr_expect_not_null(strstr(write_reply(&reply), "\r\nTransfer-Encoding: chunked\r\n"));
+    cr_expect_null(strstr(text, "Content-Length"));
+    reply.length = HTTP_LENGTH_NONE;
+    cr_expect_null(strstr(write_reply(&reply), "Transfer-Encoding"));
+    cr_expect_null(strstr(text, "Content-Length"));
+}
+
+Test(http_reply, rfc9110_8_6_no_length_in_a_204)
+{
+    cr_expect_null(strstr(write_reply(&(struct http_reply){.code = 204}), "Content-Length:"));
+    cr_expect_null(strstr(text, "Content-Type:"));
+}
+
+Test(http_reply, pages_of_other_origins_may_read_what_is_shared)
+{
+    cr_expect_null(strstr(write_reply(&(struct http_reply){.code = 200}), "Access-Control"));
+    cr_expect_not_null(strstr(write_reply(&(struct http_reply){.code = 200, .shared = true}),
+                              "\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: "));
 }
