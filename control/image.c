@@ -35,7 +35,7 @@ void image_scan(const struct image_segment *image, struct image_counts *counts, 
         abort();
     len = image->valid < len ? image->valid : len;
     log_scan_init(&scan, view_of(image->bytes.data, len), log_seed(image->seed, image->entry->salt), 0,
-                  image->valid != STORAGE_NOT_SEALED);
+                  image->valid != STORAGE_NOT_SEALED ? LOG_TAIL_SEALED : LOG_TAIL_OPEN);
     while ((status = log_scan_next(&scan, &record, &offset)) == WAX_OK || status == WAX_STORE_CORRUPT) {
         if (status == WAX_STORE_CORRUPT) {
             counts->damaged++;

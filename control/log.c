@@ -357,9 +357,10 @@ bool log_open(const uint8_t *sealed, const uint8_t key[LOG_KEY_BYTES], bool payl
     return true;
 }
 
-void log_scan_init(struct log_scan *scan, struct view bytes, uint32_t seed, uint64_t expect, bool closed)
+void log_scan_init(struct log_scan *scan, struct view bytes, uint32_t seed, uint64_t expect,
+                   enum log_tail tail)
 {
-    *scan = (struct log_scan){.bytes = bytes, .seed = seed, .expect = expect, .closed = closed};
+    *scan = (struct log_scan){.bytes = bytes, .seed = seed, .expect = expect, .tail = tail};
 }
 
 static bool all_zero(const uint8_t *p, size_t len)
@@ -392,7 +393,7 @@ static enum wax_status judge_damage(struct log_scan *scan)
 {
     struct log_record first, later;
     size_t at = find_sound(scan, scan->at, scan->expect, &first);
-    bool confirmed = scan->closed;
+    bool confirmed = scan->tail != LOG_TAIL_OPEN;
     if (at != scan->bytes.len && !confirmed) {
         /* without an expectation a commit that begins behind the damage is proof as well */
         uint64_t expect = scan->expect != 0                                       ? scan->expect
@@ -407,8 +408,14 @@ static enum wax_status judge_damage(struct log_scan *scan)
             confirmed = later.place.commit > expect;
         }
     }
-    if (!confirmed)
+    if (!confirmed) {
+        const uint8_t *here = scan->bytes.data + scan->at;
+        scan->partial = scan->bytes.len - scan->at >= LOG_HEADER_BYTES && load_be32(here) == LOG_MAGIC &&
+                        load_be64(here + AT_SEQUENCE) == scan->expect;
         return WAX_STORE_TORN;
+    }
+    if (at == scan->bytes.len && scan->tail == LOG_TAIL_FOLLOWED)
+        return WAX_NOT_FOUND; /* should anything be lost, the next segment's first sequence tells */
     scan->lost_bytes += at - scan->at;
     scan->at = at;
     scan->expect = at != scan->bytes.len ? first.place.sequence : 0;
@@ -417,7 +424,13 @@ static enum wax_status judge_damage(struct log_scan *scan)
 
 enum wax_status log_scan_next(struct log_scan *scan, struct log_record *record, size_t *offset)
 {
-    size_t left = scan->bytes.len - scan->at;
+    size_t left = scan->bytes.len - scan->at, block = log_blocks(scan->at);
+    if (block != scan->at && block <= scan->bytes.len &&
+        all_zero(scan->bytes.data + scan->at, block - scan->at)) {
+        scan->filled_bytes += block - scan->at;
+        scan->at = block;
+        left = scan->bytes.len - block;
+    }
     if (left == 0)
         return WAX_NOT_FOUND;
     const uint8_t *here = scan->bytes.data + scan->at;

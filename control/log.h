@@ -14,6 +14,9 @@
  * sealed by itself: an index can be made of it without opening payloads. What remains in
  * clear is the header: when and how much was written, never for whom.
  *
+ * A commit is filled up with zeros to whole blocks of the disk, so that no block is ever written twice. A
+ * segment may be laid over an older one: behind its end lies what the file was before.
+ *
  * The checksum covers the sealed bytes and begins from a seed of the segment, so that neither a
  * payload nor a record of another segment, or of the file's earlier use, can pose as one.
  * All integers are big-endian. Header, 40 bytes: 0:4 magic · 4:1 version · 5:1 type · 6:1 cipher ·
@@ -32,7 +35,8 @@
 #define LOG_MAGIC            0x77786c67u /* "wxlg" */
 #define LOG_VERSION          2u
 #define LOG_HEADER_BYTES     40u
-#define LOG_TAG_BYTES        16u /* behind each sealed part */
+#define LOG_BLOCK_BYTES      512u /* a commit begins and ends at a multiple */
+#define LOG_TAG_BYTES        16u  /* behind each sealed part */
 #define LOG_KEY_BYTES        32u
 #define LOG_MESSAGE_BYTES    80u /* of the first part; the payload is the second, when it is not empty */
 #define LOG_RECEIPT_BYTES    72u
@@ -117,7 +121,13 @@ struct log_record {
     };
 };
 
-/* What `bytes` take in a segment. */
+/* What a commit of so many bytes takes. */
+static inline size_t log_blocks(size_t bytes)
+{
+    return (bytes + LOG_BLOCK_BYTES - 1u) & ~(size_t)(LOG_BLOCK_BYTES - 1u);
+}
+
+/* What `bytes` take in a commit. */
 static inline size_t log_padded(size_t bytes)
 {
     return (bytes + 7u) & ~(size_t)7u;
@@ -180,17 +190,27 @@ bool log_read(const uint8_t *plain, struct log_record *record);
 bool log_open(const uint8_t *sealed, const uint8_t key[LOG_KEY_BYTES], bool payload, uint8_t *plain,
               struct log_record *record);
 
+/* What is known of a segment's end. */
+enum log_tail {
+    LOG_TAIL_OPEN,     /* the last commit may be torn */
+    LOG_TAIL_SEALED,   /* all of it was confirmed */
+    LOG_TAIL_FOLLOWED, /* all was confirmed up to where the next segment goes on; behind that lies anything */
+};
+
 struct log_scan {
     struct view bytes; /* of one segment, from its start */
     size_t at;         /* the next record's offset */
     uint64_t expect;   /* its sequence, 0 = not known */
     uint32_t seed;
-    bool closed; /* everything in the segment was confirmed: damage is never a torn tail */
+    enum log_tail tail;
+    bool partial; /* a torn tail is one of this segment, not what the file was before */
     uint64_t lost_bytes;
+    uint64_t filled_bytes; /* between commits */
 };
 
 /* Begin to scan a segment. */
-void log_scan_init(struct log_scan *scan, struct view bytes, uint32_t seed, uint64_t expect, bool closed);
+void log_scan_init(struct log_scan *scan, struct view bytes, uint32_t seed, uint64_t expect,
+                   enum log_tail tail);
 
 /*
  * The next record, and where it lies (`*offset`).

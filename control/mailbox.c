@@ -219,8 +219,10 @@ static void shard_free(struct shard *shard)
     while (shard->first != NULL) {
         struct commit *commit = shard->first;
         shard->first = commit->next;
-        commit_release(commit);
+        commit_free(commit);
     }
+    commit_free(shard->spare);
+    free(shard->sealed);
     for (uint32_t i = 0; i < shard->segment_count; i++)
         segment_free(shard->segments[i]);
     free(shard->segments);
@@ -270,10 +272,11 @@ void mailboxes_flush(struct mailboxes *m)
     if (m->stopped || m->recovering)
         return;
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {
-        purge_turn(&m->shard[i]);
-        shard_flush(&m->shard[i]);
-        if (m->shard[i].dead_segments)
-            shard_sweep(&m->shard[i]);
+        struct shard *shard = &m->shard[i];
+        purge_turn(shard);
+        shard_flush(shard);
+        if (shard->dead_segments)
+            shard_sweep(shard);
     }
     m->storage->calls->flush(m->storage);
 }

@@ -105,7 +105,8 @@ struct commit {
     uint8_t *bytes; /* the plain records */
     size_t len;
     size_t room;
-    uint8_t *sealed; /* as they are written, behind the segment's record when the commit begins one */
+    const uint8_t *sealed; /* as they are written: shard->sealed, while it is the first */
+    size_t sealed_len;
     uint32_t first_slot;
     struct pending *pending; /* one a record */
     uint32_t count, pending_room;
@@ -193,6 +194,10 @@ struct shard {
     struct segment **segments;
     uint32_t segment_count, segment_room;
     struct commit *first, *last; /* the first is under way when in_flight */
+    struct commit *spare;        /* one that was freed, with its memory */
+    uint8_t
+        *sealed; /* at a page's start; what is under way, behind the segment's record when it begins one */
+    size_t sealed_room;
     uint32_t commit_count;
     bool in_flight;
     uint64_t retry_ms; /* when to submit again what is under way, 0 = it is submitted */
@@ -295,9 +300,13 @@ void segment_keys(struct shard *shard, struct segment *segment, const struct key
 
 /* shard.c */
 bool shard_full(const struct shard *shard, size_t bytes);
-void commit_release(struct commit *commit);
+void commit_release(struct shard *shard, struct commit *commit);
+void commit_free(struct commit *commit);
 uint8_t *shard_put(struct shard *shard, size_t bytes, struct pending **pending, bool urgent);
 void shard_flush(struct shard *shard);
+void pending_answer(struct mailboxes *m, const struct pending *pending, uint8_t reason);
+/* refuse.c: seal the segment of the first commit, then refuse it and all that wait behind it. */
+void refusal_seal(struct shard *shard);
 void store_stop(struct mailboxes *m, enum wax_status status);
 void shard_retire(struct mailboxes *m, struct mailbox *box, const uint64_t *positions, uint32_t count,
                   struct segment *pin);

@@ -8,7 +8,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define READ_BYTES (256u << 10)
+#define READ_BYTES (1u << 20)
 
 static void shard_opened(struct storage_op *op, enum wax_status status);
 static void ring_read(struct storage_op *op, enum wax_status status);
@@ -215,7 +215,7 @@ static void take_record(struct mailboxes *m, struct segment *segment, struct log
 }
 
 /* Scan what was read of a segment. Returns whether its tail was torn off. */
-static bool segment_scan(struct mailboxes *m, struct segment *segment, bool closed)
+static bool segment_scan(struct mailboxes *m, struct segment *segment, enum log_tail tail)
 {
     struct recovery *r = &m->recovery;
     struct shard *shard = &m->shard[r->shard];
@@ -225,7 +225,7 @@ static bool segment_scan(struct mailboxes *m, struct segment *segment, bool clos
     size_t offset;
     bool damaged = false;
     sodium_memzero(&shard->walk, sizeof shard->walk);
-    log_scan_init(&scan, view_of(r->bytes, r->want), segment->seed, r->expect, closed);
+    log_scan_init(&scan, view_of(r->bytes, r->want), segment->seed, r->expect, tail);
     while ((status = log_scan_next(&scan, &record, &offset)) == WAX_OK || status == WAX_STORE_CORRUPT) {
         if (status == WAX_OK) {
             take_record(m, segment, &record, offset);
@@ -241,6 +241,8 @@ static bool segment_scan(struct mailboxes *m, struct segment *segment, bool clos
     r->expect = scan.expect;   /* still unknown when nothing was there */
     if (status == WAX_STORE_TORN) {
         segment->trim = true;
+    }
+    if (status == WAX_STORE_TORN && scan.partial) {
         m->counts.torn++;
         m->port.damaged(m->port.ctx, r->shard, segment->id, scan.at, status);
     }
@@ -266,11 +268,13 @@ static void segment_whole(struct mailboxes *m)
     struct shard *shard = &m->shard[r->shard];
     struct storage_segment *found = &r->head.segments[r->index];
     bool last = r->index + 1 == r->head.segment_count;
-    bool closed = !last || found->sealed_bytes != STORAGE_NOT_SEALED;
+    enum log_tail tail = found->sealed_bytes != STORAGE_NOT_SEALED ? LOG_TAIL_SEALED
+                         : last                                    ? LOG_TAIL_OPEN
+                                                                   : LOG_TAIL_FOLLOWED;
     if (r->index != 0 && found[-1].id + 1 != found->id)
         r->expect = 0; /* what lay between has been deleted */
     struct segment *segment = shard_segment(shard, found->id);
-    bool torn = segment_scan(m, segment, closed);
+    bool torn = segment_scan(m, segment, tail);
     free(r->bytes);
     r->bytes = NULL;
     if (torn) {

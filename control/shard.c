@@ -26,19 +26,35 @@ bool shard_full(const struct shard *shard, size_t bytes)
     return shard->commit_count >= COMMITS_MAX && shard->last->len + bytes > shard->m->config.commit_bytes;
 }
 
-void commit_release(struct commit *commit)
+void commit_free(struct commit *commit)
 {
+    if (commit == NULL)
+        return;
     free(commit->bytes);
-    free(commit->sealed);
     free(commit->pending);
     free(commit);
 }
 
+/* Keep the memory of one: the next commit is likely to be as large. */
+void commit_release(struct shard *shard, struct commit *commit)
+{
+    if (shard->spare != NULL || commit->room > 2u * shard->m->config.commit_bytes) {
+        commit_free(commit);
+        return;
+    }
+    *commit = (struct commit){.bytes = commit->bytes,
+                              .room = commit->room,
+                              .pending = commit->pending,
+                              .pending_room = commit->pending_room};
+    shard->spare = commit;
+}
+
 static struct commit *commit_new(struct shard *shard)
 {
-    struct commit *commit = calloc(1, sizeof *commit);
+    struct commit *commit = shard->spare != NULL ? shard->spare : calloc(1, sizeof *commit);
     if (commit == NULL)
         abort();
+    shard->spare = NULL;
     commit->shard = shard;
     commit->queued_ms = shard->m->now_ms;
     *(shard->last != NULL ? &shard->last->next : &shard->first) = commit;
@@ -51,7 +67,7 @@ static struct commit *commit_new(struct shard *shard)
 uint8_t *shard_put(struct shard *shard, size_t bytes, struct pending **pending, bool urgent)
 {
     struct commit *commit = shard->last;
-    assert(log_segment_size() + bytes <= shard->m->config.segment_bytes);
+    assert(log_blocks(log_segment_size() + bytes) <= shard->m->config.segment_bytes);
     if (commit == NULL || (commit == shard->first && shard->in_flight) ||
         (commit->len != 0 && commit->len + bytes > shard->m->config.commit_bytes) ||
         commit->count == COMMIT_RECORDS_MAX)
@@ -87,13 +103,12 @@ void shard_retire(struct mailboxes *m, struct mailbox *box, const uint64_t *posi
 /* ---- making it durable ---- */
 
 static void commit_done(struct storage_op *op, enum wax_status status);
-static void refusal_seal(struct shard *shard);
 
 static void commit_submit(struct shard *shard)
 {
     struct mailboxes *m = shard->m;
     struct commit *commit = shard->first;
-    struct view bytes = view_of(commit->sealed, (commit->begins ? log_segment_size() : 0) + commit->len);
+    struct view bytes = view_of(commit->sealed, commit->sealed_len);
     uint64_t offset = shard->current->bytes;
     shard->retry_ms = 0;
     commit->op.done = commit_done;
@@ -136,6 +151,19 @@ static void shard_rotate(struct shard *shard)
     shard->rotate = false;
 }
 
+/* Room for what is sealed, aligned so that it can be written past the page cache. */
+static uint8_t *sealed_room(struct shard *shard, size_t bytes)
+{
+    if (bytes > shard->sealed_room) {
+        free(shard->sealed);
+        shard->sealed_room = (bytes + bytes / 2 + 4095u) & ~(size_t)4095u;
+        shard->sealed = aligned_alloc(4096, shard->sealed_room);
+        if (shard->sealed == NULL)
+            abort();
+    }
+    return shard->sealed;
+}
+
 /* Seal the records of the first commit, behind the segment's own when it begins one. */
 static void commit_seal(struct shard *shard, struct commit *commit)
 {
@@ -148,7 +176,8 @@ static void commit_seal(struct shard *shard, struct commit *commit)
         .epoch = shard->epoch,
         .slot = segment->slots,
     };
-    uint8_t *out = commit->sealed = xrealloc(commit->sealed, log_segment_size() + commit->len);
+    uint8_t *out = sealed_room(shard, log_blocks(log_segment_size() + commit->len));
+    commit->sealed = out;
     if (commit->begins) {
         const struct log_segment record = {shard->index, segment->id};
         log_put_segment(head, &record);
@@ -167,6 +196,8 @@ static void commit_seal(struct shard *shard, struct commit *commit)
         place.slot++;
     }
     sodium_memzero(key, sizeof key);
+    commit->sealed_len = log_blocks((size_t)(out - commit->sealed));
+    memset(out, 0, commit->sealed_len - (size_t)(out - commit->sealed));
     shard->next_sequence = place.sequence;
     segment->slots = place.slot;
 }
@@ -177,7 +208,7 @@ static bool commit_rotates(const struct shard *shard)
     const struct segment *current = shard->current;
     const struct commit *commit = shard->first;
     return current == NULL || shard->rotate ||
-           current->bytes + log_segment_size() + commit->len > shard->m->config.segment_bytes ||
+           current->bytes + log_blocks(log_segment_size() + commit->len) > shard->m->config.segment_bytes ||
            current->slots + commit->count + 1u > KEYTREE_SLOTS;
 }
 
@@ -215,7 +246,7 @@ void shard_flush(struct shard *shard)
         commit_begin(shard);
 }
 
-static void answer(struct mailboxes *m, const struct pending *pending, uint8_t reason)
+void pending_answer(struct mailboxes *m, const struct pending *pending, uint8_t reason)
 {
     if (pending->attachment == m->attachment)
         m->port.stored(m->port.ctx, pending->worker, pending->tag, reason);
@@ -246,7 +277,7 @@ static void item_is_durable(struct shard *shard, const struct commit *commit, co
     if (!item->gone)
         segment->live++;
     m->counts.stored++;
-    answer(m, pending, 0);
+    pending_answer(m, pending, 0);
     if (pending->about != NULL)
         receipt_retires(m, pending, segment);
 }
@@ -274,21 +305,21 @@ static void retirement_is_durable(struct shard *shard, const struct commit *comm
         pending->pin->shard->dead_segments = true;
 }
 
-static void commit_free(struct shard *shard, struct commit *commit)
+static void commit_end(struct shard *shard, struct commit *commit)
 {
     shard->first = commit->next;
     if (shard->first == NULL)
         shard->last = NULL;
     shard->commit_count--;
     shard->in_flight = false;
-    commit_release(commit);
+    commit_release(shard, commit);
 }
 
 static void commit_is_durable(struct shard *shard, struct commit *commit)
 {
     struct mailboxes *m = shard->m;
     uint64_t base = shard->current->bytes + (commit->begins ? log_segment_size() : 0);
-    shard->current->bytes = base + commit->len;
+    shard->current->bytes += commit->sealed_len;
     m->counts.commits++;
     m->counts.commit_bytes += commit->len;
     for (uint32_t i = 0; i < commit->count; i++) {
@@ -315,112 +346,8 @@ static void commit_is_durable(struct shard *shard, struct commit *commit)
         mailbox_settle(m, box);
     }
     m->fresh = NULL;
-    commit_free(shard, commit);
-    shard_flush(shard);
-}
-
-/* ---- a full disk ---- */
-
-static void pending_refuse(struct mailboxes *m, const struct pending *pending)
-{
-    struct mailbox *box = pending->box;
-    struct item *item = mailbox_item(box, pending->position);
-    if (!item->gone) {
-        m->counts.items_now--;
-        if (item->type == LOG_MESSAGE)
-            box->messages--;
-    }
-    mailbox_remove(box, item);
-    mailbox_refuse(m, box, pending->position, pending->worker);
-    answer(m, pending, WIRE_REASON_BUSY);
-    if (pending->about != NULL) {
-        pending->about->pending--;
-        mailbox_settle(m, pending->about);
-    }
-    box->pending--;
-    mailbox_settle(m, box);
-}
-
-/* Refuse the stores of a commit; its retirements stay, to be tried again a second later. */
-static void commit_refuse(struct shard *shard, struct commit *commit)
-{
-    uint8_t *records = commit->bytes;
-    size_t len = 0;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < commit->count; i++) {
-        struct pending pending = commit->pending[i];
-        if (pending.kind != PENDING_RETIRE) {
-            pending_refuse(shard->m, &pending);
-            continue;
-        }
-        size_t bytes = log_padded(load_be32(records + pending.at + 8));
-        memmove(records + len, records + pending.at, bytes);
-        pending.at = (uint32_t)len;
-        commit->pending[count++] = pending;
-        len += bytes;
-    }
-    commit->len = len;
-    commit->count = count;
-    commit->urgent = false;
-    commit->refused = WAX_OK;
-    commit->queued_ms = shard->m->now_ms + 1000;
-}
-
-/*
- * The first commit went nowhere, and that is durable. What is queued behind it is refused
- * as well: it would otherwise overtake what was refused.
- */
-static void shard_refuse(struct shard *shard)
-{
-    struct commit *commit = shard->first;
-    shard->next_sequence = load_be64(commit->sealed + 16);
-    shard->in_flight = false;
-    shard->first = shard->last = NULL;
-    shard->commit_count = 0;
-    while (commit != NULL) {
-        struct commit *next = commit->next;
-        commit_refuse(shard, commit);
-        commit->next = NULL;
-        if (commit->count == 0) {
-            commit_release(commit);
-        } else {
-            *(shard->last != NULL ? &shard->last->next : &shard->first) = commit;
-            shard->last = commit;
-            shard->commit_count++;
-        }
-        commit = next;
-    }
-}
-
-static void refusal_sealed(struct storage_op *op, enum wax_status status);
-
-static void refusal_seal(struct shard *shard)
-{
-    struct commit *commit = shard->first;
-    struct storage *storage = shard->m->storage;
-    commit->op.done = refusal_sealed;
-    shard->retry_ms = 0;
-    storage->calls->seg_seal(storage, shard->index, shard->epoch, shard->current->id, shard->current->bytes,
-                             &commit->op);
-}
-
-static void refusal_sealed(struct storage_op *op, enum wax_status status)
-{
-    struct commit *commit = (struct commit *)(void *)((char *)op - offsetof(struct commit, op));
-    struct shard *shard = commit->shard;
-    if (status == WAX_STORE_IO || status == WAX_STORE_FENCED) {
-        store_stop(shard->m, status);
-        return;
-    }
-    if (status != WAX_OK) {
-        shard->retry_ms = shard->m->now_ms + MAILBOX_RETRY_MS;
-        return;
-    }
-    /* and what was written of it in part loses its keys */
-    segment_end(shard->current, commit->begins ? 0 : commit->first_slot);
-    shard->current = NULL;
-    shard->dead_segments = true;
-    shard_refuse(shard);
+    commit_end(shard,
+               commit); /* the next begins with the turn's end, and takes along what comes until then */
 }
 
 static void commit_done(struct storage_op *op, enum wax_status status)

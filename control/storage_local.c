@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "log.h"
 #include "storage_local_internal.h"
 
 #include <assert.h>
@@ -18,66 +19,15 @@ static struct local *local_of(struct storage *storage)
     return (struct local *)(void *)storage;
 }
 
-/* ---- the files ---- */
-
-static uint32_t file_place(const struct shard_files *shard, uint64_t id)
-{
-    uint32_t low = 0, high = shard->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (shard->files[middle]->id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static struct file *file_find(const struct shard_files *shard, uint64_t id)
-{
-    uint32_t place = file_place(shard, id);
-    return place < shard->count && shard->files[place]->id == id ? shard->files[place] : NULL;
-}
-
-static struct file *file_add(struct shard_files *shard, uint64_t id, int fd)
-{
-    uint32_t place = file_place(shard, id);
-    struct file *file = calloc(1, sizeof *file);
-    if (file == NULL)
-        abort();
-    *file = (struct file){.id = id, .fd = fd};
-    if (shard->count == shard->room) {
-        shard->room = shard->room == 0 ? 16 : shard->room * 2;
-        shard->files = realloc(shard->files, shard->room * sizeof(struct file *));
-        if (shard->files == NULL)
-            abort();
-    }
-    memmove(shard->files + place + 1, shard->files + place, (shard->count - place) * sizeof(struct file *));
-    shard->files[place] = file;
-    shard->count++;
-    return file;
-}
-
-static void file_remove(struct shard_files *shard, uint64_t id)
-{
-    uint32_t place = file_place(shard, id);
-    if (place == shard->count || shard->files[place]->id != id)
-        return;
-    if (shard->files[place]->fd >= 0)
-        close(shard->files[place]->fd);
-    free(shard->files[place]);
-    memmove(shard->files + place, shard->files + place + 1,
-            (shard->count - place - 1) * sizeof(struct file *));
-    shard->count--;
-}
-
 /* ---- transfers ---- */
 
 static void transfer_submit(struct transfer *t)
 {
     uint32_t len = (uint32_t)(t->len - t->done);
+    bool aligned = ((uintptr_t)(t->bytes + t->done) | len | (t->offset + t->done)) % LOG_BLOCK_BYTES == 0;
+    int fd = t->file->direct >= 0 && aligned ? t->file->direct : t->file->fd;
     if (t->write)
-        loop_write_durable(t->local->loop, t->file->fd, t->bytes + t->done, len, t->offset + t->done, &t->op);
+        loop_write_durable(t->local->loop, fd, t->bytes + t->done, len, t->offset + t->done, &t->op);
     else
         loop_read(t->local->loop, t->file->fd, t->bytes + t->done, len, t->offset + t->done, &t->op);
 }
@@ -139,7 +89,7 @@ static void opened(struct local *local, const struct job *job)
     struct storage_head *head = job->head;
     shard->epoch = head->epoch;
     for (uint32_t i = 0; i < head->segment_count; i++) {
-        segment_file_name(name, job->shard, head->segments[i].id);
+        segment_file_name(name, job->numbers[i]);
         int fd = openat(local->directory, name, O_RDWR | O_CLOEXEC);
         if (fd >= 0)
             file_add(shard, head->segments[i].id, fd);
@@ -156,10 +106,12 @@ static void created(struct local *local, const struct job *job)
     struct file *file = job->file;
     struct transfer *waiting = file->waiting;
     file->waiting = NULL;
-    if (job->status == WAX_OK)
+    if (job->status == WAX_OK) {
         file->fd = (int)job->bytes;
-    else
+        file->direct = file_open_direct(local->directory, job->number);
+    } else {
         file_remove(&local->shard[job->shard], job->segment);
+    }
     while (waiting != NULL) {
         struct transfer *t = waiting;
         waiting = t->next;
@@ -194,6 +146,7 @@ static void jobs_finished(struct loop_op *op, int32_t result, bool more)
             file_remove(&local->shard[job->shard], job->segment);
         if (job->op != NULL)
             job->op->done(job->op, job->status);
+        free(job->numbers);
         free(job);
     }
 }
@@ -257,6 +210,11 @@ static void ask_segment(struct storage *storage, enum job_kind kind, uint32_t sh
 static void local_seg_seal(struct storage *storage, uint32_t shard, uint64_t epoch, uint64_t segment,
                            uint64_t bytes, struct storage_op *op)
 {
+    struct file *file = file_find(&local_of(storage)->shard[shard], segment);
+    if (file != NULL && file->direct >= 0) { /* nothing more is appended */
+        close(file->direct);
+        file->direct = -1;
+    }
     ask_segment(storage, JOB_SEAL, shard, epoch, segment, bytes, op);
 }
 
@@ -360,6 +318,8 @@ static enum wax_status open_all(struct local *local, const struct storage_local_
         setrlimit(RLIMIT_NOFILE, &files);
     }
     enum wax_status status = local_env_open(local, config);
+    if (status == WAX_OK)
+        status = spares_open(local);
     if (status != WAX_OK)
         return status;
     local->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -374,6 +334,7 @@ static enum wax_status open_all(struct local *local, const struct storage_local_
 
 static void close_all(struct local *local)
 {
+    spares_close(local);
     if (local->env != NULL)
         mdb_env_close(local->env);
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {

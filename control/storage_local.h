@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The storage interface over local files: a directory with a lock, LMDB for the directory
- * and the shards' heads, one file for each segment, filled with zeros before its use, and one
- * for each shard's key ring.
+ * and the shards' heads, one file for each segment, filled with zeros before its first use and used
+ * again for others, and one for each shard's key ring.
  * Writes and reads go through the loop's ring; LMDB and the making of files have a thread.
  */
 #ifndef CONTROL_STORAGE_LOCAL_H

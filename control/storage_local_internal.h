@@ -31,6 +31,8 @@ struct job {
     uint32_t shard;
     uint64_t segment;
     uint64_t bytes;
+    uint32_t number;   /* of the segment's file */
+    uint32_t *numbers; /* of the files of an opened shard's segments; the job's */
     const uint8_t *in; /* of ring_put, value_len bytes; the caller's */
     uint8_t *out;
     size_t *out_len;
@@ -57,7 +59,8 @@ struct transfer {
 
 struct file {
     uint64_t id;
-    int fd; /* -1 while it is being made */
+    int fd;     /* -1 while it is being made */
+    int direct; /* past the page cache, for what is aligned; -1: not, or not any more */
     struct transfer *waiting;
 };
 
@@ -65,6 +68,23 @@ struct shard_files {
     uint64_t epoch;
     struct file **files; /* by id */
     uint32_t count, room;
+};
+
+#define SPARES_LEAST 2u
+#define SPARES_MOST  64u
+
+/*
+ * Files that are whole and in no use: of segments that are gone, or filled with zeros by a thread. A segment
+ * lies in whichever file it was given; LMDB knows which.
+ */
+struct spares {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    uint32_t number[SPARES_MOST];
+    uint32_t count, wanted;
+    uint32_t next_number;
+    bool stop, running;
 };
 
 /* The file of a shard's key ring (storage_local_ring.c); of the thread alone. */
@@ -77,6 +97,7 @@ struct ring_file {
 struct local {
     struct storage storage;
     struct loop *loop;
+    struct spares spares;
     uint32_t segment_bytes;
     int directory;
     int lock;
@@ -96,7 +117,7 @@ struct local {
 
 /* NO_SPACE for a full disk or map, IO for any other error, OK for 0. */
 enum wax_status status_of_errno(int error);
-void segment_file_name(char name[64], uint32_t shard, uint64_t id);
+void segment_file_name(char name[64], uint32_t number);
 MDB_val mdb_view(const void *data, size_t len);
 
 /* Open LMDB, and check the format's version. errno tells why not. */
@@ -110,6 +131,27 @@ struct job *job_new(enum job_kind kind, uint32_t shard, uint64_t segment, struct
                     size_t value_len);
 void job_ask(struct local *local, struct job *job);
 void *job_thread(void *arg);
+
+/* A segment's file by its id, or NULL; a new one; away with it, and close it. */
+struct file *file_find(const struct shard_files *shard, uint64_t id);
+struct file *file_add(struct shard_files *shard, uint64_t id, int fd);
+void file_remove(struct shard_files *shard, uint64_t id);
+/* Open a file past the page cache, when it takes blocks as small as the log's there; else -1. */
+int file_open_direct(int directory, uint32_t number);
+
+/* The files that LMDB lists. */
+enum wax_status listed_files(struct local *local, void *ctx, void (*each)(void *ctx, uint32_t number));
+
+/*
+ * Take note of the files that there are: those that LMDB does not list are spares, or go. Then have them made
+ * ahead.
+ */
+enum wax_status spares_open(struct local *local);
+void spares_close(struct local *local);
+/* A file to use, made now when there is none. */
+enum wax_status spares_take(struct local *local, uint32_t *number);
+/* A file whose segment is gone for good. */
+void spares_give(struct local *local, uint32_t number);
 
 /* ring_put and ring_get, on the thread. */
 enum wax_status ring_file_put(struct local *local, uint32_t shard, struct view bytes);

@@ -9,7 +9,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define FORMAT_VERSION 2u /* 2: bodies are sealed, keys-NN hold their keys */
+#define FORMAT_VERSION                                                                                       \
+    3u /* 2: bodies are sealed, keys-NN hold their keys; 3: commits in blocks, files used again */
+#define LISTED_BYTES 12u /* of a segment: sealed at 8, file 4 */
 
 enum wax_status status_of_errno(int error)
 {
@@ -18,9 +20,9 @@ enum wax_status status_of_errno(int error)
     return error == 0 ? WAX_OK : WAX_STORE_IO;
 }
 
-void segment_file_name(char name[64], uint32_t shard, uint64_t id)
+void segment_file_name(char name[64], uint32_t number)
 {
-    snprintf(name, 64, "shard-%02u-%010llu.log", shard, (unsigned long long)id);
+    snprintf(name, 64, "log-%08u", number);
 }
 
 MDB_val mdb_view(const void *data, size_t len)
@@ -35,71 +37,58 @@ static size_t segment_key(uint8_t key[12], uint32_t shard, uint64_t id)
     return 12;
 }
 
-static enum wax_status file_fill(const struct local *local, int fd)
+static void listed_put(uint8_t value[LISTED_BYTES], uint64_t sealed, uint32_t number)
 {
-    static const uint8_t zeros[256 << 10];
-    for (uint64_t at = 0; at < local->segment_bytes;) {
-        size_t len =
-            local->segment_bytes - at < sizeof zeros ? (size_t)(local->segment_bytes - at) : sizeof zeros;
-        ssize_t written = pwrite(fd, zeros, len, (off_t)at);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return status_of_errno(errno);
-        at += (uint64_t)written;
-    }
-    return fdatasync(fd) == 0 ? WAX_OK : status_of_errno(errno);
+    store_be64(value, sealed);
+    store_be32(value + 8, number);
 }
 
 static enum wax_status job_create(struct local *local, MDB_txn *txn, struct job *job)
 {
     char name[64];
-    uint8_t key[12], sealed[8];
-    segment_file_name(name, job->shard, job->segment);
-    int fd = openat(local->directory, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    uint8_t key[12], value[LISTED_BYTES];
+    enum wax_status status = spares_take(local, &job->number);
+    if (status != WAX_OK)
+        return status;
+    segment_file_name(name, job->number);
+    int fd = openat(local->directory, name, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return status_of_errno(errno);
-    enum wax_status status = file_fill(local, fd);
-    if (status == WAX_OK && fsync(local->directory) != 0)
-        status = status_of_errno(errno);
-    if (status == WAX_OK) {
-        MDB_val k = mdb_view(key, segment_key(key, job->shard, job->segment)),
-                v = mdb_view(sealed, sizeof sealed);
-        store_be64(sealed, STORAGE_NOT_SEALED);
-        status = status_of_errno(mdb_put(txn, local->segments, &k, &v, 0));
-    }
+    listed_put(value, STORAGE_NOT_SEALED, job->number);
+    MDB_val k = mdb_view(key, segment_key(key, job->shard, job->segment)), v = mdb_view(value, sizeof value);
+    status = status_of_errno(mdb_put(txn, local->segments, &k, &v, 0));
+    job->bytes = (uint64_t)fd;
     if (status != WAX_OK) {
         close(fd);
-        unlinkat(local->directory, name, 0);
-        return status;
+        spares_give(local, job->number);
     }
-    job->bytes = (uint64_t)fd;
-    return WAX_OK;
+    return status;
 }
 
 static enum wax_status job_seal(struct local *local, MDB_txn *txn, const struct job *job)
 {
-    uint8_t key[12], sealed[8];
+    uint8_t key[12], value[LISTED_BYTES];
     MDB_val k = mdb_view(key, segment_key(key, job->shard, job->segment)), v;
     int error = mdb_get(txn, local->segments, &k, &v);
     if (error == MDB_NOTFOUND)
         return WAX_OK;
-    store_be64(sealed, job->bytes);
-    v = mdb_view(sealed, sizeof sealed);
-    return status_of_errno(error != 0 ? error : mdb_put(txn, local->segments, &k, &v, 0));
+    if (error != 0 || v.mv_size != LISTED_BYTES)
+        return error != 0 ? status_of_errno(error) : WAX_STORE_IO;
+    listed_put(value, job->bytes, load_be32((const uint8_t *)v.mv_data + 8));
+    v = mdb_view(value, sizeof value);
+    return status_of_errno(mdb_put(txn, local->segments, &k, &v, 0));
 }
 
-static enum wax_status job_delete(struct local *local, MDB_txn *txn, const struct job *job)
+/* The file may be used again when it is durable that it is listed no more. */
+static enum wax_status job_delete(struct local *local, MDB_txn *txn, struct job *job)
 {
-    char name[64];
     uint8_t key[12];
-    MDB_val k = mdb_view(key, segment_key(key, job->shard, job->segment));
-    segment_file_name(name, job->shard, job->segment);
-    /* the file first: a listed segment without a file is empty, a file that is not listed would stay for ever
-     */
-    if ((unlinkat(local->directory, name, 0) != 0 && errno != ENOENT) || fsync(local->directory) != 0)
-        return status_of_errno(errno);
-    int error = mdb_del(txn, local->segments, &k, NULL);
+    MDB_val k = mdb_view(key, segment_key(key, job->shard, job->segment)), v;
+    int error = mdb_get(txn, local->segments, &k, &v);
+    if (error == 0 && v.mv_size == LISTED_BYTES)
+        job->number = load_be32((const uint8_t *)v.mv_data + 8);
+    if (error == 0)
+        error = mdb_del(txn, local->segments, &k, NULL);
     return error == MDB_NOTFOUND ? WAX_NOT_FOUND : status_of_errno(error);
 }
 
@@ -114,14 +103,16 @@ static enum wax_status list_segments(struct local *local, MDB_txn *txn, struct j
     if (error != 0)
         return status_of_errno(error);
     for (error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-         error == 0 && k.mv_size == 12 && v.mv_size == 8 && load_be32(k.mv_data) == job->shard;
+         error == 0 && k.mv_size == 12 && v.mv_size == LISTED_BYTES && load_be32(k.mv_data) == job->shard;
          error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
         if (head->segment_count == room) {
             room = room == 0 ? 16 : room * 2;
             head->segments = realloc(head->segments, room * sizeof *head->segments);
-            if (head->segments == NULL)
+            job->numbers = realloc(job->numbers, room * sizeof *job->numbers);
+            if (head->segments == NULL || job->numbers == NULL)
                 abort();
         }
+        job->numbers[head->segment_count] = load_be32((const uint8_t *)v.mv_data + 8);
         head->segments[head->segment_count++] = (struct storage_segment){
             .id = load_be64((const uint8_t *)k.mv_data + 4),
             .sealed_bytes = load_be64(v.mv_data),
@@ -199,13 +190,13 @@ static void jobs_run(struct local *local, struct job *jobs)
         job->status = error == 0 ? job_run(local, txn, job) : status_of_errno(error);
     if (error == 0)
         error = mdb_txn_commit(txn);
-    for (struct job *job = jobs; error != 0 && job != NULL; job = job->next) {
-        if (job->kind == JOB_CREATE && job->status == WAX_OK) {
-            char name[64];
-            segment_file_name(name, job->shard, job->segment);
-            close((int)job->bytes);
-            unlinkat(local->directory, name, 0);
-        }
+    for (struct job *job = jobs; job != NULL; job = job->next) {
+        if (error == 0 && job->kind == JOB_DELETE && job->status == WAX_OK)
+            spares_give(local, job->number);
+        if (error == 0)
+            continue;
+        if (job->kind == JOB_CREATE && job->status == WAX_OK)
+            close((int)job->bytes); /* whether it is listed is unknown: the next start finds out */
         job->status = status_of_errno(error);
     }
 }
@@ -313,6 +304,27 @@ static enum wax_status check_version(struct local *local)
         return status_of_errno(error);
     }
     return status_of_errno(mdb_txn_commit(txn));
+}
+
+enum wax_status listed_files(struct local *local, void *ctx, void (*each)(void *ctx, uint32_t number))
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    int error = mdb_txn_begin(local->env, NULL, MDB_RDONLY, &txn);
+    if (error != 0)
+        return status_of_errno(error);
+    error = mdb_cursor_open(txn, local->segments, &cursor);
+    if (error == 0) {
+        for (error = mdb_cursor_get(cursor, &k, &v, MDB_FIRST); error == 0;
+             error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+            if (v.mv_size == LISTED_BYTES)
+                each(ctx, load_be32((const uint8_t *)v.mv_data + 8));
+        }
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    return error == MDB_NOTFOUND ? WAX_OK : status_of_errno(error);
 }
 
 enum wax_status local_env_open(struct local *local, const struct storage_local_config *config)

@@ -8,6 +8,7 @@ import time
 import suite_flood
 import suite_idle
 import suite_media
+import suite_store
 import suite_storm
 import suite_tcp
 from measure import Failed, Measured, machine, version
@@ -16,6 +17,7 @@ SUITES = {
     "flood": (suite_flood.measure, "sessions relay while SYNs, ACKs, RSTs and garbage pour in"),
     "idle": (suite_idle.measure, "sessions that do nothing: their memory, and the relay among them"),
     "media": (suite_media.measure, "blobs up and down, slow readers of a large one, and the relay beside them"),
+    "store": (suite_store.measure, "messages made durable: the mailbox store beside LMDB, RocksDB, SQLite"),
     "storm": (suite_storm.measure, "sessions relay while others connect, log in and leave as fast as they can"),
     "tcp": (suite_tcp.measure, "the TCP engine alone: two of them back to back"),
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The log of a shard: an input is a way (bit 0 closed, bit 1 the sequence is known to be 1,
+ * The log of a shard: an input is a way (bit 0 sealed, bit 1 the sequence is known to be 1, bit 3 followed,
  * bit 2 mend the checksums first, so that what lies behind them is reached) and a segment.
  * Every scan ends, records rise and lie within the segment, and nothing is counted twice. Of each record
  * log_read stays within it, and log_open does, with a key that is not its own.
@@ -68,7 +68,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum wax_status status;
     uint64_t last = 0;
     uint32_t turns = 0;
-    log_scan_init(&scan, view_of(bytes, len), SEED, (way & 2) != 0 ? 1 : 0, (way & 1) != 0);
+    log_scan_init(&scan, view_of(bytes, len), SEED, (way & 2) != 0 ? 1 : 0,
+                  (way & 1) != 0   ? LOG_TAIL_SEALED
+                  : (way & 8) != 0 ? LOG_TAIL_FOLLOWED
+                                   : LOG_TAIL_OPEN);
     while ((status = log_scan_next(&scan, &record, &offset)) == WAX_OK || status == WAX_STORE_CORRUPT) {
         check(++turns <= len + 2);
         check(scan.at <= len);
@@ -80,8 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         last = record.place.sequence;
         taken += log_padded(record.bytes);
     }
-    check(status == WAX_NOT_FOUND || (status == WAX_STORE_TORN && (way & 1) == 0));
-    check(taken + scan.lost_bytes == scan.at);
+    check(status == WAX_NOT_FOUND || (status == WAX_STORE_TORN && (way & 9) == 0));
+    check(taken + scan.lost_bytes + scan.filled_bytes == scan.at);
     free(bytes);
     return 0;
 }

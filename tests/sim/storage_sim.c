@@ -59,6 +59,8 @@ struct storage_sim {
     struct storage_sim_faults faults;
     struct sim_op *ops;
     struct sim_value *values;
+    uint8_t *used; /* what a segment that is gone has left, for another to be laid over */
+    size_t used_len;
     struct {
         uint64_t epoch;
         struct sim_segment *segments;
@@ -94,6 +96,11 @@ static struct sim_segment *get(struct storage_sim *sim, uint32_t shard, uint64_t
     if (*at == NULL || (*at)->id != id) {
         struct sim_segment *segment = calloc(1, sizeof *segment);
         *segment = (struct sim_segment){.id = id, .sealed = STORAGE_NOT_SEALED, .next = *at};
+        if (sim->used != NULL && roll(sim, 2) == 0) {
+            segment->bytes = sim->used;
+            segment->len = sim->used_len;
+            sim->used = NULL;
+        }
         *at = segment;
     }
     return *at;
@@ -256,6 +263,8 @@ static enum wax_status do_write(struct storage_sim *sim, const struct sim_op *op
     struct sim_segment **at = find(sim, op->shard, op->segment);
     assert(*at == NULL || (*at)->id != op->segment || (*at)->sealed == STORAGE_NOT_SEALED ||
            op->offset >= STORAGE_SIM_SEGMENT_BYTES);
+    /* the log is written in whole blocks, so that none is ever written twice */
+    assert(op->offset >= STORAGE_SIM_SEGMENT_BYTES || (op->offset | op->len) % SECTOR == 0);
     write_whole(sim, op);
     return WAX_OK;
 }
@@ -287,7 +296,9 @@ static enum wax_status do_head(struct storage_sim *sim, const struct sim_op *op)
         segment->sealed = op->offset;
     if (happens && segment != NULL && op->kind == SIM_DELETE) {
         *at = segment->next;
-        free(segment->bytes);
+        free(sim->used);
+        sim->used = segment->bytes;
+        sim->used_len = segment->len;
         free(segment);
     }
     return fault < sim->faults.unknown ? WAX_STORE_UNKNOWN : WAX_OK;
@@ -523,6 +534,7 @@ struct storage_sim *storage_sim_new(uint64_t seed)
 void storage_sim_free(struct storage_sim *sim)
 {
     storage_sim_crash(sim);
+    free(sim->used);
     while (sim->values != NULL) {
         struct sim_value *value = sim->values;
         sim->values = value->next;

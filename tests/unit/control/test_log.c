@@ -91,14 +91,14 @@ struct outcome {
     uint64_t last;
 };
 
-static struct outcome scan_all(const uint8_t *bytes, size_t len, uint64_t expect, bool closed)
+static struct outcome scan_all(const uint8_t *bytes, size_t len, uint64_t expect, enum log_tail tail)
 {
     struct outcome out = {0};
     struct log_scan scan;
     struct log_record record;
     enum wax_status status;
     size_t offset;
-    log_scan_init(&scan, view_of(bytes, len), SEED, expect, closed);
+    log_scan_init(&scan, view_of(bytes, len), SEED, expect, tail);
     while ((status = log_scan_next(&scan, &record, &offset)) == WAX_OK || status == WAX_STORE_CORRUPT) {
         out.damaged += status == WAX_STORE_CORRUPT;
         if (status == WAX_OK) {
@@ -238,7 +238,7 @@ Test(log, a_tail_cut_anywhere_keeps_what_is_whole_before_it)
         memcpy(bytes, s.bytes, cut);
         while (whole < s.count && (whole + 1 < s.count ? s.offset[whole + 1] : s.len) <= cut)
             whole++;
-        struct outcome out = scan_all(bytes, s.len + 64, 1, false);
+        struct outcome out = scan_all(bytes, s.len + 64, 1, LOG_TAIL_OPEN);
         /* padding may be cut without harm, so one more can be whole */
         cr_assert(out.records == whole || out.records == whole + 1, "cut %zu: %u of %u", cut, out.records,
                   whole);
@@ -252,7 +252,7 @@ Test(log, a_hole_in_the_last_commit_is_a_torn_tail_whatever_lies_behind_it)
     for (uint32_t hole = 7; hole < 9; hole++) { /* the last commit is records 7 to 9 */
         struct sample t = s;
         memset(t.bytes + t.offset[hole], 0, t.offset[hole + 1] - t.offset[hole]);
-        struct outcome out = scan_all(t.bytes, t.len, 1, false);
+        struct outcome out = scan_all(t.bytes, t.len, 1, LOG_TAIL_OPEN);
         cr_assert_eq(out.records, hole);
         cr_assert_eq(out.torn, 1);
         cr_assert_eq(out.damaged, 0);
@@ -266,7 +266,7 @@ Test(log, damage_before_the_last_commit_is_confined_to_its_record)
         for (size_t at = s.offset[i]; at < s.offset[i] + load_be32(s.bytes + s.offset[i] + 8); at++) {
             for (uint64_t expect = 0; expect <= 1; expect++) {
                 s.bytes[at] ^= 0x40;
-                struct outcome out = scan_all(s.bytes, s.len, expect, false);
+                struct outcome out = scan_all(s.bytes, s.len, expect, LOG_TAIL_OPEN);
                 s.bytes[at] ^= 0x40;
                 cr_assert_eq(out.records, s.count - 1, "record %u offset %zu: %u", i, at, out.records);
                 cr_assert_eq(out.damaged, 1);
@@ -281,7 +281,7 @@ Test(log, in_a_closed_segment_every_damage_is_confined)
     struct sample s = sample_of(3);
     for (uint32_t i = 0; i < s.count; i++) {
         s.bytes[s.offset[i] + 20] ^= 1;
-        struct outcome out = scan_all(s.bytes, s.len, 1, true);
+        struct outcome out = scan_all(s.bytes, s.len, 1, LOG_TAIL_SEALED);
         s.bytes[s.offset[i] + 20] ^= 1;
         cr_assert_eq(out.records, s.count - 1);
         cr_assert_eq(out.damaged, 1);
@@ -289,10 +289,41 @@ Test(log, in_a_closed_segment_every_damage_is_confined)
     }
 }
 
+Test(log, commits_are_filled_up_to_blocks_and_what_lay_in_the_file_before_is_no_damage)
+{
+    struct sample s = sample_of(2), old = sample_of(9);
+    uint8_t bytes[16384];
+    size_t half = s.offset[4], end = log_blocks(half) + log_blocks(s.len - half);
+    memset(bytes, 0xaa, sizeof bytes); /* of another use */
+    memcpy(bytes + 100, old.bytes, old.len);
+    for (size_t at = 0; at + LOG_HEADER_BYTES < sizeof bytes; at++) {
+        if (load_be32(bytes + at) == LOG_MAGIC)
+            bytes[at + 12] ^= 1; /* its checksums began from another seed */
+    }
+    memset(bytes, 0, end);
+    memcpy(bytes, s.bytes, half);
+    memcpy(bytes + log_blocks(half), s.bytes + half, s.len - half);
+    for (int tail = LOG_TAIL_OPEN; tail <= LOG_TAIL_FOLLOWED; tail++) {
+        struct outcome out =
+            scan_all(bytes, tail == LOG_TAIL_SEALED ? end : sizeof bytes, 1, (enum log_tail)tail);
+        cr_assert_eq(out.records, s.count);
+        cr_assert_eq(out.damaged, 0);
+        cr_assert_eq(out.torn, tail == LOG_TAIL_OPEN);
+    }
+    struct log_scan scan;
+    struct log_record record;
+    size_t offset;
+    log_scan_init(&scan, view_of(bytes, sizeof bytes), SEED, 1, LOG_TAIL_OPEN);
+    while (log_scan_next(&scan, &record, &offset) == WAX_OK)
+        continue;
+    cr_assert_eq(scan.at, end);
+    cr_assert_not(scan.partial);
+}
+
 Test(log, records_below_the_expected_sequence_are_not_taken)
 {
     struct sample s = sample_of(2);
-    struct outcome out = scan_all(s.bytes, s.len, 3, false);
+    struct outcome out = scan_all(s.bytes, s.len, 3, LOG_TAIL_OPEN);
     cr_assert_eq(out.records, s.count - 2);
     cr_assert_eq(out.damaged, 1);
 }
@@ -312,7 +343,7 @@ Test(log, a_payload_that_poses_as_a_record_is_not_taken_for_one)
     memcpy(s.bytes + LOG_HEADER_BYTES + LOG_MESSAGE_BYTES + LOG_TAG_BYTES, record, len);
     add_commit(&s);
     s.bytes[9] ^= 1;
-    struct outcome out = scan_all(s.bytes, s.len, 1, true);
+    struct outcome out = scan_all(s.bytes, s.len, 1, LOG_TAIL_SEALED);
     cr_assert_eq(out.records, 3);
     cr_assert_eq(out.damaged, 1);
 }

@@ -499,8 +499,8 @@ Test(mailbox, damage_on_the_disk_costs_the_record_that_it_hit)
         settle(f); /* a commit of its own */
     }
     uint8_t *at = only_segment(f, &bytes);
-    size_t record = log_message_size(200);
-    at[log_segment_size() + 2 * record + 150] ^= 0x10; /* within message 3 */
+    cr_assert_leq(log_segment_size() + log_message_size(200), LOG_BLOCK_BYTES);
+    at[2 * LOG_BLOCK_BYTES + 150] ^= 0x10; /* within message 3 */
     reopen(f);
     cr_assert_eq(f->damaged, 1);
     cr_assert_eq(f->torn, 0);
