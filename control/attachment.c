@@ -11,6 +11,7 @@
 struct answer {
     uint32_t bytes;
     uint8_t record[ANSWER_BYTES];
+    uint8_t *large; /* one that does not fit there */
 };
 
 _Static_assert(sizeof(struct channel_stored) <= ANSWER_BYTES, "an answer fits");
@@ -21,6 +22,7 @@ _Static_assert(sizeof(struct channel_media_answer) <= ANSWER_BYTES, "an answer f
 struct worker {
     struct answer *answers; /* a ring of `room`, a power of two */
     uint32_t first, count, room;
+    uint64_t waiting_bytes; /* of large ones */
     uint64_t settled;
     bool settling;
     uint64_t settle_tail;
@@ -79,8 +81,12 @@ enum wax_status attachment_map(const struct channel_offer *offer, int memory, st
 
 void attachment_unmap(struct attachment *a)
 {
-    for (uint32_t i = 0; i < a->workers; i++)
-        free(a->worker[i].answers);
+    for (uint32_t i = 0; i < a->workers; i++) {
+        struct worker *w = &a->worker[i];
+        for (uint32_t j = 0; j < w->count; j++)
+            free(w->answers[(w->first + j) & (w->room - 1)].large);
+        free(w->answers);
+    }
     munmap(a->memory, a->bytes);
     free(a);
 }
@@ -168,6 +174,13 @@ static bool record_is_sound(const struct channel_record *record)
                bytes == sizeof *traced + traced->count * sizeof traced->event[0] &&
                traced->status < WAX_STATUS_COUNT;
     }
+    case CHANNEL_REQUEST: {
+        const struct channel_request *request = p;
+        return bytes >= sizeof *request && request->frame_bytes <= WAX_FRAME_BYTES_MAX &&
+               bytes == sizeof *request + request->frame_bytes;
+    }
+    case CHANNEL_POLICED:
+        return bytes == sizeof(struct channel_policed);
     default:
         return media_is_sound(record);
     }
@@ -200,7 +213,7 @@ static bool answer_put(struct attachment *a, uint32_t worker, const void *record
 void attachment_answer(struct attachment *a, uint32_t worker, const void *record, uint32_t bytes)
 {
     struct worker *w = &a->worker[worker];
-    assert(bytes <= ANSWER_BYTES);
+    assert(bytes <= WAX_CHANNEL_RECORD_BYTES_MAX);
     if (w->count == 0 && answer_put(a, worker, record, bytes)) {
         attachment_publish(a, worker);
         return;
@@ -219,7 +232,19 @@ void attachment_answer(struct attachment *a, uint32_t worker, const void *record
     }
     struct answer *answer = &w->answers[(w->first + w->count++) & (w->room - 1)];
     answer->bytes = bytes;
-    memcpy(answer->record, record, bytes);
+    answer->large = NULL;
+    if (bytes > ANSWER_BYTES) {
+        answer->large = malloc(bytes);
+        if (answer->large == NULL)
+            abort();
+        w->waiting_bytes += bytes;
+    }
+    memcpy(answer->large != NULL ? answer->large : answer->record, record, bytes);
+}
+
+uint64_t attachment_waiting_bytes(const struct attachment *a, uint32_t worker)
+{
+    return a->worker[worker].waiting_bytes;
 }
 
 uint64_t attachment_room(struct attachment *a, uint32_t worker, uint64_t most)
@@ -268,8 +293,11 @@ bool attachment_turn(struct attachment *a, uint32_t worker)
     bool any = false;
     while (w->count != 0) {
         const struct answer *answer = &w->answers[w->first & (w->room - 1)];
-        if (!answer_put(a, worker, answer->record, answer->bytes))
+        if (!answer_put(a, worker, answer->large != NULL ? answer->large : answer->record, answer->bytes))
             break;
+        if (answer->large != NULL)
+            w->waiting_bytes -= answer->bytes;
+        free(answer->large);
         w->first = (w->first + 1) & (w->room - 1);
         w->count--;
         any = true;

@@ -7,6 +7,7 @@
 #define CONTROL_ATTACHMENT_H
 
 #include "waxwire/channel_media.h"
+#include "waxwire/channel_request.h"
 
 struct attachment;
 
@@ -33,8 +34,12 @@ const struct channel_record *attachment_peek(struct attachment *attachment, uint
                                              enum wax_status *status);
 void attachment_release(struct attachment *attachment, uint32_t worker, const struct channel_record *record);
 
-/* Send a small record (copied) to a worker, after all before it; it waits when there is no room. */
+/*
+ * Send a record (copied) to a worker, after all before it; it waits when there is no room. And how many bytes
+ * of records that are not small wait: who makes many of them makes no more for a while.
+ */
 void attachment_answer(struct attachment *attachment, uint32_t worker, const void *record, uint32_t bytes);
+uint64_t attachment_waiting_bytes(const struct attachment *attachment, uint32_t worker);
 
 /* Bytes that may be sent so that at most `most` are unread; 0 also when answers wait. */
 uint64_t attachment_room(struct attachment *attachment, uint32_t worker, uint64_t most);

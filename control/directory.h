@@ -6,6 +6,7 @@
 #ifndef CONTROL_DIRECTORY_H
 #define CONTROL_DIRECTORY_H
 
+#include "account.h"
 #include "storage.h"
 #include "waxwire/channel.h"
 #include "waxwire/wire.h"
@@ -58,7 +59,6 @@ struct directory_login {
     uint64_t now_ms;
     /* error: enum wire_error, 0 = come in. status is not OK when the directory could not be written. */
     void (*done)(struct directory_login *login, enum wax_status status, uint8_t error, bool new_account);
-    struct directory_login *next; /* the directory's */
 };
 
 /*
@@ -75,6 +75,10 @@ void directory_login(struct directory *directory, struct directory_login *login)
  * known.
  */
 uint8_t directory_refuses(const struct directory *directory, const struct device_name *name);
+
+/* The account of a user, as it is durable: OK, NOT_FOUND, or what is wrong with the storage. */
+enum wax_status directory_account(const struct directory *directory, const uint8_t user[WAX_USER_BYTES],
+                                  struct account *account);
 
 /* Is anything not durable yet? */
 bool directory_busy(const struct directory *directory);

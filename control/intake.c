@@ -202,8 +202,7 @@ static enum wax_status take_record(struct intake *intake, uint32_t worker,
         take_login(intake, worker, p);
         return WAX_OK;
     case CHANNEL_SESSION_OPEN:
-        session_table_open(intake->sessions, p);
-        return WAX_OK;
+        return intake_session_opened(intake, worker, p);
     case CHANNEL_SESSION_CLOSE: {
         const struct channel_session_close *request = p;
         session_table_close(intake->sessions, &request->name, request->generation);
@@ -226,6 +225,10 @@ static enum wax_status take_record(struct intake *intake, uint32_t worker,
         return WAX_OK;
     case CHANNEL_TRACED:
         intake_take_traced(intake, worker, p);
+        return WAX_OK;
+    case CHANNEL_REQUEST:
+        return intake_take_request(intake, worker, p);
+    case CHANNEL_POLICED:
         return WAX_OK;
     default: /* attachment_peek lets no other kind through */
         media_take(intake->media, worker, record);

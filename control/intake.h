@@ -36,7 +36,9 @@ struct intake_view {
     uint64_t attachments; /* since the start */
     uint64_t refused;
     uint64_t logins;
-    uint64_t records; /* taken from rings */
+    uint64_t records;          /* taken from rings */
+    uint64_t requests;         /* of sessions: keys, devices, blocks */
+    uint64_t requests_refused; /* with ERROR 131 */
 };
 
 /* Makes an intake that does not listen yet; NULL without memory. intake_free takes it back, closed. */
@@ -105,6 +107,10 @@ struct intake_trace {
  */
 bool intake_trace_begin(struct intake *intake, struct intake_trace *trace);
 void intake_trace_end(struct intake *intake, struct intake_trace *trace);
+
+/* End the sessions of a user, or of one device of it (0: all), and tell why. Returns how many there were. */
+uint32_t intake_close_sessions(struct intake *intake, const uint8_t user[WAX_USER_BYTES], uint16_t device,
+                               enum wax_status why);
 
 /* What there is to tell an operator; `view` is filled. */
 void intake_look(const struct intake *intake, struct intake_view *view);

@@ -23,6 +23,21 @@ struct rejected {
     struct device_name name[REJECTED_NAMES_MAX];
 };
 
+#define REQUEST_BYTES_MAX (64u << 20) /* of requests under way, all workers together */
+
+/* A request of a session under way; request_answer and its kin end it. */
+struct request {
+    struct intake *intake;
+    uint32_t attachment; /* intake.serial when it came: another data plane is not answered */
+    uint32_t worker;
+    uint64_t tag;
+    uint32_t slot, slot_serial;
+    struct device_name name; /* whose session */
+    uint32_t number;         /* the client's */
+    uint32_t frame_bytes;
+    uint8_t frame[];
+};
+
 struct intake {
     struct loop *loop;
     struct journal *journal;
@@ -50,11 +65,30 @@ struct intake {
     uint32_t serial;  /* of the attachment: old logins are not answered to a new one */
     uint64_t blocked; /* workers whose oldest record finds no room in the store now */
     uint64_t now_ms;
+    uint32_t requests_now;
+    uint64_t request_bytes; /* of those under way */
     struct intake_view view;
     struct rejected rejected[WAX_WORKERS_MAX];
     struct intake_trace *traces[WAX_TRACES_MAX]; /* NULL: free */
     uint64_t trace_tag;                          /* last one given */
 };
+
+/* ---- intake_request.c ---- */
+
+/* Take a request; CHANNEL_CORRUPT when no worker should have let it through. */
+enum wax_status intake_take_request(struct intake *intake, uint32_t worker,
+                                    const struct channel_request *record);
+
+/* Answer with a frame, with ERROR, or with OK. The request is freed. */
+void request_answer(struct request *request, struct view frame);
+void request_error(struct request *request, uint8_t code, const char *text);
+void request_ok(struct request *request);
+
+/* ---- intake_session.c ---- */
+
+/* A session is announced by its home. FULL: not now, its record stays. */
+enum wax_status intake_session_opened(struct intake *intake, uint32_t home,
+                                      const struct channel_session_open *open);
 
 /* A new data plane is asked for every trace that is on (intake_trace.c). */
 void intake_traces_again(struct intake *intake);

@@ -5,6 +5,7 @@
 
 struct entry {
     struct channel_session_open session;
+    uint32_t home;
     struct entry *next;
 };
 
@@ -70,21 +71,34 @@ void session_table_free(struct session_table *table)
     free(table);
 }
 
-void session_table_open(struct session_table *table, const struct channel_session_open *open)
+bool session_table_open(struct session_table *table, const struct channel_session_open *open, uint32_t home)
 {
     struct entry **at = find(table, &open->name);
     if (*at != NULL) {
-        if (open->generation >= (*at)->session.generation)
-            (*at)->session = *open;
-        return;
+        if (open->generation < (*at)->session.generation)
+            return false;
+        (*at)->session = *open;
+        (*at)->home = home;
+        return true;
     }
     struct entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL)
         abort();
     entry->session = *open;
+    entry->home = home;
     *at = entry;
     if (++table->count > table->mask)
         grow(table);
+    return true;
+}
+
+const struct channel_session_open *session_table_find(const struct session_table *table,
+                                                      const struct device_name *name, uint32_t *home)
+{
+    const struct entry *entry = *find(table, name);
+    if (entry != NULL)
+        *home = entry->home;
+    return entry != NULL ? &entry->session : NULL;
 }
 
 void session_table_close(struct session_table *table, const struct device_name *name, uint64_t generation)

@@ -11,8 +11,15 @@ struct session_table;
 struct session_table *session_table_new(void);
 void session_table_free(struct session_table *table);
 
-/* Announced; replaces an older session of the same device, and is ignored when it is older itself. */
-void session_table_open(struct session_table *table, const struct channel_session_open *open);
+/*
+ * Announced by the worker `home`; replaces an older session of the same device, and is ignored (false) when
+ * it is older itself.
+ */
+bool session_table_open(struct session_table *table, const struct channel_session_open *open, uint32_t home);
+
+/* The session of a device, and its home; NULL when it has none. Valid until the table changes. */
+const struct channel_session_open *session_table_find(const struct session_table *table,
+                                                      const struct device_name *name, uint32_t *home);
 
 /* Ended; ignored when the session is not of this generation. */
 void session_table_close(struct session_table *table, const struct device_name *name, uint64_t generation);

@@ -21,6 +21,19 @@ static bool glue_frame(void *ctx, uint32_t id, const struct view *pieces, uint32
     return conn_frame(ctx, id, pieces, count);
 }
 
+/* Blocks that are left to everyone else when a large answer is sent. */
+static bool glue_room(void *ctx, uint32_t id, size_t bytes)
+{
+    const struct stack *stack = ctx;
+    const struct conn *conn = &stack->conns[id];
+    size_t blocks = bytes / FIFO_BLOCK_DATA_BYTES + 2u;
+    if (bytes == 0)
+        return conn->out.len <= WAX_REQUEST_QUEUED_MAX;
+    return bytes < FIFO_BLOCK_DATA_BYTES ||
+           (conn->out.len + bytes <= WAX_CONN_SEND_BYTES_MAX &&
+            stack->blocks.free_count >= blocks + stack->config.config->blocks / 4u);
+}
+
 static void glue_ping(void *ctx, uint32_t id)
 {
     uint8_t frame[WAX_WS_HEADER_BYTES_MAX];
@@ -124,6 +137,7 @@ void stack_session_env(struct stack *stack)
         .delivered_room = STACK_STAMPS_MAX,
         .find = glue_find,
         .frame = glue_frame,
+        .room = glue_room,
         .ping = glue_ping,
         .close = glue_close,
         .resume = glue_resume,

@@ -224,6 +224,7 @@ void stack_control_down(struct stack *stack)
     stack->control_up = false;
     trace_end(stack);
     media_control_down(stack);
+    session_requests_lost(&stack->session_env);
     home_control_down(stack->home);
 }
 

@@ -82,26 +82,71 @@ void stack_delivered_done(struct stack *stack)
     stack->session_env.delivered_count = 0;
 }
 
+/* The session that a record's tag names, or NULL. */
+static struct session *tagged(struct stack *stack, uint64_t tag)
+{
+    uint32_t id = (uint32_t)(tag >> 32);
+    if (id >= stack->config.config->connections_max)
+        return NULL;
+    return stack->session_env.find(stack, id, (uint32_t)tag);
+}
+
 static void record_login_reply(struct stack *stack, const struct channel_login_reply *reply)
 {
-    uint32_t id = (uint32_t)(reply->tag >> 32);
-    if (id >= stack->config.config->connections_max)
-        return;
-    struct session *session = stack->session_env.find(stack, id, (uint32_t)reply->tag);
+    struct session *session = tagged(stack, reply->tag);
     if (session != NULL)
         session_login_reply(session, &stack->session_env, reply, stack->now_us);
 }
 
+static bool record_answer(struct stack *stack, const struct channel_answer *answer)
+{
+    if (answer->frame_bytes > WAX_FRAME_BYTES_MAX ||
+        answer->record.bytes != sizeof *answer + answer->frame_bytes ||
+        (uint32_t)(answer->tag >> 32) >= stack->config.config->connections_max)
+        return false;
+    session_answer(&stack->session_env, answer);
+    return true;
+}
+
+static void record_close(struct stack *stack, const struct channel_close *close)
+{
+    struct session *session = tagged(stack, close->tag);
+    if (session != NULL)
+        session_fail(session, &stack->session_env,
+                     close->status < WAX_STATUS_COUNT ? (enum wax_status)close->status : WAX_SESSION_DRAINED);
+}
+
+/* A record for a connection: true when it is one. */
+static bool record_for_conn(struct stack *stack, const struct channel_record *record)
+{
+    const void *p = record;
+    switch (record->kind) {
+    case CHANNEL_LOGIN_REPLY:
+        if (record->bytes < sizeof(struct channel_login_reply))
+            return false;
+        record_login_reply(stack, p);
+        return true;
+    case CHANNEL_ANSWER:
+        return record->bytes >= sizeof(struct channel_answer) && record_answer(stack, p);
+    case CHANNEL_CLOSE:
+        if (record->bytes < sizeof(struct channel_close))
+            return false;
+        record_close(stack, p);
+        return true;
+    case CHANNEL_TRACE:
+        if (record->bytes < sizeof(struct channel_trace))
+            return false;
+        trace_request(stack, p);
+        return true;
+    default:
+        return false;
+    }
+}
+
 void stack_record(struct stack *stack, const struct channel_record *record)
 {
-    if (record->kind == CHANNEL_LOGIN_REPLY && record->bytes >= sizeof(struct channel_login_reply)) {
-        record_login_reply(stack, (const struct channel_login_reply *)(const void *)record);
+    if (record_for_conn(stack, record))
         return;
-    }
-    if (record->kind == CHANNEL_TRACE && record->bytes >= sizeof(struct channel_trace)) {
-        trace_request(stack, (const struct channel_trace *)(const void *)record);
-        return;
-    }
     if (channel_is_media(record->kind)) {
         media_record(stack, record);
         return;

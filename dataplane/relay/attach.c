@@ -89,6 +89,7 @@ void session_over(struct home *home, struct recipient *recipient)
     hold_spill(home, recipient);
     ephemeral_expire(home, recipient, UINT64_MAX);
     receipts_session_over(home, recipient);
+    policy_forget(home, recipient);
     list_remove(&recipient->queues->deliver);
     drain_end(home, recipient);
     recipient->due &= (uint8_t) ~(DUE_OPEN | DUE_DRAIN);

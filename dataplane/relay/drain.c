@@ -250,7 +250,8 @@ void drain_idle(struct home *home, const struct channel_drain_idle *idle, uint64
 void drain_check(struct home *home, struct recipient *recipient, uint64_t now_us)
 {
     if ((recipient->state != RECIPIENT_DRAINING && recipient->state != RECIPIENT_HOLD) ||
-        recipient->send_only || !recipient->idle_seen || recipient->high_stored > recipient->idle_upto)
+        recipient->send_only || recipient->unpoliced || !recipient->idle_seen ||
+        recipient->high_stored > recipient->idle_upto)
         return;
     if (!list_empty(&recipient->queues->store)) {
         recipient->state = RECIPIENT_HOLD;

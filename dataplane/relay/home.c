@@ -4,7 +4,7 @@
 #define POSITION_EPOCH_SHIFT 48
 
 struct layout {
-    size_t recipients, buckets, stores, entries, queues, total;
+    size_t recipients, buckets, stores, entries, queues, policies, total;
 };
 
 static uint32_t buckets_for(uint32_t recipients)
@@ -23,6 +23,12 @@ static uint32_t queues_for(const struct home_config *config)
     return config->messages + config->messages / 8 + 64;
 }
 
+/* Few have a policy; who finds no memory for it is served by way of the mailbox. */
+static uint32_t policies_for(const struct home_config *config)
+{
+    return config->messages / 16 < 16384 - 64 ? config->messages / 16 + 64 : 16384;
+}
+
 static size_t rounded(size_t bytes)
 {
     return (bytes + WAX_CACHE_LINE_BYTES - 1) & ~(size_t)(WAX_CACHE_LINE_BYTES - 1);
@@ -36,7 +42,8 @@ static struct layout layout_of(const struct home_config *config)
     layout.stores = layout.buckets + rounded(buckets_for(config->recipients) * sizeof(uint32_t));
     layout.entries = layout.stores + rounded(config->stores * sizeof(struct store_slot));
     layout.queues = layout.entries + rounded(pool_bytes(config->messages, sizeof(struct entry)));
-    layout.total = layout.queues + pool_bytes(queues_for(config), sizeof(struct queues));
+    layout.policies = layout.queues + rounded(pool_bytes(queues_for(config), sizeof(struct queues)));
+    layout.total = layout.policies + pool_bytes(policies_for(config), sizeof(struct policy_part));
     return layout;
 }
 
@@ -98,8 +105,11 @@ enum wax_status home_init(struct home **out, struct span memory, const struct ho
         pool_init(&home->entries, span_of(base + layout.entries, layout.queues - layout.entries),
                   config->messages, sizeof(struct entry));
     if (status == WAX_OK)
-        status = pool_init(&home->queues, span_of(base + layout.queues, layout.total - layout.queues),
+        status = pool_init(&home->queues, span_of(base + layout.queues, layout.policies - layout.queues),
                            queues_for(config), sizeof(struct queues));
+    if (status == WAX_OK)
+        status = pool_init(&home->policies, span_of(base + layout.policies, layout.total - layout.policies),
+                           policies_for(config), sizeof(struct policy_part));
     return status;
 }
 
@@ -162,7 +172,11 @@ static void take_send(struct home *home, struct msg *msg, uint64_t now_us)
         home_refuse(home, msg, silent ? WIRE_REASON_NONE : WIRE_REASON_BUSY);
         return;
     }
-    if ((msg->send_flags & WIRE_SEND_SILENT) != 0)
+    if (recipient->policed && policy_refuses(home, recipient, msg->from.user)) {
+        bool silent = (msg->send_flags & WIRE_SEND_SILENT) != 0;
+        metrics_count(home->metrics, silent ? WAX_SILENT_DROPPED : WAX_REJECT_BLOCKED);
+        home_refuse(home, msg, silent ? WIRE_REASON_NONE : WIRE_REASON_BLOCKED);
+    } else if ((msg->send_flags & WIRE_SEND_SILENT) != 0)
         silent_take(home, recipient, msg);
     else if ((msg->send_flags & WIRE_SEND_EPHEMERAL) != 0)
         ephemeral_take(home, recipient, msg, now_us);
@@ -242,6 +256,14 @@ enum wax_status home_control(struct home *home, const struct channel_record *rec
         drain_idle(home, idle, now_us);
         return WAX_OK;
     }
+    case CHANNEL_POLICY: {
+        const struct channel_policy *policy = record_of(record, sizeof *policy);
+        if (policy == NULL || policy->count > WAX_POLICY_USERS_MAX ||
+            record->bytes != sizeof *policy + policy->count * (uint64_t)WAX_USER_BYTES)
+            return WAX_CHANNEL_CORRUPT;
+        policy_take(home, policy);
+        return WAX_OK;
+    }
     default:
         return WAX_NOT_FOUND;
     }
@@ -265,6 +287,7 @@ void home_control_down(struct home *home)
     if (!home->up)
         return;
     home->up = false;
+    home->policed_count = 0;
     stores_forget(home);
 }
 

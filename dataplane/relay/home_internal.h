@@ -160,6 +160,9 @@ struct recipient {
     bool idle_seen : 1;    /* DRAIN_IDLE of this drain */
     bool refused : 1;      /* an offer that can't be given up was refused: it comes first */
     bool tls : 1;
+    bool policed : 1;   /* not everyone may write to it */
+    bool only : 1;      /* but whom the policy names; else all but these */
+    bool unpoliced : 1; /* there is no memory for its policy: control judges, so all goes to the mailbox */
     uint32_t hash_next;
     uint32_t channel;    /* number of the attachment that all this is about */
     uint64_t generation; /* of the session, 0 = none */
@@ -187,6 +190,7 @@ struct recipient {
     uint64_t closed_generation;
     uint64_t since_ms;
     uint8_t peer[16];
+    uint32_t policy; /* first part of it, NONE: it names nobody; while policed */
 } __attribute__((aligned(WAX_CACHE_LINE_BYTES)));
 
 _Static_assert(sizeof(struct recipient) == 4 * WAX_CACHE_LINE_BYTES, "a million sessions are affordable");
@@ -198,6 +202,21 @@ struct store_slot {
     uint32_t serial;
     uint32_t next_free;
 };
+
+#define POLICY_PART_USERS 63u
+
+/* A piece of a policy; its users rise, over all of its pieces. */
+struct policy_part {
+    uint32_t next; /* index, NONE at the end */
+    uint32_t count;
+    uint8_t reserved[8];
+    uint8_t user[POLICY_PART_USERS][WAX_USER_BYTES];
+};
+
+_Static_assert(sizeof(struct policy_part) == 1024, "a piece is a kilobyte");
+
+/* A POLICED that is due to the control plane. */
+#define POLICED_MAX 256u
 
 struct notice {
     uint32_t worker;
@@ -217,6 +236,7 @@ struct home {
     uint64_t generation; /* last one given, of sessions and drains */
     struct pool entries;
     struct pool queues;
+    struct pool policies;  /* of struct policy_part */
     struct queues nothing; /* of everyone who has none */
     uint32_t reserved;
     struct recipient *recipients;
@@ -237,6 +257,8 @@ struct home {
     struct msg *refused_head, *refused_tail;
     uint32_t notice_head, notice_tail;
     struct notice notices[NOTICES];
+    uint32_t policed_count; /* tags of policies that are in force, and control has not been told */
+    uint64_t policed[POLICED_MAX];
     uint64_t own_from;   /* positions below are of data planes before this one */
     uint32_t reannounce; /* next recipient to announce again, NONE = done */
     struct wheel wheel;
@@ -342,6 +364,18 @@ bool session_attach(struct home *home, const struct item *item, uint64_t now_us)
 void session_over(struct home *home, struct recipient *recipient);
 /* Its timer has expired. */
 void recipient_expired(struct home *home, struct recipient *recipient, uint64_t now_us);
+
+/* ---- policy.c: who may write to whom ---- */
+
+/* POLICY: it is in force from now on. */
+void policy_take(struct home *home, const struct channel_policy *policy);
+/* The session is over: the next one brings its own. */
+void policy_forget(struct home *home, struct recipient *recipient);
+/* Whether this user may not write to it. A person's own devices always may. */
+bool policy_refuses(const struct home *home, const struct recipient *recipient,
+                    const uint8_t user[WAX_USER_BYTES]);
+/* Tell control which policies are in force; false when the channel is full. */
+bool policies_tell(struct home *home);
 
 /* ---- receipt.c ---- */
 

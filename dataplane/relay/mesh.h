@@ -20,6 +20,7 @@
 
 #include "relay/msg.h"
 #include "waxwire/channel.h"
+#include "waxwire/channel_request.h"
 
 enum item_kind {
     ITEM_NONE = 0,

@@ -21,6 +21,7 @@ enum wax_status session_env_init(struct session_env *env, struct span memory, ui
     link_init(&env->work);
     link_init(&env->parked);
     env->parked_count = 0;
+    memset(&env->requests, 0, sizeof env->requests);
     return statuses_init(&env->statuses, memory, status_chunks, env, status_frame);
 }
 
@@ -204,6 +205,11 @@ static enum wax_status open_frame(struct session *session, struct session_env *e
         return on_send(session, env, frame);
     case WIRE_ACK:
         return on_ack(session, env, frame);
+    case WIRE_KEYS_PUT:
+    case WIRE_KEYS_GET:
+    case WIRE_DEVICE:
+    case WIRE_BLOCK:
+        return session_request(session, env, frame);
     case -1:
     case WIRE_HELLO:
     case WIRE_PROOF:
@@ -313,7 +319,7 @@ void session_fail(struct session *session, struct session_env *env, enum wax_sta
     metrics_count(env->metrics, why);
     session_shut(session, env);
     uint8_t code = session_error_code(why);
-    uint16_t close_code = WIRE_CLOSE_TRY_LATER;
+    uint16_t close_code = why == WAX_SESSION_DRAINED ? WIRE_CLOSE_RESTART : WIRE_CLOSE_TRY_LATER;
     if (code != 0) {
         const char *text = wax_status_text(why);
         uint8_t out[WIRE_ERROR_BYTES + WAX_ERROR_TEXT_BYTES_MAX];

@@ -20,6 +20,7 @@
 #define RELAY_SESSION_H
 
 #include "relay/mesh.h"
+#include "relay/request.h"
 #include "relay/route.h"
 #include "relay/statuses.h"
 #include "relay/token.h"
@@ -51,7 +52,9 @@ struct session_opening {
     bool binding_used;  /* the PROOF is over it */
     uint64_t deadline_us;
     uint32_t hello_flags;
-    uint32_t waiting; /* stored messages */
+    uint32_t waiting;   /* stored messages */
+    uint32_t keys_left; /* one-time keys, with keys_low: the client is to be told once it is welcomed */
+    bool keys_low;
     uint16_t invite_bytes;
     uint8_t invite[WAX_INVITE_BYTES_MAX];
 };
@@ -124,6 +127,7 @@ struct session_env {
     struct wax_metrics *metrics;
     struct pool *openings;    /* of sizeof(struct session_opening) */
     struct statuses statuses; /* initialised by session_env_init */
+    struct requests requests; /* likewise */
     uint32_t send_slots;      /* of the mesh's sends rings */
     uint32_t payload_bytes_max;
     uint32_t send_window; /* SENDs that may be unanswered, 1 to WAX_SEND_WINDOW_MAX */
@@ -148,6 +152,11 @@ struct session_env {
      * when it can't (no memory, send queue at its limit): the session then fails (SESSION_TOO_SLOW).
      */
     bool (*frame)(void *ctx, uint32_t conn, const struct view *pieces, uint32_t count);
+    /*
+     * Whether a connection may be sent a frame of so many bytes (0: may be promised one) that it has asked
+     * for, and nobody else goes short of memory for it.
+     */
+    bool (*room)(void *ctx, uint32_t conn, size_t bytes);
     /* Send a WebSocket ping. */
     void (*ping)(void *ctx, uint32_t conn);
     /*
@@ -224,6 +233,12 @@ void session_verified(struct session *session, struct session_env *env, const st
 /* A LOGIN_REPLY; its tag is conn << 32 | conn_generation: find the session by that. */
 void session_login_reply(struct session *session, struct session_env *env,
                          const struct channel_login_reply *reply, uint64_t now_us);
+
+/* An ANSWER; its tag names the session as that of a LOGIN_REPLY does, and may name one that has gone. */
+void session_answer(struct session_env *env, const struct channel_answer *answer);
+
+/* The control plane has gone: its answers will not come. Requests are answered "rate limited". */
+void session_requests_lost(struct session_env *env);
 
 /* A new attachment of the control plane: call for every session that is not open (or for all). */
 void session_control_up(struct session *session, struct session_env *env, uint64_t now_us);

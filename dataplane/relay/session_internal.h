@@ -35,6 +35,10 @@ enum wax_status session_hello(struct session *session, struct session_env *env, 
 /* PROOF, in SESSION_WAIT_PROOF. */
 enum wax_status session_proof(struct session *session, struct session_env *env, struct view frame,
                               uint64_t now_us);
+/* KEYS_PUT, KEYS_GET, DEVICE or BLOCK of an open session. */
+enum wax_status session_request(struct session *session, struct session_env *env, struct view frame);
+/* Write KEYS_LOW. */
+void session_keys_low(struct session *session, struct session_env *env, uint32_t left);
 /* Queue the check of the signature; false when there is no room. */
 bool session_submit_verify(struct session *session, struct session_env *env);
 /* Ask the control plane; false when it is away or its ring is full. */

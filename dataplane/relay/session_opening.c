@@ -196,12 +196,16 @@ void session_welcome(struct session *session, struct session_env *env, uint64_t 
         .media_token = view_of(media, media_bytes),
     };
     env->metrics->sessions_resumed += (welcome.flags & WIRE_WELCOME_RESUMED) != 0;
+    bool keys_low = session->opening->keys_low;
+    uint32_t keys_left = session->opening->keys_left;
     session_opened(session, env);
     session->state = SESSION_OPEN;
     env->metrics->sessions_opened++;
     env->metrics->sessions_now++;
     session_heard(session, now_us);
     session_write(session, env, view_of(out, frame_write_welcome(span_of(out, sizeof out), &welcome)));
+    if (keys_low && session->state == SESSION_OPEN)
+        session_keys_low(session, env, keys_left);
 }
 
 void session_control_up(struct session *session, struct session_env *env, uint64_t now_us)

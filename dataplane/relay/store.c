@@ -242,6 +242,8 @@ static bool say_open(struct home *home, struct recipient *recipient)
     open->tls = recipient->tls;
     open->send_only = recipient->send_only;
     memset(open->reserved, 0, sizeof open->reserved);
+    open->conn = recipient->conn;
+    open->conn_generation = recipient->conn_generation;
     return true;
 }
 
@@ -312,7 +314,11 @@ static bool say_all(struct home *home, struct recipient *recipient, uint64_t now
 
 bool control_send(struct home *home, uint64_t now_us)
 {
-    if (!home->up || list_empty(&home->control))
+    if (!home->up)
+        return false;
+    if (!policies_tell(home))
+        return true;
+    if (list_empty(&home->control))
         return false;
     struct link later;
     link_init(&later);

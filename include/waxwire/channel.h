@@ -206,6 +206,8 @@ struct channel_session_open {
     uint8_t tls;
     uint8_t send_only;
     uint8_t reserved[3];
+    uint32_t conn; /* with its generation: the tag of what is for the connection */
+    uint32_t conn_generation;
 };
 
 struct channel_session_close {

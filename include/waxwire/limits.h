@@ -45,6 +45,17 @@
 #define WAX_STATUS_ENTRIES_MAX    512u
 #define WAX_ERROR_TEXT_BYTES_MAX  128u
 
+/* Requests of sessions that the control plane answers. */
+#define WAX_BUNDLE_BYTES_MAX       8192u
+#define WAX_ONE_TIME_KEY_BYTES_MAX 4096u
+#define WAX_ONE_TIME_KEYS_PUT_MAX  200u  /* in one KEYS_PUT */
+#define WAX_ONE_TIME_KEYS_MAX      1000u /* held of a device */
+#define WAX_ONE_TIME_KEYS_LOW      20u   /* with fewer the device is told */
+#define WAX_REQUESTS_PER_SESSION   4u    /* unanswered; more are ERROR 131 */
+#define WAX_REQUESTS_PER_WORKER    256u
+#define WAX_REQUEST_QUEUED_MAX     (64u << 10) /* bytes that a client has not read, with which it may ask */
+#define WAX_POLICY_USERS_MAX       1024u       /* that an account blocks, and that it allows */
+
 /* Windows and clocks of the protocol. */
 #define WAX_SEND_WINDOW_DEFAULT  256u
 #define WAX_SEND_WINDOW_MAX      4096u

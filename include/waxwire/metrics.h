@@ -46,6 +46,7 @@
     X(sends,                "messages", "SENDs taken from clients")                               \
     X(deliveries,           "messages", "DELIVERs handed to TCP")                                 \
     X(acks,                 "frames",   "ACKs received")                                          \
+    X(requests,             "frames",   "requests handed to the control plane")                   \
     X(untimed,              "messages", "DELIVERs left out of the histogram of latencies")         \
     X(accepted,             "messages", "messages answered ACCEPTED")                             \
     X(delivered,            "messages", "messages answered DELIVERED")                            \

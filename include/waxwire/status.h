@@ -160,6 +160,7 @@
     X(SESSION_WINDOW,        "session: reading paused beyond the window")            \
     X(TOKEN_STALE,           "session: token's time is over, or it was revoked")          \
     X(TOKEN_FORGED,          "session: token is none of ours")                           \
+    X(SESSION_DRAINED,       "session: ended by the operator, or drained (close 1012)")      \
     X(SESSION_NO_ROOM,       "session: no room for another one now (close 1013)")
 
 #define WAX_STATUS_RELAY(X)                                                              \

@@ -63,6 +63,20 @@ enum wire_type {
 #define WIRE_STATUS_BYTES       8u
 #define WIRE_STATUS_ENTRY_BYTES 28u
 #define WIRE_ERROR_BYTES        8u
+#define WIRE_KEYS_PUT_BYTES     12u /* up to the bundle */
+#define WIRE_KEYS_GET_BYTES     24u
+#define WIRE_DEVICE_BYTES       8u
+#define WIRE_BLOCK_BYTES        24u
+#define WIRE_KEYS_OK_BYTES      12u
+#define WIRE_KEYS_BYTES         56u /* up to the devices */
+#define WIRE_KEYS_LOW_BYTES     8u
+#define WIRE_OK_BYTES           8u
+#define WIRE_DEVICES_BYTES      8u
+#define WIRE_DEVICES_ENTRY      12u
+/* KEYS of an account with as many devices as it may have, each with the largest bundle and one-time key. */
+#define WIRE_KEYS_BYTES_MAX                                                                                  \
+    (WIRE_KEYS_BYTES + WAX_DEVICES_PER_USER_MAX * (4u + WAX_BUNDLE_BYTES_MAX + WAX_SIGNATURE_BYTES + 2u +    \
+                                                   WAX_ONE_TIME_KEY_BYTES_MAX))
 
 /* Flags. */
 #define WIRE_HELLO_RESUME        0x00000001u
@@ -80,6 +94,24 @@ enum wire_type {
 #define WIRE_DELIVER_MULTI       0x08u
 #define WIRE_DELIVER_STORED      0x10u
 #define WIRE_WAITING_UNKNOWN     0xFFFFFFFFu
+#define WIRE_KEYS_PUT_REPLACE    0x01u
+#define WIRE_KEYS_GET_TAKE       0x01u
+#define WIRE_KEYS_UNKNOWN        0x01u
+#define WIRE_DEVICES_CONNECTED   0x0001u
+
+enum wire_device_what {
+    WIRE_DEVICE_LIST = 1,
+    WIRE_DEVICE_REMOVE = 2,
+    WIRE_DEVICE_DELETE_ACCOUNT = 3,
+};
+
+enum wire_block_what {
+    WIRE_BLOCK_USER = 1,
+    WIRE_BLOCK_UNBLOCK = 2,
+    WIRE_BLOCK_ONLY_ALLOWED = 3,
+    WIRE_BLOCK_ALLOW = 4,
+    WIRE_BLOCK_EVERYONE = 5,
+};
 
 enum wire_status_kind {
     WIRE_ACCEPTED = 1,

@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 HELLO, PROOF, SEND, SEND_MULTI, ACK, READ = 0x01, 0x02, 0x10, 0x11, 0x12, 0x13
+KEYS_PUT, KEYS_GET, BLOCK, DEVICE = 0x20, 0x21, 0x30, 0x31
 CHALLENGE, WELCOME, DELIVER, STATUS, ERROR = 0x81, 0x82, 0x90, 0x92, 0xFF
+KEYS_OK, KEYS, KEYS_LOW, OK, DEVICES = 0xA0, 0xA1, 0xA2, 0xB0, 0xB1
 
 RESUME, BINDING, SEND_ONLY = 1, 2, 4              # flags of HELLO
 EPHEMERAL, URGENT, SILENT = 1, 2, 4               # flags of SEND
@@ -64,6 +66,25 @@ def send(user, device, ident, payload=b"", flags=0, ttl=0):
 
 def ack(sequence):
     return struct.pack(">B3xI", ACK, sequence)
+
+
+def device(what, number=0, request=0):
+    return struct.pack(">BBHI", DEVICE, what, number, request)
+
+
+def block(what, user=bytes(16), request=0):
+    return struct.pack(">BBHI", BLOCK, what, 0, request) + user
+
+
+def keys_put(identity, number, bundle, keys=(), request=0, replace=False, signature=None):
+    if signature is None:
+        signature = identity.sign(b"waxwire v1 keys\0" + identity.user + struct.pack(">H", number) + bundle)
+    return (struct.pack(">BBHIHH", KEYS_PUT, replace, number, request, len(bundle), len(keys)) + bundle + signature
+            + b"".join(struct.pack(">H", len(key)) + key for key in keys))
+
+
+def keys_get(user, number=0, request=0, take=False):
+    return struct.pack(">BBHI", KEYS_GET, take, number, request) + user
 
 
 # ---- frames of the relay
@@ -118,6 +139,19 @@ class Error:
 
 
 @dataclass
+class Answer:
+    """OK, KEYS_OK, KEYS, DEVICES, KEYS_LOW: what answers a request, or is said unasked (KEYS_LOW)."""
+    type: int
+    request: int
+    flags: int = 0
+    device: int = 0
+    number: int = 0          # of one-time keys held or left
+    user: bytes = b""
+    account_key: bytes = b""
+    devices: dict = field(default_factory=dict)  # device: (bundle, signature, one-time key) or (flags, last seen)
+
+
+@dataclass
 class Unknown:
     type: int
     frame: bytes = field(repr=False)
@@ -153,6 +187,41 @@ def parse_status(frame):
     return [Entry(*struct.unpack(">BBHQ16s", frame[at:at + 28])) for at in range(8, len(frame), 28)]
 
 
+def parse_keys(frame):
+    need(len(frame) >= 56, frame)
+    flags, count, request, user, key = struct.unpack(">xBHI16s32s", frame[:56])
+    at, devices = 56, {}
+    for _ in range(count):
+        need(len(frame) >= at + 4, frame)
+        number, size = struct.unpack(">HH", frame[at:at + 4])
+        at += 4 + size + 64
+        need(len(frame) >= at + 2 and number not in devices, frame)
+        (one,) = struct.unpack(">H", frame[at:at + 2])
+        devices[number] = (frame[at - 64 - size:at - 64], frame[at - 64:at], frame[at + 2:at + 2 + one])
+        at += 2 + one
+    need(at == len(frame), frame)
+    return Answer(KEYS, request, flags=flags, user=user, account_key=key, devices=devices)
+
+
+def parse_answer(frame):
+    need(len(frame) >= 8, frame)
+    flags, number, request = struct.unpack(">xBHI", frame[:8])
+    if frame[0] == KEYS:
+        return parse_keys(frame)
+    if frame[0] == OK:
+        need(len(frame) == 8, frame)
+        return Answer(OK, request)
+    if frame[0] == KEYS_LOW:
+        need(len(frame) == 8, frame)
+        return Answer(KEYS_LOW, 0, device=number, number=request)
+    if frame[0] == KEYS_OK:
+        need(len(frame) == 12, frame)
+        return Answer(KEYS_OK, request, device=number, number=int.from_bytes(frame[8:12], "big"))
+    need(len(frame) == 8 + 12 * number, frame)
+    entries = [struct.unpack(">HHQ", frame[at:at + 12]) for at in range(8, len(frame), 12)]
+    return Answer(DEVICES, request, flags=flags, devices={entry[0]: entry[1:] for entry in entries})
+
+
 def parse(frame):
     """A frame of the relay as an object; a STATUS as the list of its entries."""
     need(len(frame) > 0, frame)
@@ -170,6 +239,8 @@ def parse(frame):
         code, size, request = struct.unpack(">xBHI", frame[:8])
         need(len(frame) == 8 + size, frame)
         return Error(code, request, frame[8:].decode())
+    if frame[0] in (KEYS_OK, KEYS, KEYS_LOW, OK, DEVICES):
+        return parse_answer(frame)
     return Unknown(frame[0], frame)
 
 
@@ -192,6 +263,8 @@ class Session:
     def __init__(self, transport, identity, device=1, auto_ack=True):
         self.transport, self.identity, self.device, self.auto_ack = transport, identity, device, auto_ack
         self.deliveries, self.statuses, self.errors, self.unknown = [], [], [], []
+        self.answers = []    # to requests, and KEYS_LOW
+        self.requests = 0    # asked so far
         self.welcome = self.challenge = None
         self.last_sequence = 0
         self.next_ident = int(time.time() * 1000) << 20
@@ -245,6 +318,8 @@ class Session:
             self.statuses += frame
         elif isinstance(frame, Error):
             self.errors.append(frame)
+        elif isinstance(frame, Answer):
+            self.answers.append(frame)
         elif isinstance(frame, Unknown):
             self.unknown.append(frame)
         elif isinstance(frame, Challenge) and self.welcome is None:
@@ -330,6 +405,16 @@ class Session:
         """The delivery of that number (from 0) in this session."""
         return self.until(lambda: self.deliveries[number] if len(self.deliveries) > number else None, wait,
                           f"delivery {number}")
+
+    def ask(self, make, *arguments, wait=5, **options):
+        """Sends a request, made by one of the functions above with a fresh number; its answer, perhaps an Error."""
+        self.requests += 1
+        number = self.requests
+        self.transport.send(make(*arguments, request=number, **options))
+
+        def found():
+            return next((a for a in self.answers + self.errors if a.request == number), None)
+        return self.until(found, wait, f"the answer to request {number}")
 
     def acknowledge(self, sequence=None):
         self.transport.send(ack(self.last_sequence if sequence is None else sequence))

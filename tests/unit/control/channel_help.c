@@ -189,14 +189,14 @@ void kick(struct plane *plane)
         eventfd_write(plane->event, 1);
 }
 
-void *reserve(struct plane *plane, uint32_t worker, enum channel_kind kind, size_t bytes)
+void *reserve(struct plane *plane, uint32_t worker, uint16_t kind, size_t bytes)
 {
     struct channel_record *record;
     for (int i = 0; i < 5000; i++) {
         record = channel_reserve(&plane->memory->worker[worker].to_control, (uint32_t)bytes);
         if (record != NULL) {
             memset(record + 1, 0, bytes - sizeof *record);
-            record->kind = (uint16_t)kind;
+            record->kind = kind;
             return record;
         }
         channel_publish(&plane->memory->worker[worker].to_control);

@@ -63,7 +63,7 @@ void attach(struct plane *plane, uint64_t epoch);
 void kick(struct plane *plane);
 
 /* Room for a record. */
-void *reserve(struct plane *plane, uint32_t worker, enum channel_kind kind, size_t bytes);
+void *reserve(struct plane *plane, uint32_t worker, uint16_t kind, size_t bytes);
 
 /* Show what was reserved. */
 void publish(struct plane *plane, uint32_t worker);

@@ -281,13 +281,13 @@ Test(sessions, a_newer_one_replaces_an_older_and_only_its_own_end_removes_it)
 {
     struct session_table *table = session_table_new();
     struct channel_session_open open = {.name = {.user = {1}, .device = 2}, .generation = 5};
-    session_table_open(table, &open);
+    session_table_open(table, &open, 1);
     open.generation = 4; /* late news of an older one */
-    session_table_open(table, &open);
+    session_table_open(table, &open, 1);
     session_table_close(table, &open.name, 4);
     cr_assert_eq(session_table_count(table), 1);
     open.generation = 6;
-    session_table_open(table, &open);
+    session_table_open(table, &open, 1);
     cr_assert_eq(session_table_count(table), 1);
     session_table_close(table, &open.name, 5);
     cr_assert_eq(session_table_count(table), 1);
@@ -303,7 +303,7 @@ Test(sessions, many_are_kept_and_listed_up_to_a_limit)
     for (uint32_t i = 0; i < 5000; i++) {
         open.name.device = (uint16_t)(i % 5 + 1);
         store_be32(open.name.user, i / 5 * 0x01010101u);
-        session_table_open(table, &open);
+        session_table_open(table, &open, 1);
     }
     uint32_t listed = 0;
     cr_assert_eq(session_table_count(table), 5000);

@@ -91,7 +91,7 @@ static inline struct item *toy_next_of(struct toy_items *items, enum item_kind k
 }
 
 /* The next record of that kind, others before it are skipped. */
-static inline void *toy_record(enum channel_kind kind)
+static inline void *toy_record(uint16_t kind)
 {
     while (toy.record_head != toy.record_tail) {
         struct channel_record *record = (struct channel_record *)(void *)(toy.records + toy.record_head);

@@ -13,7 +13,7 @@ static uint8_t frames[64][256];
 static size_t frame_len[64];
 static uint32_t frame_head, frame_tail, closes, resumes, pings, releases, jobs;
 static uint16_t close_code;
-static bool frames_full, no_binding;
+static bool frames_full, no_binding, no_room, no_promise;
 static struct verify_job job;
 static struct token_set tokens;
 
@@ -37,6 +37,13 @@ static inline bool frame(void *ctx, uint32_t conn, const struct view *pieces, ui
     }
     frame_len[frame_tail++ % 64] = len;
     return true;
+}
+
+static inline bool room(void *ctx, uint32_t conn, size_t bytes)
+{
+    (void)ctx;
+    (void)conn;
+    return bytes == 0 ? !no_promise : !no_room;
 }
 
 static inline void closing(void *ctx, uint32_t conn, uint16_t code, enum wax_status why)
@@ -117,7 +124,7 @@ static inline void start(void)
 {
     toy_start();
     frame_head = frame_tail = closes = resumes = pings = releases = jobs = 0;
-    frames_full = no_binding = false;
+    frames_full = no_binding = no_room = no_promise = false;
     tokens = (struct token_set){.life_ms = 3600000, .key_count = 1, .key[0] = {.id = 7, .key = {1, 2, 3}}};
     cr_assert_eq(pool_init(&openings, span_of(opening_memory, sizeof opening_memory), 4,
                            sizeof(struct session_opening)),
@@ -137,6 +144,7 @@ static inline void start(void)
                                .mac = toy_mac,
                                .find = find,
                                .frame = frame,
+                               .room = room,
                                .ping = ping,
                                .close = closing,
                                .resume = resume,

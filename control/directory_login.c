@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who may come in, and for whom messages are taken. */
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "directory_internal.h"
+
+/* A login that has to wait for its turn, or to be written. */
+struct entering {
+    struct change change;
+    struct storage_op op;
+    struct account account;
+    struct directory_login *login;
+    bool fresh;
+};
+
+void directory_registration(struct directory *directory, bool open)
+{
+    directory->closed = !open;
+}
+
+static void entering_drop(struct change *change)
+{
+    free(change);
+}
+
+static void entering_end(struct entering *e, enum wax_status status, uint8_t error)
+{
+    e->login->done(e->login, status, error, status == WAX_OK && error == 0 && e->fresh);
+    change_done(&e->change);
+    free(e);
+}
+
+static void account_written(struct storage_op *op, enum wax_status status)
+{
+    struct entering *e = (struct entering *)(void *)((char *)op - offsetof(struct entering, op));
+    struct directory *directory = e->change.directory;
+    if (status == WAX_OK) {
+        directory->counts.accounts += e->fresh;
+        directory->counts.devices++;
+    }
+    e->change.coming = NULL;
+    entering_end(e, status, 0);
+}
+
+/*
+ * What becomes of a login, as things are: an error, or 0, and then whether the device has to be added to
+ * `account`, which may be `fresh`.
+ */
+static enum wax_status judge(const struct directory *directory, const struct directory_login *login,
+                             struct account *account, uint8_t *error, bool *add, bool *fresh)
+{
+    enum wax_status status = directory_account(directory, login->user, account);
+    *error = 0;
+    *add = false;
+    *fresh = status == WAX_NOT_FOUND;
+    if (status != WAX_OK && !*fresh)
+        return status;
+    if (*fresh && directory->closed) {
+        *error = WIRE_ERROR_NOT_INVITED;
+        return WAX_OK;
+    }
+    if (*fresh)
+        account_make(account, login->account_key, login->now_ms);
+    *add = !account_has(account, login->device);
+    if (memcmp(account_key(account), login->account_key, WAX_ACCOUNT_KEY_BYTES) != 0)
+        *error = WIRE_ERROR_BAD_PROOF;
+    else if ((account_flags(account) & ACCOUNT_SUSPENDED) != 0)
+        *error = WIRE_ERROR_SUSPENDED;
+    else if (*add && account_devices(account) >= WAX_DEVICES_PER_USER_MAX)
+        *error = WIRE_ERROR_DEVICES;
+    return WAX_OK;
+}
+
+static void entering_begin(struct change *change)
+{
+    struct entering *e = (struct entering *)(void *)change;
+    struct directory *directory = change->directory;
+    uint8_t error;
+    bool add;
+    enum wax_status status = judge(directory, e->login, &e->account, &error, &add, &e->fresh);
+    if (status != WAX_OK || error != 0 || !add) {
+        directory->counts.not_invited += status == WAX_OK && error == WIRE_ERROR_NOT_INVITED;
+        entering_end(e, status, error);
+        return;
+    }
+    account_add(&e->account, e->login->device, e->login->now_ms);
+    change->coming = &e->account;
+    e->op.done = account_written;
+    directory->storage->calls->dir_put(directory->storage, change->user, view_of("account", 7),
+                                       view_of(e->account.bytes, e->account.len), &e->op);
+}
+
+void directory_login(struct directory *directory, struct directory_login *login)
+{
+    uint8_t digest[WAX_USER_BYTES], error = 0;
+    bool add, fresh;
+    struct account account;
+    crypto_generichash(digest, sizeof digest, login->account_key, WAX_ACCOUNT_KEY_BYTES, NULL, 0);
+    if (memcmp(digest, login->user, sizeof digest) != 0 || login->device == 0) {
+        login->done(login, WAX_OK, WIRE_ERROR_BAD_PROOF, false);
+        return;
+    }
+    if (change_of(directory, login->user) == NULL) {
+        enum wax_status status = judge(directory, login, &account, &error, &add, &fresh);
+        if (status != WAX_OK || error != 0 || !add) {
+            directory->counts.not_invited += status == WAX_OK && error == WIRE_ERROR_NOT_INVITED;
+            login->done(login, status, error, false);
+            return;
+        }
+    }
+    struct entering *e = calloc(1, sizeof *e);
+    if (e == NULL)
+        abort();
+    memcpy(e->change.user, login->user, WAX_USER_BYTES);
+    e->change.begin = entering_begin;
+    e->change.drop = entering_drop;
+    e->login = login;
+    change_ask(directory, &e->change);
+}
+
+uint8_t directory_refuses(const struct directory *directory, const struct device_name *name)
+{
+    struct account account;
+    const struct change *change = change_of(directory, name->user);
+    if (change != NULL && change->coming != NULL)
+        return account_has(change->coming, name->device) ? 0 : WIRE_REASON_UNKNOWN_DEVICE;
+    enum wax_status status = directory_account(directory, name->user, &account);
+    if (status == WAX_NOT_FOUND)
+        return WIRE_REASON_UNKNOWN_USER;
+    if (status != WAX_OK)
+        return WIRE_REASON_BUSY;
+    return account_has(&account, name->device) ? 0 : WIRE_REASON_UNKNOWN_DEVICE;
+}
