@@ -2,6 +2,7 @@
 /*
  * The admin socket: a line of JSON is asked, a line of JSON is answered.
  *   {"command": "status" | "workers" | "sessions" | "counters", "limit": N}
+ *   {"command": "store"}, {"command": "mailbox", "user": HEX, "limit": N} (all users: without)
  *   {"command": "tls-reload"}: the data plane reads its certificates anew; answered when it has
  * An error is answered with {"error": "..."}.
  *   {"command": "trace", "peer": ADDRESS, "port": N, "local_port": N}

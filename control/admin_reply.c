@@ -5,22 +5,23 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "admin_json.h"
 
 #ifndef WAX_VERSION
 #define WAX_VERSION "0"
 #endif
 
-static void add_u(struct json_object *object, const char *key, uint64_t value)
+void add_u(struct json_object *object, const char *key, uint64_t value)
 {
     json_object_object_add(object, key, json_object_new_uint64(value));
 }
 
-static void add_text(struct json_object *object, const char *key, const char *text)
+void add_text(struct json_object *object, const char *key, const char *text)
 {
     json_object_object_add(object, key, json_object_new_string(text));
 }
 
-static void add_hex(struct json_object *object, const char *key, const uint8_t *bytes, size_t len)
+void add_hex(struct json_object *object, const char *key, const uint8_t *bytes, size_t len)
 {
     static const char digits[] = "0123456789abcdef";
     char text[2 * 64 + 1];
@@ -258,12 +259,16 @@ static struct json_object *answer(const struct admin_sources *sources, struct js
         reply_sessions(sources, reply, limit);
     else if (strcmp(command, "counters") == 0)
         reply_counters(sources, reply);
+    else if (strcmp(command, "store") == 0)
+        reply_store(sources, reply);
+    else if (strcmp(command, "mailbox") == 0)
+        reply_mailboxes(sources, request, reply, limit);
     else if (strcmp(command, "media") == 0)
         reply_media(sources, reply);
     else
         add_text(reply, "error",
                  "a request is {\"command\": \"status\" | \"workers\" | \"sessions\" | \"counters\" | "
-                 "\"media\" | \"tls-reload\" | \"trace\"}");
+                 "\"store\" | \"mailbox\" | \"media\" | \"tls-reload\" | \"trace\"}");
     return reply;
 }
 

@@ -9,7 +9,7 @@
 #define READ_BYTES_MAX (1u << 20)
 
 /* What came of trying to stream one item. */
-enum streamed { STREAMED, WAIT_READ, WAIT_ROOM };
+enum streamed { STREAMED, PASSED_BY, WAIT_READ, WAIT_ROOM };
 
 static struct device_name device_of(const struct log_name *name)
 {
@@ -60,22 +60,11 @@ static struct item *next_item(struct mailbox *box, uint64_t cursor)
     return NULL;
 }
 
-static bool item_expired(const struct mailboxes *m, const struct item *item)
-{
-    return item->type == LOG_MESSAGE && m->now_ms >= item->taken_ms + (uint64_t)item->ttl_s * 1000u;
-}
-
-/* Does streaming this item take its record? */
-static bool item_needs_body(const struct mailboxes *m, const struct item *item)
-{
-    return item->type == LOG_MESSAGE && item->payload_bytes != 0 && !item_expired(m, item);
-}
-
 static bool item_is_fresh(const struct mailboxes *m, const struct mailbox *box, const struct item *item)
 {
     return m->fresh != NULL && m->fresh_shard == box->shard && m->fresh_segment == item->segment &&
-           item->offset >= m->fresh_offset &&
-           item->offset + item->record_bytes <= m->fresh_offset + m->fresh_len;
+           item_offset(item) >= m->fresh_offset &&
+           item_offset(item) + item_bytes(item) <= m->fresh_offset + m->fresh_len;
 }
 
 /* Begin to read this item and those behind it, as far as credit and limits allow. */
@@ -90,19 +79,21 @@ static bool read_ahead(struct mailboxes *m, struct drain *drain)
         tail = &(*tail)->next;
     }
     for (struct item *item; (item = next_item(box, last)) != NULL && credit != 0; credit--) {
-        if (item->state != ITEM_STORED || drain->read_count >= MAILBOX_DRAIN_READS)
+        if (!item->stored || drain->read_count >= MAILBOX_DRAIN_READS)
             break;
         last = item->position;
-        if (!item_needs_body(m, item))
-            continue;
-        if ((drain->read_count != 0 && bytes + item->record_bytes > READ_BYTES_MAX) || m->reads >= READS_MAX)
+        if ((drain->read_count != 0 && bytes + item_bytes(item) > READ_BYTES_MAX) || m->reads >= READS_MAX)
             break;
-        struct drain_read *read = malloc(sizeof *read + item->record_bytes);
+        struct drain_read *read = malloc(sizeof *read + item_bytes(item));
         if (read == NULL)
             abort();
-        *read = (struct drain_read){.m = m, .drain = drain, .position = item->position};
+        *read = (struct drain_read){.m = m,
+                                    .drain = drain,
+                                    .position = item->position,
+                                    .segment = item->segment,
+                                    .slot = (uint32_t)item->slot};
         read->op.done = read_done;
-        read->bytes = item->record_bytes;
+        read->bytes = item_bytes(item);
         read->all_next = m->all_reads;
         if (m->all_reads != NULL)
             m->all_reads->all_prev = read;
@@ -112,7 +103,7 @@ static bool read_ahead(struct mailboxes *m, struct drain *drain)
         drain->read_count++;
         m->reads++;
         bytes += read->bytes;
-        m->storage->calls->seg_read(m->storage, box->shard, item->segment, item->offset,
+        m->storage->calls->seg_read(m->storage, box->shard, item->segment, item_offset(item),
                                     span_of(read->record, read->bytes), &read->op);
     }
     return drain->reads != NULL;
@@ -130,6 +121,16 @@ static struct drain_read *read_of(struct drain *drain, const struct item *item)
     return read != NULL && read->position == item->position ? read : NULL;
 }
 
+static void reads_drop(struct drain *drain)
+{
+    while (drain->reads != NULL) {
+        struct drain_read *read = drain->reads;
+        drain->reads = read->next;
+        read_drop(read);
+    }
+    drain->read_count = 0;
+}
+
 static void read_consume(struct drain *drain)
 {
     struct drain_read *read = drain->reads;
@@ -138,96 +139,105 @@ static void read_consume(struct drain *drain)
     read_free(read);
 }
 
-/* Open a record that was read, in place; false when it is damaged. */
-static bool read_open(struct mailboxes *m, const struct mailbox *box, const struct item *item,
+/* Open a record that was read, in place: all of it, or when the payload is damaged its first part. */
+static void read_open(struct mailboxes *m, const struct mailbox *box, const struct item *item,
                       struct drain_read *read)
 {
-    struct log_record record;
     uint8_t key[LOG_KEY_BYTES];
     const struct segment *segment = shard_segment(&m->shard[box->shard], item->segment);
-    if (read->status != WAX_OK ||
-        log_parse(view_of(read->record, read->bytes), segment->seed, &record) != WAX_OK ||
-        record.type != LOG_MESSAGE || record.place.slot != item->slot ||
-        !keytree_key(&segment->keys, item->slot, key))
-        return false;
-    bool opened = log_open(read->record, key, true, read->record, &record);
+    struct log_record *record = &read->content;
+    read->opened = true;
+    record->type = 0;
+    if (read->status != WAX_OK || !keytree_key(&segment->keys, item->slot, key))
+        return;
+    read->whole = log_parse(view_of(read->record, read->bytes), segment->seed, record) == WAX_OK &&
+                  log_open(read->record, key, true, read->record, record);
+    bool opened = read->whole || (log_shaped(read->record, read->bytes) &&
+                                  log_open(read->record, key, false, read->record, record));
     sodium_memzero(key, sizeof key);
-    if (!opened || record.message.position != item->position ||
-        record.message.payload.len != item->payload_bytes)
-        return false;
-    read->payload = record.message.payload;
-    return true;
+    if (!opened ||
+        (record->type == LOG_MESSAGE ? record->message.position : record->receipt.position) != item->position)
+        record->type = 0;
 }
 
-static bool emit(struct mailboxes *m, struct drain *drain, const struct item *item, enum channel_item kind,
-                 struct view payload)
+/* The record of an item as it is streamed. */
+static struct channel_drained drained_of(const struct mailboxes *m, const struct drain *drain,
+                                         const struct log_record *record, bool whole)
 {
-    uint32_t bytes = (uint32_t)(sizeof(struct channel_drained) + payload.len);
-    struct channel_record *record = m->port.reserve(m->port.ctx, drain->worker, bytes);
-    if (record == NULL)
-        return false;
-    struct channel_drained *out = (struct channel_drained *)(void *)record;
-    *out = (struct channel_drained){
-        .record = {.bytes = bytes, .kind = CHANNEL_DRAINED},
+    struct channel_drained out = {
+        .record = {.kind = CHANNEL_DRAINED},
         .name = device_of(&drain->box->name),
         .generation = drain->generation,
-        .position = item->position,
-        .peer = device_of(&item->peer),
-        .id = item->id,
-        .taken_ms = item->taken_ms,
-        .head_bytes = kind == CHANNEL_ITEM_MESSAGE ? item->head_bytes : 0,
-        .payload_bytes = (uint32_t)payload.len,
-        .item = (uint8_t)kind,
-        .deliver_flags = item->deliver_flags,
-        .status_kind = item->kind,
-        .reason = item->reason,
     };
-    if (payload.len != 0)
-        memcpy(out->payload, payload.data, payload.len);
-    m->counts.drained++;
-    m->counts.expired += kind == CHANNEL_ITEM_EXPIRED;
-    return true;
+    if (record->type == LOG_RECEIPT) {
+        out.position = record->receipt.position;
+        out.peer = device_of(&record->receipt.about);
+        out.id = record->receipt.id;
+        out.taken_ms = record->receipt.taken_ms;
+        out.item = CHANNEL_ITEM_RECEIPT;
+        out.status_kind = record->receipt.kind;
+        out.reason = record->receipt.reason;
+        return out;
+    }
+    const struct log_message *message = &record->message;
+    bool expired =
+        !whole || message->stripped || m->now_ms >= message->taken_ms + (uint64_t)message->ttl_s * 1000u;
+    out.position = message->position;
+    out.peer = device_of(&message->sender);
+    out.id = message->id;
+    out.taken_ms = message->taken_ms;
+    out.head_bytes = expired ? 0 : message->head_bytes;
+    out.payload_bytes = expired ? 0 : (uint32_t)message->payload.len;
+    out.item = expired ? CHANNEL_ITEM_EXPIRED : CHANNEL_ITEM_MESSAGE;
+    out.deliver_flags = message->deliver_flags;
+    return out;
 }
 
-/* A message whose body takes reading. One that is damaged is told as expired: it can't be delivered any more.
- */
-static enum streamed stream_body(struct mailboxes *m, struct drain *drain, const struct item *item)
+/* A message whose payload is damaged is told as expired: it can't be delivered any more. */
+static bool emit(struct mailboxes *m, struct drain *drain, const struct log_record *record, bool whole)
 {
-    struct view payload = {0};
-    if (item_is_fresh(m, drain->box, item) && read_of(drain, item) == NULL) {
-        struct log_record record;
-        bool sound = log_read(m->fresh + (item->offset - m->fresh_offset), &record);
-        assert(sound && record.type == LOG_MESSAGE && record.message.position == item->position);
-        return emit(m, drain, item, CHANNEL_ITEM_MESSAGE, record.message.payload) ? STREAMED : WAIT_ROOM;
-    }
-    struct drain_read *read = read_of(drain, item);
-    if (read == NULL || !read->done)
-        return read_ahead(m, drain) ? WAIT_READ : WAIT_ROOM;
-    enum channel_item kind = CHANNEL_ITEM_MESSAGE;
-    if (!read->opened) {
-        read->opened = true;
-        read->sound = read_open(m, drain->box, item, read);
-        if (!read->sound)
-            m->port.damaged(m->port.ctx, drain->box->shard, item->segment, item->offset, WAX_STORE_CORRUPT);
-    }
-    if (!read->sound)
-        kind = CHANNEL_ITEM_EXPIRED;
-    payload = read->payload;
-    if (!emit(m, drain, item, kind, payload))
-        return WAIT_ROOM;
-    read_consume(drain);
-    return STREAMED;
+    struct channel_drained drained = drained_of(m, drain, record, whole);
+    uint32_t bytes = (uint32_t)sizeof drained + drained.payload_bytes;
+    struct channel_record *room = m->port.reserve(m->port.ctx, drain->worker, bytes);
+    if (room == NULL)
+        return false;
+    drained.record.bytes = bytes;
+    memcpy(room, &drained, sizeof drained);
+    if (drained.payload_bytes != 0)
+        memcpy((uint8_t *)room + offsetof(struct channel_drained, payload), record->message.payload.data,
+               drained.payload_bytes);
+    m->counts.drained++;
+    m->counts.expired += drained.item == CHANNEL_ITEM_EXPIRED;
+    return true;
 }
 
 static enum streamed stream_item(struct mailboxes *m, struct drain *drain, const struct item *item)
 {
-    struct view nothing = {0};
-    if (item_needs_body(m, item))
-        return stream_body(m, drain, item);
-    enum channel_item kind = item->type == LOG_RECEIPT ? CHANNEL_ITEM_RECEIPT
-                             : item_expired(m, item)   ? CHANNEL_ITEM_EXPIRED
-                                                       : CHANNEL_ITEM_MESSAGE;
-    return emit(m, drain, item, kind, nothing) ? STREAMED : WAIT_ROOM;
+    if (item_is_fresh(m, drain->box, item) && read_of(drain, item) == NULL) {
+        struct log_record record;
+        bool sound = log_read(m->fresh + (item_offset(item) - m->fresh_offset), &record);
+        assert(sound);
+        return emit(m, drain, &record, true) ? STREAMED : WAIT_ROOM;
+    }
+    struct drain_read *read = read_of(drain, item);
+    if (read == NULL || !read->done)
+        return read_ahead(m, drain) ? WAIT_READ : WAIT_ROOM;
+    if (!read->opened && (read->segment != item->segment || read->slot != item->slot)) {
+        reads_drop(drain); /* it was copied elsewhere meanwhile, and its key may be gone */
+        return read_ahead(m, drain) ? WAIT_READ : WAIT_ROOM;
+    }
+    if (!read->opened) {
+        read_open(m, drain->box, item, read);
+        if (!read->whole)
+            m->port.damaged(m->port.ctx, drain->box->shard, item->segment, item_offset(item),
+                            WAX_STORE_CORRUPT);
+    }
+    /* what can't be read at all is passed by: it stays until its time is over */
+    if (read->content.type != 0 && !emit(m, drain, &read->content, read->whole))
+        return WAIT_ROOM;
+    enum streamed streamed = read->content.type != 0 ? STREAMED : PASSED_BY;
+    read_consume(drain);
+    return streamed;
 }
 
 static void wait_for_room(struct mailboxes *m, struct drain *drain)
@@ -264,16 +274,17 @@ void drain_pump(struct mailboxes *m, struct drain *drain)
 {
     enum streamed streamed = STREAMED;
     struct item *item;
-    while ((item = next_item(drain->box, drain->cursor)) != NULL && item->state == ITEM_STORED) {
+    while ((item = next_item(drain->box, drain->cursor)) != NULL && item->stored) {
         if (drain->credit == 0) {
             m->port.publish(m->port.ctx, drain->worker);
             return;
         }
         streamed = stream_item(m, drain, item);
-        if (streamed != STREAMED)
+        if (streamed == WAIT_READ || streamed == WAIT_ROOM)
             break;
         drain->cursor = item->position;
-        drain->credit--;
+        drain->credit -= streamed == STREAMED;
+        streamed = STREAMED;
     }
     if (streamed == WAIT_ROOM || (streamed == STREAMED && !tell_idle(m, drain)))
         wait_for_room(m, drain);
@@ -282,11 +293,7 @@ void drain_pump(struct mailboxes *m, struct drain *drain)
 
 void drain_end(struct mailboxes *m, struct drain *drain)
 {
-    while (drain->reads != NULL) {
-        struct drain_read *read = drain->reads;
-        drain->reads = read->next;
-        read_drop(read);
-    }
+    reads_drop(drain);
     if (drain->waiting) {
         struct drain **at = &m->waiting;
         while (*at != drain)

@@ -16,6 +16,10 @@ enum {
     AT_EPOCH = 32
 };
 
+/* Of the body of a message or receipt. */
+enum { AT_MARKS = 38 };
+enum { MARK_MOVED = 1, MARK_STRIPPED = 2 };
+
 _Static_assert(LOG_OPEN_BYTES_MAX >= LOG_HEADER_BYTES + LOG_MESSAGE_BYTES + LOG_TAG_BYTES, "any first part");
 _Static_assert(LOG_KEY_BYTES == crypto_aead_aes256gcm_KEYBYTES, "both ciphers take keys of 32 bytes");
 _Static_assert(LOG_KEY_BYTES == crypto_aead_chacha20poly1305_ietf_KEYBYTES, "likewise");
@@ -98,6 +102,7 @@ size_t log_put_message(uint8_t *out, const struct log_message *message)
     put_name(body, &message->name);
     put_name(body + 18, &message->sender);
     body[36] = message->deliver_flags;
+    body[AT_MARKS] = (uint8_t)((message->moved ? MARK_MOVED : 0) | (message->stripped ? MARK_STRIPPED : 0));
     store_be64(body + 40, message->position);
     store_be64(body + 48, message->id);
     store_be64(body + 56, message->taken_ms);
@@ -115,6 +120,7 @@ size_t log_put_receipt(uint8_t *out, const struct log_receipt *receipt)
     put_name(body + 18, &receipt->about);
     body[36] = receipt->kind;
     body[37] = receipt->reason;
+    body[AT_MARKS] = receipt->moved ? MARK_MOVED : 0;
     store_be64(body + 40, receipt->position);
     store_be64(body + 48, receipt->id);
     store_be64(body + 56, receipt->retire);
@@ -145,6 +151,11 @@ static uint32_t record_crc(const uint8_t *record, size_t bytes, uint32_t seed)
     uint32_t crc = log_crc32c(seed, record, AT_CRC);
     crc = log_crc32c(crc, zero, sizeof zero);
     return log_crc32c(crc, record + AT_SEQUENCE, bytes - AT_SEQUENCE);
+}
+
+void log_mark_moved(uint8_t *plain)
+{
+    plain[LOG_HEADER_BYTES + AT_MARKS] |= MARK_MOVED;
 }
 
 /* ---- sealing ---- */
@@ -235,6 +246,8 @@ static void read_message(const uint8_t *body, size_t len, struct log_message *ou
     get_name(body, &out->name);
     get_name(body + 18, &out->sender);
     out->deliver_flags = body[36];
+    out->moved = (body[AT_MARKS] & MARK_MOVED) != 0;
+    out->stripped = (body[AT_MARKS] & MARK_STRIPPED) != 0;
     out->position = load_be64(body + 40);
     out->id = load_be64(body + 48);
     out->taken_ms = load_be64(body + 56);
@@ -252,6 +265,7 @@ static void read_receipt(const uint8_t *body, struct log_receipt *out)
     get_name(body + 18, &out->about);
     out->kind = body[36];
     out->reason = body[37];
+    out->moved = (body[AT_MARKS] & MARK_MOVED) != 0;
     out->position = load_be64(body + 40);
     out->id = load_be64(body + 48);
     out->retire = load_be64(body + 56);
@@ -314,6 +328,13 @@ enum wax_status log_parse(struct view bytes, uint32_t seed, struct log_record *r
     return WAX_OK;
 }
 
+bool log_shaped(const uint8_t *record, size_t bytes)
+{
+    size_t len = load_be32(record + AT_BYTES);
+    return load_be32(record) == LOG_MAGIC && record[AT_VERSION] == LOG_VERSION &&
+           length_fits(record[AT_TYPE], len) && log_padded(len) == bytes;
+}
+
 bool log_read(const uint8_t *plain, struct log_record *record)
 {
     size_t len = load_be32(plain + AT_BYTES);
@@ -355,93 +376,4 @@ bool log_open(const uint8_t *sealed, const uint8_t key[LOG_KEY_BYTES], bool payl
     if (count < parts.count)
         record->message.payload.data = NULL;
     return true;
-}
-
-void log_scan_init(struct log_scan *scan, struct view bytes, uint32_t seed, uint64_t expect,
-                   enum log_tail tail)
-{
-    *scan = (struct log_scan){.bytes = bytes, .seed = seed, .expect = expect, .tail = tail};
-}
-
-static bool all_zero(const uint8_t *p, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (p[i] != 0)
-            return false;
-    }
-    return true;
-}
-
-/* The offset of the next sound record from `at` on whose sequence is at least `least`, or the end. */
-static size_t find_sound(const struct log_scan *scan, size_t at, uint64_t least, struct log_record *found)
-{
-    for (; at + LOG_HEADER_BYTES <= scan->bytes.len; at += 8) {
-        if (load_be32(scan->bytes.data + at) != LOG_MAGIC)
-            continue;
-        if (log_parse(view_of(scan->bytes.data + at, scan->bytes.len - at), scan->seed, found) == WAX_OK &&
-            found->place.sequence >= least)
-            return at;
-    }
-    return scan->bytes.len;
-}
-
-/*
- * What stands at scan->at is no sound successor. Decide by what is sound behind it, and
- * move to where the scan goes on.
- */
-static enum wax_status judge_damage(struct log_scan *scan)
-{
-    struct log_record first, later;
-    size_t at = find_sound(scan, scan->at, scan->expect, &first);
-    bool confirmed = scan->tail != LOG_TAIL_OPEN;
-    if (at != scan->bytes.len && !confirmed) {
-        /* without an expectation a commit that begins behind the damage is proof as well */
-        uint64_t expect = scan->expect != 0                                       ? scan->expect
-                          : first.place.sequence == first.place.commit && at != 0 ? first.place.commit - 1
-                                                                                  : first.place.commit;
-        confirmed = first.place.commit > expect;
-        later = first;
-        for (size_t next = at; !confirmed;) {
-            next = find_sound(scan, next + log_padded(later.bytes), later.place.sequence + 1, &later);
-            if (next == scan->bytes.len)
-                break;
-            confirmed = later.place.commit > expect;
-        }
-    }
-    if (!confirmed) {
-        const uint8_t *here = scan->bytes.data + scan->at;
-        scan->partial = scan->bytes.len - scan->at >= LOG_HEADER_BYTES && load_be32(here) == LOG_MAGIC &&
-                        load_be64(here + AT_SEQUENCE) == scan->expect;
-        return WAX_STORE_TORN;
-    }
-    if (at == scan->bytes.len && scan->tail == LOG_TAIL_FOLLOWED)
-        return WAX_NOT_FOUND; /* should anything be lost, the next segment's first sequence tells */
-    scan->lost_bytes += at - scan->at;
-    scan->at = at;
-    scan->expect = at != scan->bytes.len ? first.place.sequence : 0;
-    return WAX_STORE_CORRUPT;
-}
-
-enum wax_status log_scan_next(struct log_scan *scan, struct log_record *record, size_t *offset)
-{
-    size_t left = scan->bytes.len - scan->at, block = log_blocks(scan->at);
-    if (block != scan->at && block <= scan->bytes.len &&
-        all_zero(scan->bytes.data + scan->at, block - scan->at)) {
-        scan->filled_bytes += block - scan->at;
-        scan->at = block;
-        left = scan->bytes.len - block;
-    }
-    if (left == 0)
-        return WAX_NOT_FOUND;
-    const uint8_t *here = scan->bytes.data + scan->at;
-    enum wax_status status = log_parse(view_of(here, left), scan->seed, record);
-    if (status == WAX_OK && (scan->expect == 0 || record->place.sequence == scan->expect)) {
-        *offset = scan->at;
-        scan->at += log_padded(record->bytes);
-        scan->expect = record->place.sequence + 1;
-        return WAX_OK;
-    }
-    if (all_zero(here, left))
-        return WAX_NOT_FOUND;
-    return judge_damage(scan);
 }

@@ -70,6 +70,8 @@ struct log_message {
     uint32_t ttl_s;
     uint32_t head_bytes;
     uint8_t deliver_flags;
+    bool moved;    /* a copy: the record with this position before it is not valid any more */
+    bool stripped; /* it has expired, and its payload was left behind */
     struct view payload;
 };
 
@@ -82,6 +84,7 @@ struct log_receipt {
     uint64_t taken_ms;
     uint8_t kind;
     uint8_t reason;
+    bool moved; /* as a message's */
 };
 
 struct log_retire {
@@ -164,6 +167,9 @@ size_t log_put_receipt(uint8_t *out, const struct log_receipt *receipt);
 size_t log_put_retire(uint8_t *out, const struct log_name *name, const uint64_t *positions, uint32_t count);
 size_t log_put_segment(uint8_t *out, const struct log_segment *segment);
 
+/* Mark a plain message or receipt as moved. */
+void log_mark_moved(uint8_t *plain);
+
 /*
  * Seal a plain record under its key, give it its place and its checksum. `sealed` has room for its size, and
  * lies elsewhere. A record LOG_SEGMENT is not sealed; its key is ignored. Returns the size with padding.
@@ -178,6 +184,9 @@ size_t log_seal(uint8_t *sealed, const uint8_t *plain, enum log_cipher cipher,
  * end within it, or STORE_CORRUPT when it is not a sound record.
  */
 enum wax_status log_parse(struct view bytes, uint32_t seed, struct log_record *record);
+
+/* Whether a record whose checksum may be wrong has the shape of one of so many bytes. */
+bool log_shaped(const uint8_t *record, size_t bytes);
 
 /* Take a plain record apart; false when it is not one. */
 bool log_read(const uint8_t *plain, struct log_record *record);

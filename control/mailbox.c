@@ -32,7 +32,8 @@ static void retarget(struct shard *shard, struct mailbox *box, uint64_t position
     for (struct commit *c = shard->first; c != NULL; c = c->next) {
         for (uint32_t i = 0; i < c->count; i++) {
             struct pending *p = &c->pending[i];
-            if (p->box != box || p->position != position || p->kind == PENDING_RETIRE)
+            if (p->box != box || p->position != position ||
+                (p->kind != PENDING_STORE && p->kind != PENDING_RECEIPT))
                 continue;
             p->attachment = shard->m->attachment;
             p->worker = worker;
@@ -54,7 +55,7 @@ static bool offer_is_new(struct mailboxes *m, struct mailbox *box, uint64_t posi
     if (position <= box->end) {
         struct item *item = mailbox_item(box, position);
         m->counts.repeated++;
-        if (item != NULL && item->state == ITEM_WRITING) {
+        if (item != NULL && !item->stored) {
             retarget(&m->shard[box->shard], box, position, worker, tag);
         } else {
             bool refused = item == NULL && position >= box->gap_low && position <= box->gap_high;
@@ -107,10 +108,10 @@ enum wax_status mailbox_store(struct mailboxes *m, uint32_t worker, const struct
     pending->attachment = m->attachment;
     pending->worker = worker;
     pending->tag = request->tag;
-    item_of_message(mailbox_append(box, request->position), &message);
-    box->messages++;
+    struct item *item = mailbox_append(box, request->position);
+    item_of_message(item, &message);
+    mailbox_count_in(m, box, item);
     box->pending++;
-    m->counts.items_now++;
     return WAX_OK;
 }
 
@@ -153,9 +154,10 @@ enum wax_status mailbox_store_receipt(struct mailboxes *m, uint32_t worker,
         pending->about->pending++;
         pending->retire = request->retire;
     }
-    item_of_receipt(mailbox_append(box, request->position), &receipt);
+    struct item *item = mailbox_append(box, request->position);
+    item_of_receipt(item, &receipt);
+    mailbox_count_in(m, box, item);
     box->pending++;
-    m->counts.items_now++;
     return WAX_OK;
 }
 
@@ -196,6 +198,41 @@ uint32_t mailbox_waiting(struct mailboxes *m, const struct device_name *name)
     return box != NULL ? box->messages : 0;
 }
 
+static struct mailbox_usage usage_of(const struct mailbox *box)
+{
+    return (struct mailbox_usage){
+        .messages = box->messages,
+        .receipts = box->count - box->messages,
+        .bytes = box->bytes,
+        .since_ms = box->since_ms,
+        .end = box->end,
+        .draining = box->drain != NULL,
+    };
+}
+
+bool mailbox_usage(struct mailboxes *m, const struct device_name *name, struct mailbox_usage *usage)
+{
+    struct log_name key = name_of(name);
+    const struct mailbox *box = mailbox_find(m, &key);
+    *usage = box != NULL ? usage_of(box) : (struct mailbox_usage){.messages = 0};
+    return box != NULL;
+}
+
+void mailboxes_each(const struct mailboxes *m, void *ctx,
+                    void (*each)(void *ctx, const struct device_name *name,
+                                 const struct mailbox_usage *usage))
+{
+    for (uint32_t i = 0; i <= m->hash_mask; i++) {
+        for (const struct mailbox *box = m->hash[i]; box != NULL; box = box->hash_next) {
+            struct device_name name = {.device = box->name.device};
+            struct mailbox_usage usage = usage_of(box);
+            memcpy(name.user, box->name.user, sizeof name.user);
+            if (box->bytes != 0)
+                each(ctx, &name, &usage);
+        }
+    }
+}
+
 struct mailboxes *mailboxes_new(struct storage *storage, const struct mailbox_port *port,
                                 const struct mailbox_config *config)
 {
@@ -205,6 +242,7 @@ struct mailboxes *mailboxes_new(struct storage *storage, const struct mailbox_po
     m->storage = storage;
     m->port = *port;
     m->config = *config;
+    assert(config->segment_bytes <= 8u << 20); /* an item's place is so large at most */
     m->hash_mask = 1023;
     m->hash = calloc(m->hash_mask + 1u, sizeof *m->hash);
     if (m->hash == NULL)
@@ -227,6 +265,7 @@ static void shard_free(struct shard *shard)
         segment_free(shard->segments[i]);
     free(shard->segments);
     purge_free(&shard->purge);
+    compact_free(&shard->compaction);
 }
 
 void mailboxes_free(struct mailboxes *m)
@@ -235,6 +274,8 @@ void mailboxes_free(struct mailboxes *m)
         drain_end(m, m->drains);
     while (m->all_reads != NULL)
         read_free(m->all_reads);
+    while (m->strips != NULL)
+        strip_free(m->strips);
     for (uint32_t i = 0; i <= m->hash_mask; i++) {
         while (m->hash[i] != NULL) {
             struct mailbox *box = m->hash[i];
@@ -271,9 +312,11 @@ void mailboxes_flush(struct mailboxes *m)
 {
     if (m->stopped || m->recovering)
         return;
+    expire_turn(m);
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {
         struct shard *shard = &m->shard[i];
         purge_turn(shard);
+        compact_turn(shard);
         shard_flush(shard);
         if (shard->dead_segments)
             shard_sweep(shard);
@@ -283,11 +326,12 @@ void mailboxes_flush(struct mailboxes *m)
 
 bool mailboxes_busy(const struct mailboxes *m)
 {
-    if (m->recovering || m->reads != 0)
+    if (m->recovering || m->reads != 0 || m->strip_count != 0)
         return true;
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++) {
         const struct shard *shard = &m->shard[i];
-        if (shard->first != NULL || shard->seals != 0 || shard->dead_segments || shard->purge.active)
+        if (shard->first != NULL || shard->seals != 0 || shard->dead_segments || shard->purge.active ||
+            shard->compaction.segment != NULL)
             return true;
     }
     return false;
@@ -299,10 +343,19 @@ void mailboxes_purge(struct mailboxes *m)
         m->shard[i].next_purge_ms = 0;
 }
 
+static void shard_counts(const struct shard *shard, struct mailbox_counts *counts)
+{
+    counts->segments_now += shard->segment_count;
+    for (uint32_t i = 0; i < shard->segment_count; i++) {
+        counts->log_bytes_now += shard->segments[i]->bytes;
+        counts->key_nodes_now += shard->segments[i]->keys.count;
+    }
+}
+
 void mailboxes_counts(const struct mailboxes *m, struct mailbox_counts *counts)
 {
     *counts = m->counts;
     counts->mailboxes_now = m->mailbox_count - m->empty_count;
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++)
-        counts->segments_now += m->shard[i].segment_count;
+        shard_counts(&m->shard[i], counts);
 }

@@ -48,13 +48,18 @@ struct mailbox_config {
     uint8_t master[32];     /* opens the shards' key rings */
     uint32_t purge_ms;      /* what was retired so long ago can't be read from the disk any more */
     enum log_cipher cipher; /* of new records */
+    uint64_t slack_bytes;   /* that a shard may hold beyond twice what lives */
 };
 
+#define MAILBOX_WAITS 12u
+
 struct mailbox_counts {
-    uint64_t stored;   /* items made durable */
-    uint64_t retired;  /* items retired */
-    uint64_t refused;  /* stores answered busy */
-    uint64_t repeated; /* offers of what had been stored before */
+    uint64_t
+        waited[MAILBOX_WAITS]; /* items by the time to their commit: less than 2^i ms; the last also more */
+    uint64_t stored;           /* items made durable */
+    uint64_t retired;          /* items retired */
+    uint64_t refused;          /* stores answered busy */
+    uint64_t repeated;         /* offers of what had been stored before */
     uint64_t commits;
     uint64_t commit_bytes;
     uint64_t drained;       /* items streamed */
@@ -64,8 +69,14 @@ struct mailbox_counts {
     uint64_t purges;        /* rounds of all shards that have destroyed keys */
     uint64_t purge_bytes;   /* written for them: tables and rings */
     uint64_t purge_late_ms; /* the longest time from a retirement's commit to the end of its key */
+    uint64_t moved;         /* items copied out of segments that are mostly dead */
+    uint64_t moved_bytes;   /* of them */
+    uint64_t stripped;      /* expired messages of which the payload was destroyed */
     uint64_t mailboxes_now;
     uint64_t items_now;
+    uint64_t bytes_now;     /* of their records */
+    uint64_t log_bytes_now; /* of all segments, as far as they are written */
+    uint64_t key_nodes_now;
     uint64_t segments_now;
     uint64_t drains_now;
 };
@@ -97,6 +108,21 @@ enum wax_status mailbox_retire(struct mailboxes *m, const struct channel_retire 
 void mailbox_drain(struct mailboxes *m, uint32_t worker, const struct channel_drain *request);
 void mailbox_drain_credit(struct mailboxes *m, const struct channel_drain_credit *request);
 void mailbox_drain_stop(struct mailboxes *m, const struct channel_drain_stop *request);
+
+/* What lies in a mailbox; false, and zero, when there is none. */
+struct mailbox_usage {
+    uint32_t messages;
+    uint32_t receipts;
+    uint64_t bytes;    /* that their records take */
+    uint64_t since_ms; /* when the mailbox was last empty, or control started; 0: it is */
+    uint64_t end;      /* the highest position */
+    bool draining;
+};
+bool mailbox_usage(struct mailboxes *m, const struct device_name *name, struct mailbox_usage *usage);
+/* The same of every mailbox in which something lies. */
+void mailboxes_each(const struct mailboxes *m, void *ctx,
+                    void (*each)(void *ctx, const struct device_name *name,
+                                 const struct mailbox_usage *usage));
 
 /* Messages that wait for the device. */
 uint32_t mailbox_waiting(struct mailboxes *m, const struct device_name *name);

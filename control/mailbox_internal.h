@@ -1,35 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the files of the mailbox store share: mailbox.c, shard.c, segment.c, purge.c, drain.c, recover.c. */
+/* What the files of the mailbox store share: mailbox.c, mailbox_table.c, shard.c, refuse.c,
+ * segment.c, purge.c, compact.c, expire.c, drain.c, recover.c. */
 #ifndef CONTROL_MAILBOX_INTERNAL_H
 #define CONTROL_MAILBOX_INTERNAL_H
 
 #include "keyring.h"
 #include "mailbox.h"
 
-enum item_state {
-    ITEM_WRITING, /* in a commit that is not durable yet */
-    ITEM_STORED,
-};
-
+/*
+ * What waits: where its record lies, and what must be known without reading it. Everything else is in the
+ * record. 24 bytes, for there are many.
+ */
 struct item {
     uint64_t position;
-    uint64_t id;
-    uint64_t taken_ms;
-    uint64_t segment;
-    uint32_t offset;
-    uint32_t slot;
-    uint32_t record_bytes;
-    uint32_t ttl_s;
-    uint32_t head_bytes;
-    uint32_t payload_bytes;
-    struct log_name peer; /* the sender; of a receipt, whom it is about */
-    uint8_t type;         /* enum log_type */
-    uint8_t deliver_flags;
-    uint8_t kind;
-    uint8_t reason;
-    uint8_t state;
-    bool gone; /* retired; stays until the retirement is durable */
+    uint32_t segment;
+    uint32_t expires_s;  /* since 1970, rounded up; ITEM_LIVES_ON for receipts */
+    uint64_t block : 20; /* of 8 bytes, where it begins */
+    uint64_t size : 18;  /* in 8 bytes */
+    uint64_t slot : 15;
+    uint64_t message : 1;  /* else a receipt */
+    uint64_t stored : 1;   /* else in a commit that is not durable yet */
+    uint64_t gone : 1;     /* retired; stays until the retirement is durable */
+    uint64_t moving : 1;   /* a copy is in a commit that is not durable yet, or about to be */
+    uint64_t stripped : 1; /* expired, and without its payload */
 };
+
+#define ITEM_LIVES_ON UINT32_MAX
+_Static_assert(sizeof(struct item) == 24, "the index takes 24 bytes a message");
+_Static_assert(KEYTREE_SLOTS - 1u <= 0x7fffu, "a slot fits its bits");
+_Static_assert(LOG_RECORD_BYTES_MAX < 8u << 18, "so does a size");
+
+/* Where its record begins in its segment. */
+static inline uint64_t item_offset(const struct item *item)
+{
+    return (uint64_t)item->block * 8u;
+}
+
+/* What its record takes there. */
+static inline uint32_t item_bytes(const struct item *item)
+{
+    return (uint32_t)item->size * 8u;
+}
 
 struct drain_read {
     struct storage_op op;
@@ -39,8 +50,10 @@ struct drain_read {
     uint32_t bytes;
     bool done;
     enum wax_status status;
-    bool opened, sound; /* in place, and with this payload */
-    struct view payload;
+    uint32_t segment, slot;    /* where it lies */
+    bool opened;               /* in place, so that `content` is what it holds */
+    struct log_record content; /* its type is 0 when it can't be read */
+    bool whole;                /* with its payload */
     struct drain_read *next;
     struct drain_read *all_prev, *all_next;
     uint8_t record[];
@@ -76,13 +89,15 @@ struct mailbox {
     uint32_t first, count, room;
     uint32_t messages; /* that wait */
     uint32_t pending;  /* operations that point here */
+    uint64_t bytes;    /* of records that wait */
+    uint64_t since_ms; /* something has waited since then at least, 0 = nothing does */
     struct drain *drain;
     struct mailbox *hash_next;
     struct mailbox *empty_prev, *empty_next; /* least recently emptied first */
     bool in_empty;
 };
 
-enum pending_kind { PENDING_STORE, PENDING_RECEIPT, PENDING_RETIRE };
+enum pending_kind { PENDING_STORE, PENDING_RECEIPT, PENDING_RETIRE, PENDING_MOVE };
 
 /* What a record of a commit means once it is durable. */
 struct pending {
@@ -96,6 +111,7 @@ struct pending {
     struct mailbox *about; /* of a receipt that retires */
     uint64_t retire;
     struct segment *pin; /* of a retirement: the segment that holds its receipt */
+    bool strips;         /* of a move: the payload stays behind */
 };
 
 struct commit {
@@ -133,9 +149,12 @@ struct segment {
     struct shard *shard;
     uint64_t bytes;         /* durable */
     uint32_t live;          /* items that are here and not retired */
+    uint64_t live_bytes;    /* of them */
     uint32_t pins;          /* receipts whose retirements are not durable yet */
     bool sealing, deleting; /* `op` is in use */
     bool purging;           /* its keys are being taken out */
+    bool compacting;        /* what lives in it is being copied */
+    bool spoilt;            /* it was: what is left can't be read */
     struct segment_ref *refs;
     uint32_t ref_count, ref_room;
     struct storage_op op; /* its deletion, or its seal */
@@ -184,6 +203,28 @@ struct purge {
     size_t len;
 };
 
+/* Moving what lives in a segment that is mostly dead (compact.c). */
+struct compaction {
+    struct storage_op op;
+    struct segment *segment; /* NULL: none is under way */
+    bool reading, failed, damaged;
+    uint8_t *bytes;
+    size_t len, got, at;
+    struct log_scan scan;
+};
+
+/* An expired message whose first part is being read, to be kept without its payload. */
+struct strip {
+    struct storage_op op;
+    struct mailboxes *m;
+    struct mailbox *box;
+    uint64_t position;
+    uint32_t segment, slot;
+    struct strip *prev, *next;
+    size_t bytes;
+    uint8_t record[];
+};
+
 struct shard {
     struct mailboxes *m;
     uint32_t index;
@@ -207,8 +248,10 @@ struct shard {
     struct keyring_entry reserve[RESERVE];
     uint32_t reserve_count; /* that are durable */
     struct purge purge;
-    bool purge_due; /* something is to be forgotten */
-    bool rotate;    /* a purge waits for the current segment to be left */
+    struct compaction compaction;
+    bool compact_due; /* something has died */
+    bool purge_due;   /* something is to be forgotten */
+    bool rotate;      /* a purge waits for the current segment to be left */
     uint64_t next_purge_ms;
     uint64_t rounds_begun, rounds_done;
 };
@@ -252,6 +295,10 @@ struct mailboxes {
     struct drain *waiting;
     struct drain_read *all_reads;
     uint32_t reads; /* under way */
+    struct strip *strips;
+    uint32_t strip_count;
+    uint32_t sweep;    /* the next slot of the hash to look for what has expired */
+    uint64_t sweep_ms; /* when that was */
     uint32_t attachment;
     uint64_t now_ms;
     bool stopped;
@@ -276,8 +323,18 @@ uint32_t mailbox_place(const struct mailbox *box, uint64_t position);
 struct item *mailbox_item(struct mailbox *box, uint64_t position);
 struct item *mailbox_append(struct mailbox *box, uint64_t position);
 void mailbox_remove(struct mailbox *box, struct item *item);
+/* Make an item of a message or receipt that is in its place, or on its way there. */
 void item_of_message(struct item *item, const struct log_message *message);
 void item_of_receipt(struct item *item, const struct log_receipt *receipt);
+/* As mailbox_append, for a position that may lie below the end, and is not there. */
+struct item *mailbox_insert(struct mailbox *box, uint64_t position);
+/* An item has come (durable or not), or is not counted any more. */
+void mailbox_count_in(struct mailboxes *m, struct mailbox *box, const struct item *item);
+void mailbox_count_out(struct mailboxes *m, struct mailbox *box, const struct item *item);
+/* It lies here now, and is durable. */
+void item_place(struct item *item, struct segment *segment, uint64_t offset, uint32_t slot);
+/* The item does not live in the segment any more. */
+void segment_dies(struct segment *segment, const struct item *item);
 /* Mark an item retired (not durable yet). */
 void mailbox_item_gone(struct mailboxes *m, struct mailbox *box, struct item *item);
 /* mailbox.c */
@@ -314,6 +371,15 @@ void shard_retire(struct mailboxes *m, struct mailbox *box, const uint64_t *posi
 /* purge.c */
 void purge_turn(struct shard *shard); /* begin what is due, go on with what waits */
 void purge_free(struct purge *purge);
+
+/* compact.c */
+void compact_turn(struct shard *shard); /* begin or go on */
+void compact_free(struct compaction *compaction);
+void move_is_durable(struct shard *shard, const struct commit *commit, const struct pending *pending,
+                     uint64_t base);
+/* expire.c */
+void expire_turn(struct mailboxes *m); /* look at some mailboxes */
+void strip_free(struct strip *strip);
 
 /* drain.c */
 void drain_pump(struct mailboxes *m, struct drain *drain);

@@ -144,21 +144,41 @@ struct item *mailbox_item(struct mailbox *box, uint64_t position)
     return place < box->count && item->position == position ? item : NULL;
 }
 
+/* Room for one more item; it is not counted yet. Slack is an eighth: the index is large when there are many.
+ */
+static void items_room(struct mailbox *box)
+{
+    if (box->first + box->count < box->room)
+        return;
+    if (box->first > box->room / 4) {
+        memmove(box->items, box->items + box->first, box->count * sizeof *box->items);
+        box->first = 0;
+        return;
+    }
+    box->room = box->room < 4 ? 4 : box->room + (box->room + 7u) / 8u;
+    box->items = xrealloc(box->items, box->room * sizeof *box->items);
+}
+
 struct item *mailbox_append(struct mailbox *box, uint64_t position)
 {
     assert(position > box->end);
-    if (box->first + box->count == box->room) {
-        if (box->first > box->room / 2) {
-            memmove(box->items, box->items + box->first, box->count * sizeof *box->items);
-            box->first = 0;
-        } else {
-            box->room = box->room == 0 ? 4 : box->room * 2;
-            box->items = xrealloc(box->items, box->room * sizeof *box->items);
-        }
-    }
+    items_room(box);
     struct item *item = &box->items[box->first + box->count++];
     *item = (struct item){.position = position};
     box->end = position;
+    return item;
+}
+
+struct item *mailbox_insert(struct mailbox *box, uint64_t position)
+{
+    if (position > box->end)
+        return mailbox_append(box, position);
+    items_room(box);
+    uint32_t place = mailbox_place(box, position);
+    struct item *item = &box->items[box->first + place];
+    memmove(item + 1, item, (box->count - place) * sizeof *item);
+    box->count++;
+    *item = (struct item){.position = position};
     return item;
 }
 
@@ -175,40 +195,63 @@ void mailbox_remove(struct mailbox *box, struct item *item)
 
 void item_of_message(struct item *item, const struct log_message *message)
 {
-    item->type = LOG_MESSAGE;
-    item->id = message->id;
-    item->taken_ms = message->taken_ms;
-    item->ttl_s = message->ttl_s;
-    item->head_bytes = message->head_bytes;
-    item->payload_bytes = (uint32_t)message->payload.len;
-    item->peer = message->sender;
-    item->deliver_flags = message->deliver_flags;
-    item->record_bytes = (uint32_t)log_message_size(message->payload.len);
+    uint64_t expires_s = (message->taken_ms + 999u) / 1000u + message->ttl_s;
+    item->message = 1;
+    item->stripped = message->stripped;
+    item->expires_s = expires_s < ITEM_LIVES_ON ? (uint32_t)expires_s : ITEM_LIVES_ON;
+    item->size = log_message_size(message->payload.len) / 8u & 0x3ffffu;
 }
 
 void item_of_receipt(struct item *item, const struct log_receipt *receipt)
 {
-    item->type = LOG_RECEIPT;
-    item->id = receipt->id;
-    item->taken_ms = receipt->taken_ms;
-    item->peer = receipt->about;
-    item->kind = receipt->kind;
-    item->reason = receipt->reason;
-    item->record_bytes = (uint32_t)log_receipt_size();
+    (void)receipt;
+    item->expires_s = ITEM_LIVES_ON;
+    item->size = log_receipt_size() / 8u & 0x3ffffu;
+}
+
+void item_place(struct item *item, struct segment *segment, uint64_t offset, uint32_t slot)
+{
+    item->stored = 1;
+    item->segment = (uint32_t)segment->id;
+    item->block = offset / 8u & 0xfffffu;
+    item->slot = slot & 0x7fffu;
+}
+
+void mailbox_count_in(struct mailboxes *m, struct mailbox *box, const struct item *item)
+{
+    m->counts.items_now++;
+    m->counts.bytes_now += item_bytes(item);
+    box->messages += item->message;
+    box->bytes += item_bytes(item);
+    if (box->since_ms == 0)
+        box->since_ms = m->now_ms;
+}
+
+void mailbox_count_out(struct mailboxes *m, struct mailbox *box, const struct item *item)
+{
+    m->counts.items_now--;
+    m->counts.bytes_now -= item_bytes(item);
+    box->messages -= item->message;
+    box->bytes -= item_bytes(item);
+    if (box->bytes == 0)
+        box->since_ms = 0;
+}
+
+/* Something in the segment does not live any more. */
+void segment_dies(struct segment *segment, const struct item *item)
+{
+    segment->live_bytes -= item_bytes(item);
+    if (--segment->live == 0)
+        segment->shard->dead_segments = true;
 }
 
 void mailbox_item_gone(struct mailboxes *m, struct mailbox *box, struct item *item)
 {
     struct shard *shard = &m->shard[box->shard];
     assert(!item->gone);
-    item->gone = true;
-    if (item->type == LOG_MESSAGE)
-        box->messages--;
-    m->counts.items_now--;
+    item->gone = 1;
+    mailbox_count_out(m, box, item);
     m->counts.retired++;
-    if (item->state == ITEM_STORED) {
-        struct segment *segment = shard_segment(shard, item->segment);
-        if (--segment->live == 0)
-            shard->dead_segments = true;
-    }
+    if (item->stored)
+        segment_dies(shard_segment(shard, item->segment), item);
 }

@@ -18,6 +18,7 @@
 
 #define SEGMENT_BYTES (8u << 20)
 #define COMMIT_BYTES  (2u << 20)
+#define SLACK_BYTES   (4u * SEGMENT_BYTES) /* of a shard */
 #define MAP_BYTES     (UINT64_C(64) << 30)
 #define CONFIGS_MAX   16
 
@@ -151,6 +152,7 @@ static void directory_ready(void *ctx, enum wax_status status)
         .commit_bytes = COMMIT_BYTES,
         .purge_ms = control->config.store_purge_s * 1000u,
         .cipher = log_cipher_choose(),
+        .slack_bytes = SLACK_BYTES,
     };
     const char *reason = "";
     status = master_key_load(control->config.store_key_file, control->config.store_directory, config.master,
@@ -262,7 +264,6 @@ static void end(struct control *control)
         intake_turn(control->intake, wall_ms());
         intake_close(control->intake);
     }
-    media_close(control->media);
     if (control->admin != NULL)
         admin_close(control->admin);
     uint64_t until = wall_ms() + 10000;
@@ -283,8 +284,7 @@ static void end(struct control *control)
         storage_local_close(control->storage);
     if (control->mailboxes != NULL)
         mailboxes_free(control->mailboxes);
-    if (!media_busy(control->media))
-        media_free(control->media);
+    media_free(control->media);
     if (control->intake != NULL)
         intake_free(control->intake);
     if (control->directory != NULL)

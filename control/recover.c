@@ -126,30 +126,50 @@ static void ring_read(struct storage_op *op, enum wax_status status)
         segment_next(m);
 }
 
+/* What was valid of this position until now is so no more. */
+static void item_supersede(struct mailboxes *m, struct mailbox *box, struct item *item)
+{
+    struct segment *old = shard_segment(&m->shard[box->shard], item->segment);
+    old->live--;
+    old->live_bytes -= item_bytes(item);
+    segment_forget(old, item->slot);
+    mailbox_count_out(m, box, item);
+}
+
 static void take_item(struct mailboxes *m, struct segment *segment, const struct log_record *record,
                       size_t offset)
 {
     bool message = record->type == LOG_MESSAGE;
     struct mailbox *box = mailbox_get(m, message ? &record->message.name : &record->receipt.name);
     uint64_t position = message ? record->message.position : record->receipt.position;
-    if (position <= box->end) { /* can't be: positions rise within a log */
+    bool moved = message ? record->message.moved : record->receipt.moved;
+    struct item *item = position <= box->end ? mailbox_item(box, position) : NULL;
+    if (position <= box->end && !moved) { /* can't be: but for copies positions rise within a log */
         segment_forget(segment, record->place.slot);
         mailbox_settle(m, box);
         return;
     }
-    struct item *item = mailbox_append(box, position);
+    if (item != NULL) {
+        if (item->segment != segment->id)
+            segment_ref(segment, item->segment);
+        item_supersede(m, box, item);
+        *item = (struct item){.position = position};
+    } else {
+        item = mailbox_insert(box, position);
+    }
     if (message)
         item_of_message(item, &record->message);
     else
         item_of_receipt(item, &record->receipt);
-    item->state = ITEM_STORED;
-    item->segment = segment->id;
-    item->offset = (uint32_t)offset;
-    item->slot = record->place.slot;
-    box->stored_end = position;
-    box->messages += message;
+    item_place(item, segment, offset, record->place.slot);
+    if (position > box->stored_end)
+        box->stored_end = position;
     segment->live++;
-    m->counts.items_now++;
+    segment->live_bytes += item_bytes(item);
+    mailbox_count_in(m, box, item);
+    uint64_t taken_ms = message ? record->message.taken_ms : record->receipt.taken_ms;
+    if (taken_ms < box->since_ms)
+        box->since_ms = taken_ms;
 }
 
 static void take_retire(struct mailboxes *m, struct segment *segment, const struct log_retire *retire)

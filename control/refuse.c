@@ -10,11 +10,8 @@ static void pending_refuse(struct mailboxes *m, const struct pending *pending)
 {
     struct mailbox *box = pending->box;
     struct item *item = mailbox_item(box, pending->position);
-    if (!item->gone) {
-        m->counts.items_now--;
-        if (item->type == LOG_MESSAGE)
-            box->messages--;
-    }
+    if (!item->gone)
+        mailbox_count_out(m, box, item);
     mailbox_remove(box, item);
     mailbox_refuse(m, box, pending->position, pending->worker);
     pending_answer(m, pending, WIRE_REASON_BUSY);
@@ -26,6 +23,15 @@ static void pending_refuse(struct mailboxes *m, const struct pending *pending)
     mailbox_settle(m, box);
 }
 
+static void move_refuse(struct mailboxes *m, const struct pending *pending)
+{
+    struct item *item = mailbox_item(pending->box, pending->position);
+    if (item != NULL)
+        item->moving = 0;
+    pending->box->pending--;
+    mailbox_settle(m, pending->box);
+}
+
 /* Refuse the stores of a commit; its retirements stay, to be tried again a second later. */
 static void commit_refuse(struct shard *shard, struct commit *commit)
 {
@@ -34,6 +40,10 @@ static void commit_refuse(struct shard *shard, struct commit *commit)
     uint32_t count = 0;
     for (uint32_t i = 0; i < commit->count; i++) {
         struct pending pending = commit->pending[i];
+        if (pending.kind == PENDING_MOVE) { /* it stays where it is */
+            move_refuse(shard->m, &pending);
+            continue;
+        }
         if (pending.kind != PENDING_RETIRE) {
             pending_refuse(shard->m, &pending);
             continue;

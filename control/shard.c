@@ -269,13 +269,12 @@ static void item_is_durable(struct shard *shard, const struct commit *commit, co
     struct mailboxes *m = shard->m;
     struct segment *segment = shard->current;
     struct item *item = mailbox_item(pending->box, pending->position);
-    item->state = ITEM_STORED;
-    item->segment = segment->id;
-    item->offset = (uint32_t)(base + pending->at);
-    item->slot = commit->first_slot + (uint32_t)(pending - commit->pending);
+    item_place(item, segment, base + pending->at, commit->first_slot + (uint32_t)(pending - commit->pending));
     pending->box->stored_end = pending->position;
-    if (!item->gone)
+    if (!item->gone) {
         segment->live++;
+        segment->live_bytes += item_bytes(item);
+    }
     m->counts.stored++;
     pending_answer(m, pending, 0);
     if (pending->about != NULL)
@@ -320,11 +319,16 @@ static void commit_is_durable(struct shard *shard, struct commit *commit)
     struct mailboxes *m = shard->m;
     uint64_t base = shard->current->bytes + (commit->begins ? log_segment_size() : 0);
     shard->current->bytes += commit->sealed_len;
+    uint64_t waited_ms = m->now_ms > commit->queued_ms ? m->now_ms - commit->queued_ms : 0;
+    uint32_t bucket = waited_ms == 0 ? 0 : 64u - (uint32_t)__builtin_clzll(waited_ms);
+    m->counts.waited[bucket < MAILBOX_WAITS ? bucket : MAILBOX_WAITS - 1u] += commit->count;
     m->counts.commits++;
     m->counts.commit_bytes += commit->len;
     for (uint32_t i = 0; i < commit->count; i++) {
         if (commit->pending[i].kind == PENDING_RETIRE)
             retirement_is_durable(shard, commit, &commit->pending[i]);
+        else if (commit->pending[i].kind == PENDING_MOVE)
+            move_is_durable(shard, commit, &commit->pending[i], base);
         else
             item_is_durable(shard, commit, &commit->pending[i], base);
     }

@@ -139,8 +139,13 @@ void file_remove(struct shard_files *shard, uint64_t id);
 /* Open a file past the page cache, when it takes blocks as small as the log's there; else -1. */
 int file_open_direct(int directory, uint32_t number);
 
-/* The files that LMDB lists. */
-enum wax_status listed_files(struct local *local, void *ctx, void (*each)(void *ctx, uint32_t number));
+/* The segments that LMDB lists. */
+enum wax_status listed_segments(struct local *local, void *ctx,
+                                void (*each)(void *ctx, uint32_t shard, uint64_t id, uint64_t sealed,
+                                             uint32_t number));
+/* The seed of the log's checksums, from the relay's identity (directory.c). NOT_FOUND in a store that is new.
+ */
+enum wax_status stored_seed(struct local *local, uint32_t *seed);
 
 /*
  * Take note of the files that there are: those that LMDB does not list are spares, or go. Then have them made

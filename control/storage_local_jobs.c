@@ -306,7 +306,9 @@ static enum wax_status check_version(struct local *local)
     return status_of_errno(mdb_txn_commit(txn));
 }
 
-enum wax_status listed_files(struct local *local, void *ctx, void (*each)(void *ctx, uint32_t number))
+enum wax_status listed_segments(struct local *local, void *ctx,
+                                void (*each)(void *ctx, uint32_t shard, uint64_t id, uint64_t sealed,
+                                             uint32_t number))
 {
     MDB_txn *txn;
     MDB_cursor *cursor;
@@ -318,13 +320,29 @@ enum wax_status listed_files(struct local *local, void *ctx, void (*each)(void *
     if (error == 0) {
         for (error = mdb_cursor_get(cursor, &k, &v, MDB_FIRST); error == 0;
              error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-            if (v.mv_size == LISTED_BYTES)
-                each(ctx, load_be32((const uint8_t *)v.mv_data + 8));
+            const uint8_t *key = k.mv_data, *value = v.mv_data;
+            if (k.mv_size == 12 && v.mv_size == LISTED_BYTES)
+                each(ctx, load_be32(key), load_be64(key + 4), load_be64(value), load_be32(value + 8));
         }
         mdb_cursor_close(cursor);
     }
     mdb_txn_abort(txn);
     return error == MDB_NOTFOUND ? WAX_OK : status_of_errno(error);
+}
+
+enum wax_status stored_seed(struct local *local, uint32_t *seed)
+{
+    const uint8_t key[WAX_USER_BYTES + 5] = {[WAX_USER_BYTES] = 'r', 'e', 'l', 'a', 'y'};
+    MDB_val k = mdb_view(key, sizeof key), v;
+    MDB_txn *txn;
+    int error = mdb_txn_begin(local->env, NULL, MDB_RDONLY, &txn);
+    if (error != 0)
+        return status_of_errno(error);
+    error = mdb_get(txn, local->values, &k, &v);
+    if (error == 0 && v.mv_size >= 40)
+        *seed = load_be32((const uint8_t *)v.mv_data + 36);
+    mdb_txn_abort(txn);
+    return error == MDB_NOTFOUND ? WAX_NOT_FOUND : status_of_errno(error);
 }
 
 enum wax_status local_env_open(struct local *local, const struct storage_local_config *config)

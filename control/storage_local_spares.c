@@ -119,8 +119,11 @@ struct listed {
     size_t count, room;
 };
 
-static void listed_add(void *ctx, uint32_t number)
+static void listed_add(void *ctx, uint32_t shard, uint64_t id, uint64_t sealed, uint32_t number)
 {
+    (void)shard;
+    (void)id;
+    (void)sealed;
     struct listed *listed = ctx;
     if (listed->count == listed->room) {
         listed->room = listed->room == 0 ? 64 : listed->room * 2;
@@ -155,7 +158,7 @@ enum wax_status spares_open(struct local *local)
 {
     struct spares *spares = &local->spares;
     struct listed listed = {.count = 0};
-    enum wax_status status = listed_files(local, &listed, listed_add);
+    enum wax_status status = listed_segments(local, &listed, listed_add);
     int fd = openat(local->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
     if (directory == NULL)

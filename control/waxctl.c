@@ -49,11 +49,13 @@ static char *read_line(int fd)
 /* Ask once. The answer's text is the caller's to free; ends the program when there is none. */
 static char *ask(const struct options *options, const char *command)
 {
-    char request[128];
+    char request[160];
     char *reply = NULL;
     int fd = connect_admin(options->socket);
-    int len =
-        snprintf(request, sizeof request, "{\"command\":\"%s\",\"limit\":%u}\n", command, options->limit);
+    const char *user = strcmp(command, "mailbox") == 0 ? options->argument : NULL;
+    int len = snprintf(request, sizeof request, "{\"command\":\"%s\",\"limit\":%u%s%.40s%s}\n", command,
+                       options->limit, user != NULL ? ",\"user\":\"" : "", user != NULL ? user : "",
+                       user != NULL ? "\"" : "");
     if (fd >= 0 && send(fd, request, (size_t)len, MSG_NOSIGNAL) == len)
         reply = read_line(fd);
     if (reply == NULL) {
@@ -65,7 +67,7 @@ static char *ask(const struct options *options, const char *command)
     return reply;
 }
 
-static struct json_object *ask_object(const struct options *options, const char *command)
+struct json_object *ask_object(const struct options *options, const char *command)
 {
     char *text = ask(options, command);
     struct json_object *object = json_tokener_parse(text);
@@ -73,6 +75,7 @@ static struct json_object *ask_object(const struct options *options, const char 
     if (!json_object_is_type(object, json_type_object) || get_object(object, "error") != NULL) {
         fprintf(stderr, "waxctl: the control plane does not understand: %s\n",
                 object != NULL ? get_text(object, "error") : "no JSON");
+        json_object_put(object);
         exit(EXIT_NO_ANSWER);
     }
     return object;
@@ -299,6 +302,10 @@ static void usage(FILE *out)
           "  workers    what each worker does, in rates over an interval\n"
           "  sessions   who is connected\n"
           "  counters   all counters, and everything that was refused or went wrong\n"
+          "  store      the mailboxes' log: what lives in it, and what keeping it has cost\n"
+          "  store verify DIRECTORY  read a store that nobody serves, or a copy: is all of it sound?\n"
+          "  store dump DIRECTORY    and what is in it, without payloads, as JSON lines\n"
+          "  mailbox [USER]  the largest mailboxes, or those of a user (32 hexadecimal digits)\n"
           "  media      blobs: how many, how large, what was moved\n"
           "  tls reload  read certificates and keys anew; sessions go on, and the old ones stay when\n"
           "             anything is wrong with the new\n"
@@ -309,7 +316,9 @@ static void usage(FILE *out)
           "  --config FILE    read the socket's path from a configuration file\n"
           "  --json           print the control plane's answer as it is\n"
           "  --interval MS    of `workers` (default 1000)\n"
-          "  --limit N        sessions to list at most (default 1000)\n"
+          "  --limit N        sessions or mailboxes to list at most (default 1000)\n"
+          "  --key FILE       of `store verify` and `dump`: the store's key (default: as the control plane "
+          "finds it)\n"
           "  --for SECONDS    of `trace`: end it after so long (default: when interrupted)\n"
           "  --count N        of `trace`: end it after so many events\n"
           "  --help           this text\n"
@@ -358,6 +367,8 @@ static void arguments(int argc, char **argv, struct options *options, struct wax
             options->count = number(argv[++i]);
         } else if (strcmp(argv[i], "--limit") == 0 && value) {
             options->limit = number(argv[++i]);
+        } else if (strcmp(argv[i], "--key") == 0 && value) {
+            options->key_file = argv[++i];
         } else if (strcmp(argv[i], "--config") == 0 && value) {
             if (config_load(config, argv[++i], &error) != WAX_OK) {
                 fprintf(stderr, "waxctl: %s\n", error.text);
@@ -366,8 +377,12 @@ static void arguments(int argc, char **argv, struct options *options, struct wax
         } else if (argv[i][0] != '-' && options->command == NULL) {
             options->command = argv[i];
         } else if (argv[i][0] != '-' && options->argument == NULL &&
-                   (strcmp(options->command, "tls") == 0 || strcmp(options->command, "trace") == 0)) {
+                   (strcmp(options->command, "tls") == 0 || strcmp(options->command, "trace") == 0 ||
+                    strcmp(options->command, "mailbox") == 0 || strcmp(options->command, "store") == 0)) {
             options->argument = argv[i];
+        } else if (argv[i][0] != '-' && options->directory == NULL && options->argument != NULL &&
+                   strcmp(options->command, "store") == 0) {
+            options->directory = argv[i];
         } else {
             fprintf(stderr, "waxctl: unknown argument '%s'\n", argv[i]);
             exit(EXIT_USAGE);
@@ -382,10 +397,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*show)(const struct options *);
-    } commands[] = {{"status", show_status},     {"workers", show_workers}, {"sessions", show_sessions},
-                    {"counters", show_counters}, {"media", show_media},     {"tls-reload", show_tls_reload}};
+    } commands[] = {{"status", show_status},     {"workers", show_workers},  {"sessions", show_sessions},
+                    {"counters", show_counters}, {"media", show_media},      {"tls-reload", show_tls_reload},
+                    {"store", show_store},       {"mailbox", show_mailboxes}};
     static struct wax_config config;
-    struct options options = {.interval_ms = 1000, .limit = 1000};
+    struct options options = {.interval_ms = 1000, .limit = 1000, .key_file = ""};
     config_defaults(&config);
     arguments(argc, argv, &options, &config);
     if (options.command != NULL && strcmp(options.command, "tls") == 0)
@@ -393,6 +409,13 @@ int main(int argc, char **argv)
             options.argument != NULL && strcmp(options.argument, "reload") == 0 ? "tls-reload" : "tls …";
     if (options.command != NULL && strcmp(options.command, "trace") == 0)
         return trace_run(&options);
+    if (options.command != NULL && strcmp(options.command, "store") == 0 && options.argument != NULL) {
+        bool known = strcmp(options.argument, "verify") == 0 || strcmp(options.argument, "dump") == 0;
+        if (known && options.directory != NULL)
+            return store_offline(&options);
+        fputs("waxctl: store, store verify DIRECTORY or store dump DIRECTORY\n", stderr);
+        return EXIT_USAGE;
+    }
     for (size_t i = 0; options.command != NULL && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(options.command, commands[i].name) != 0)
             continue;

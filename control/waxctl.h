@@ -12,7 +12,8 @@ enum { EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
 struct options {
     const char *socket;
     const char *command;
-    const char *argument; /* of `tls`, `trace` */
+    const char *argument;             /* of `tls`, `trace`, `mailbox`, `store` */
+    const char *directory, *key_file; /* of `store verify` and `store dump` */
     bool json;
     uint32_t interval_ms;
     uint32_t limit;
@@ -22,6 +23,16 @@ struct options {
 
 /* Connect to the admin socket at a path. Negative: errno tells why. */
 int connect_admin(const char *path);
+
+/* Ask once; the answer is the caller's to put. Ends the program when there is none. */
+struct json_object *ask_object(const struct options *options, const char *command);
+
+/* `store` and `mailbox`. */
+void show_store(const struct options *options);
+void show_mailboxes(const struct options *options);
+
+/* `store verify` and `store dump`: read options->directory; returns the exit code. */
+int store_offline(const struct options *options);
 
 /* A number, a text or a truth of an object; 0, "" or false when there is none. */
 uint64_t get_u(struct json_object *object, const char *key);

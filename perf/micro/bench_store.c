@@ -106,7 +106,8 @@ static void store_open(struct bench *b)
                                     .segment_bytes = 8u << 20,
                                     .commit_bytes = 2u << 20,
                                     .purge_ms = 60000,
-                                    .cipher = log_cipher_choose()};
+                                    .cipher = log_cipher_choose(),
+                                    .slack_bytes = 32u << 20};
     struct storage_local_config local = {b->options->directory, config.segment_bytes, UINT64_C(1) << 30};
     b->loop = loop_new();
     must(b->loop != NULL, "io_uring");

@@ -79,9 +79,13 @@ struct sim {
     _Alignas(16) uint8_t record[sizeof(struct channel_drained) + PAYLOAD + 64];
     bool record_used;
     uint64_t crashes, refusals, drained, torn, repeats;
+    uint64_t moved, stripped, purges; /* by the store, in all its lives */
 };
 
 static bool verbose;
+static struct {
+    uint64_t moved, stripped, purges;
+} totals;
 
 static void fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
 
@@ -467,12 +471,22 @@ static void start(struct sim *s)
     } while (!s->ready);
 }
 
+static void note_counts(struct sim *s)
+{
+    struct mailbox_counts counts;
+    mailboxes_counts(s->m, &counts);
+    s->moved += counts.moved;
+    s->stripped += counts.stripped;
+    s->purges += counts.purges;
+}
+
 /* Control dies; `data_plane` dies with it, or offers again what was not answered. */
 static void crash(struct sim *s, bool data_plane)
 {
     say("crash%s\n", data_plane ? " of both" : "");
     s->crashes++;
     storage_sim_crash(s->disk);
+    note_counts(s);
     mailboxes_free(s->m);
     s->answers = 0;
     s->record_used = false;
@@ -631,9 +645,15 @@ static void run(uint64_t seed)
     crash(s, false);
     check_all(s);
     check_segments(s);
-    say("crashes %llu refusals %llu drained %llu torn %llu repeats %llu\n", (unsigned long long)s->crashes,
-        (unsigned long long)s->refusals, (unsigned long long)s->drained, (unsigned long long)s->torn,
-        (unsigned long long)s->repeats);
+    note_counts(s);
+    say("crashes %llu refusals %llu drained %llu torn %llu repeats %llu moved %llu stripped %llu purges "
+        "%llu\n",
+        (unsigned long long)s->crashes, (unsigned long long)s->refusals, (unsigned long long)s->drained,
+        (unsigned long long)s->torn, (unsigned long long)s->repeats, (unsigned long long)s->moved,
+        (unsigned long long)s->stripped, (unsigned long long)s->purges);
+    totals.moved += s->moved;
+    totals.stripped += s->stripped;
+    totals.purges += s->purges;
     storage_sim_crash(s->disk);
     mailboxes_free(s->m);
     storage_sim_free(s->disk);
@@ -659,7 +679,8 @@ int main(int argc, char **argv)
     }
     for (uint64_t i = 0; i < runs; i++)
         run(seed + i);
-    printf("sim_store: %llu runs from seed %llu passed\n", (unsigned long long)runs,
-           (unsigned long long)seed);
+    printf("sim_store: %llu runs from seed %llu passed: %llu copied, %llu stripped, %llu rounds of purging\n",
+           (unsigned long long)runs, (unsigned long long)seed, (unsigned long long)totals.moved,
+           (unsigned long long)totals.stripped, (unsigned long long)totals.purges);
     return 0;
 }

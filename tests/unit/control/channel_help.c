@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static char directory[64];
+char directory[64];
 static char socket_path[100], config_path[100];
 char admin_path[100];
 static pid_t control;
@@ -86,7 +86,7 @@ void setup(void)
     FILE *file = fopen(config_path, "w");
     fprintf(
         file,
-        "control: {socket: %s, admin_socket: %s}\nstore: {directory: %s/store}\n"
+        "control: {socket: %s, admin_socket: %s}\nstore: {directory: %s/store, purge_s: 5}\n"
         "ports: [{kind: tap, device: x, addresses: [198.18.0.2/24]}]\nlisteners: [{port: 80, tls: false}]\n",
         socket_path, admin_path, directory);
     fclose(file);

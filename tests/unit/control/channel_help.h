@@ -23,6 +23,7 @@ struct plane {
     } said;
 };
 
+extern char directory[64]; /* of the test: the store lies in it */
 extern char admin_path[100];
 
 /* Milliseconds since 1970. */

@@ -237,6 +237,13 @@ Test(channel, what_is_stored_is_drained_with_credit_and_retired_for_good)
     publish(&plane, 0);
     expect_drained(&plane, 0, 5, base + 10, 17, 3, base + 58);
 
+    char reply[8192];
+    ask_admin("{\"command\":\"store\"}\n", reply, sizeof reply);
+    cr_assert_not_null(strstr(reply, "\"items\":60,"), "%s", reply);
+    ask_admin("{\"command\":\"mailbox\",\"limit\":2}\n", reply, sizeof reply);
+    cr_assert_not_null(strstr(reply, "\"count\":3,"), "%s", reply);
+    cr_assert_not_null(strstr(reply, "\"messages\":20,"), "%s", reply);
+
     /* what is stored from now on is streamed as well, after its answer */
     store(&plane, 0, 1, base + 100, 5, 100);
     publish(&plane, 0);
@@ -261,6 +268,79 @@ Test(channel, what_is_stored_is_drained_with_credit_and_retired_for_good)
     expect_drained(&plane, 0, 1, 0, 0, 1, 0);
     detach(&plane);
     stop_control(SIGTERM);
+}
+
+/* Run a command in the test's directory; returns its exit code and the begin of what it says. */
+static int run(const char *command, char *out, size_t room)
+{
+    char line[512];
+    size_t len = 0;
+    snprintf(line, sizeof line, "cd %s && %s 2>&1", directory, command);
+    FILE *pipe = popen(line, "r");
+    while (len + 1 < room && !feof(pipe))
+        len += fread(out + len, 1, room - len - 1, pipe);
+    out[len] = '\0';
+    int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The positions, 1 to 40, of the messages that a copy of all files and its key give away, as bits. */
+static uint64_t loot(uint64_t base)
+{
+    static char out[65536];
+    uint64_t found = 0;
+    cr_assert_eq(run("rm -rf copy && cp -r store copy && " WAXCTL_EXE " store dump copy", out, sizeof out), 0,
+                 "%s", out);
+    for (uint64_t i = 1; i <= 40; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "\"position\":%lu,", (unsigned long)(base + i));
+        found |= strstr(out, text) != NULL ? UINT64_C(1) << i : 0;
+    }
+    cr_assert_eq(run("grep -rqF 'aaaaaaaaaaaaaaaaaaaa' copy", out, sizeof out), 1, "a payload in clear");
+    return found;
+}
+
+Test(channel, what_was_retired_is_not_in_a_copy_of_all_files_with_their_key)
+{
+    struct plane plane;
+    char out[4096];
+    attach(&plane, 0);
+    come_in(&plane);
+    uint64_t base = (plane.grant.epoch << 48) + 'a' - 1, all = 0, even = 0; /* payloads begin with aaaa */
+    for (uint64_t i = 1; i <= 40; i++) {
+        store(&plane, 0, 1, base + i, 50, i);
+        all |= UINT64_C(1) << i;
+        even |= i % 2 == 0 ? UINT64_C(1) << i : 0;
+    }
+    publish(&plane, 0);
+    for (uint64_t i = 1; i <= 40; i++)
+        expect_stored(&plane, 0, i);
+    cr_assert_eq(loot(base), all);
+    struct channel_retire *retire = reserve(&plane, 0, CHANNEL_RETIRE, sizeof *retire + 20 * 8);
+    retire->name = name_of(1, 1);
+    retire->count = 20;
+    for (uint64_t i = 0; i < 20; i++)
+        retire->position[i] = base + 1 + 2 * i;
+    publish(&plane, 0);
+    for (int i = 0; i < 5200; i++)
+        nap();
+    cr_assert_eq(loot(base), even);
+    stop_control(SIGKILL); /* and a start in between changes nothing */
+    start_control();
+    detach(&plane);
+    attach(&plane, plane.grant.epoch);
+    cr_assert_eq(loot(base), even);
+    cr_assert_eq(run(WAXCTL_EXE " store verify store", out, sizeof out), 1, "%s", out);
+    cr_assert_not_null(strstr(out, "store: in use by another process"), "%s", out);
+    stop_control(SIGTERM);
+    cr_assert_eq(run(WAXCTL_EXE " store verify store", out, sizeof out), 0, "%s", out);
+    cr_assert_not_null(strstr(out, " 0 places of damage"), "%s", out);
+    cr_assert_eq(run("head -c 32 /dev/urandom >other && chmod 600 other && " WAXCTL_EXE
+                     " store verify store --key $PWD/other",
+                     out, sizeof out),
+                 1);
+    cr_assert_not_null(strstr(out, "the key file does not open it"), "%s", out);
+    detach(&plane);
 }
 
 Test(channel, a_receipt_retires_what_it_is_about_in_the_same_commit)

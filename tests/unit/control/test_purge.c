@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Nothing is kept: what was retired can't be read any more from the disk and its key files, once the
- * time for it is over. The disk here is that of tests/sim; the reader of it knows the master key.
+ * time for it is over, and what has expired has no payload any more. Nor does the log keep much room for what
+ * is gone. The disk here is that of tests/sim; the reader of it knows the master key.
  */
 #include <criterion/criterion.h>
 #include <sodium.h>
@@ -19,6 +20,7 @@ struct fixture {
     bool ready;
     uint64_t now_ms;
     uint32_t stored;
+    uint32_t ttl_s; /* of what is put */
 };
 
 static const struct mailbox_config config = {.hash_key = "0123456789abcde",
@@ -99,6 +101,7 @@ static struct fixture *begin(void)
     cr_assert_geq(sodium_init(), 0);
     f->disk = storage_sim_new(1);
     f->now_ms = 1000000;
+    f->ttl_s = 100000;
     open_store(f);
     return f;
 }
@@ -136,7 +139,7 @@ static void put(struct fixture *f, uint64_t position)
                                       .position = position,
                                       .id = position,
                                       .taken_ms = f->now_ms,
-                                      .ttl_s = 100000,
+                                      .ttl_s = f->ttl_s,
                                       .payload_bytes = bytes};
     memset(request->payload, (int)(position & 0xff), bytes);
     memcpy(request->payload, "plain words", 11);
@@ -166,14 +169,17 @@ static void put_all(struct fixture *f, uint64_t first, uint64_t count)
 /* What a thief of the disk and the key file can read. */
 struct loot {
     bool message[POSITIONS];
-    uint32_t messages, retirements;
+    uint32_t messages, stripped, retirements;
     bool retirement_of[POSITIONS];
 };
 
 static void loot_take(void *ctx, const struct log_record *record)
 {
     struct loot *loot = ctx;
-    if (record->type == LOG_MESSAGE) {
+    if (record->type == LOG_MESSAGE && record->message.stripped) {
+        cr_assert_eq(record->message.payload.len, 0);
+        loot->stripped++;
+    } else if (record->type == LOG_MESSAGE) {
         cr_assert_lt(record->message.position, POSITIONS);
         loot->messages += !loot->message[record->message.position];
         loot->message[record->message.position] = true;
@@ -339,6 +345,94 @@ Test(purge, writes_that_fail_or_whose_outcome_is_unknown_only_put_it_off)
     mailboxes_counts(f->m, &counts);
     cr_assert_eq(counts.items_now, 267);
     end(f);
+}
+
+Test(purge, what_has_expired_has_no_payload_any_more_and_its_sender_can_still_be_told)
+{
+    struct fixture *f = begin();
+    put_all(f, 1, 150);
+    f->ttl_s = 1;
+    put_all(f, 151, 150);
+    pass(f, 2000 + 5000 + PURGE_MS); /* its time, the look at all mailboxes, and the end of keys */
+    struct loot *loot = steal(f);
+    for (uint64_t p = 1; p <= 300; p++)
+        cr_assert_eq(loot->message[p], p <= 150, "position %lu", (unsigned long)p);
+    cr_assert_eq(loot->stripped, 150);
+    free(loot);
+    struct mailbox_counts counts;
+    mailboxes_counts(f->m, &counts);
+    cr_assert_eq(counts.stripped, 150);
+    cr_assert_eq(counts.items_now, 300);
+    uint64_t bytes = counts.bytes_now;
+    reopen(f);
+    mailboxes_counts(f->m, &counts);
+    cr_assert_eq(counts.items_now, 300);
+    cr_assert_eq(counts.bytes_now, bytes);
+    end(f);
+}
+
+/* All segments together, but for one that is being written in each shard. */
+static void expect_compact(struct fixture *f)
+{
+    struct mailbox_counts counts;
+    mailboxes_counts(f->m, &counts);
+    cr_assert_leq(counts.log_bytes_now, 2 * counts.bytes_now + WAX_STORE_SHARDS * STORAGE_SIM_SEGMENT_BYTES,
+                  "%lu bytes for %lu", (unsigned long)counts.log_bytes_now, (unsigned long)counts.bytes_now);
+}
+
+Test(purge, what_is_gone_takes_no_more_room_than_what_lives_and_copies_cost_no_more_than_they_gain)
+{
+    struct fixture *f = begin();
+    put_all(f, 1, 3000);
+    struct mailbox_counts before, after;
+    mailboxes_counts(f->m, &before);
+    for (uint64_t p = 1; p <= 3000; p++) {
+        if (p % 7 != 0)
+            retire(f, p);
+        if (p % 100 == 0)
+            pass(f, 20);
+    }
+    pass(f, 3 * PURGE_MS);
+    expect_compact(f);
+    mailboxes_counts(f->m, &after);
+    cr_assert_eq(after.items_now, 3000 / 7);
+    cr_assert_gt(after.moved, 0);
+    cr_assert_leq(after.moved_bytes, before.bytes_now - after.bytes_now);
+    reopen(f);
+    mailboxes_counts(f->m, &after);
+    cr_assert_eq(after.items_now, 3000 / 7);
+    struct loot *loot = steal(f);
+    for (uint64_t p = 1; p <= 3000; p++)
+        cr_assert(p % 7 != 0 || loot->message[p], "position %lu", (unsigned long)p);
+    free(loot);
+    end(f);
+}
+
+Test(purge, the_living_survive_a_crash_at_any_step_of_compaction)
+{
+    for (uint32_t step = 0; step < 120; step += 3) {
+        struct fixture *f = begin();
+        storage_sim_set(f->disk, (struct storage_sim_faults){.delay = 4});
+        put_all(f, 1, 900);
+        for (uint64_t p = 1; p <= 900; p++) {
+            if (p % 9 != 0)
+                retire(f, p);
+        }
+        pass(f, step);
+        for (int i = 0; i < 3; i++) {
+            struct mailbox_counts counts;
+            reopen(f);
+            mailboxes_counts(f->m, &counts);
+            cr_assert_geq(counts.items_now, 100);
+            pass(f, 40);
+        }
+        pass(f, 2 * PURGE_MS);
+        struct loot *loot = steal(f);
+        for (uint64_t p = 9; p <= 900; p += 9)
+            cr_assert(loot->message[p], "position %lu at step %u", (unsigned long)p, step);
+        free(loot);
+        end(f);
+    }
 }
 
 Test(purge, there_is_always_a_key_for_the_next_segment)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Parts of the admin socket's answers. */
+#ifndef CONTROL_ADMIN_JSON_H
+#define CONTROL_ADMIN_JSON_H
+
+#include <json-c/json.h>
+
+#include "admin.h"
+
+/* Add a number, a text, or bytes as hexadecimal digits (64 bytes at most) to an object. */
+void add_u(struct json_object *object, const char *key, uint64_t value);
+void add_text(struct json_object *object, const char *key, const char *text);
+void add_hex(struct json_object *object, const char *key, const uint8_t *bytes, size_t len);
+
+/* Answer "store": segments, what lives in them, what keeping them so has cost. */
+void reply_store(const struct admin_sources *sources, struct json_object *reply);
+
+/* Answer "mailbox": those of a user, or else the largest, `limit` at most. */
+void reply_mailboxes(const struct admin_sources *sources, struct json_object *request,
+                     struct json_object *reply, uint64_t limit);
+
+#endif

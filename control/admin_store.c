@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdlib.h>
+
+#include "admin_json.h"
+
+#define MAILBOXES_MOST 1000u
+
+void reply_store(const struct admin_sources *sources, struct json_object *reply)
+{
+    struct mailbox_counts counts;
+    struct json_object *answered = json_object_new_array();
+    mailboxes_counts(sources->mailboxes, &counts);
+    add_u(reply, "mailboxes", counts.mailboxes_now);
+    add_u(reply, "items", counts.items_now);
+    add_u(reply, "live_bytes", counts.bytes_now);
+    add_u(reply, "segments", counts.segments_now);
+    add_u(reply, "log_bytes", counts.log_bytes_now);
+    add_u(reply, "key_nodes", counts.key_nodes_now);
+    add_u(reply, "stored", counts.stored);
+    add_u(reply, "retired", counts.retired);
+    add_u(reply, "stripped", counts.stripped);
+    add_u(reply, "commits", counts.commits);
+    add_u(reply, "commit_bytes", counts.commit_bytes);
+    add_u(reply, "moved", counts.moved);
+    add_u(reply, "moved_bytes", counts.moved_bytes);
+    add_u(reply, "purges", counts.purges);
+    add_u(reply, "purge_bytes", counts.purge_bytes);
+    add_u(reply, "purge_late_ms", counts.purge_late_ms);
+    add_u(reply, "refused", counts.refused);
+    add_u(reply, "damaged", counts.damaged);
+    add_u(reply, "torn", counts.torn);
+    for (uint32_t i = 0; i < MAILBOX_WAITS; i++)
+        json_object_array_add(answered, json_object_new_uint64(counts.waited[i]));
+    json_object_object_add(reply, "answered_within_ms", answered); /* at i: less than 2^i */
+}
+
+/* The largest mailboxes so far, the smallest of them first in line to go. */
+struct largest {
+    bool of_user;
+    uint8_t user[WAX_USER_BYTES];
+    uint64_t count, limit, all;
+    struct entry {
+        struct device_name name;
+        struct mailbox_usage usage;
+    } entry[MAILBOXES_MOST];
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+    uint64_t x = ((const struct entry *)a)->usage.bytes, y = ((const struct entry *)b)->usage.bytes;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void take(void *ctx, const struct device_name *name, const struct mailbox_usage *usage)
+{
+    struct largest *largest = ctx;
+    if (largest->of_user && memcmp(name->user, largest->user, sizeof largest->user) != 0)
+        return;
+    largest->all++;
+    uint64_t at = largest->count < largest->limit ? largest->count++ : 0;
+    if (at == 0 && largest->count == largest->limit && largest->all > largest->limit) {
+        for (uint64_t i = 1; i < largest->count; i++) {
+            if (largest->entry[i].usage.bytes < largest->entry[at].usage.bytes)
+                at = i;
+        }
+        if (largest->entry[at].usage.bytes >= usage->bytes)
+            return;
+    }
+    largest->entry[at] = (struct entry){*name, *usage};
+}
+
+static bool read_user(const char *text, uint8_t user[WAX_USER_BYTES])
+{
+    for (size_t i = 0; i < 2 * WAX_USER_BYTES; i++) {
+        char c = text[i];
+        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (digit < 0)
+            return false;
+        user[i / 2] = (uint8_t)(user[i / 2] << 4 | digit);
+    }
+    return text[2 * WAX_USER_BYTES] == '\0';
+}
+
+void reply_mailboxes(const struct admin_sources *sources, struct json_object *request,
+                     struct json_object *reply, uint64_t limit)
+{
+    struct json_object *list = json_object_new_array(), *value;
+    struct largest *largest = calloc(1, sizeof *largest);
+    if (largest == NULL)
+        abort();
+    largest->limit = limit < MAILBOXES_MOST ? limit : MAILBOXES_MOST;
+    if (json_object_object_get_ex(request, "user", &value)) {
+        largest->of_user = true;
+        if (!read_user(json_object_get_string(value), largest->user)) {
+            add_text(reply, "error", "\"user\" is 32 hexadecimal digits");
+            largest->limit = 0;
+        }
+    }
+    if (largest->limit != 0)
+        mailboxes_each(sources->mailboxes, largest, take);
+    qsort(largest->entry, largest->count, sizeof largest->entry[0], by_bytes);
+    for (uint64_t i = 0; i < largest->count; i++) {
+        const struct entry *entry = &largest->entry[i];
+        struct json_object *box = json_object_new_object();
+        add_hex(box, "user", entry->name.user, sizeof entry->name.user);
+        add_u(box, "device", entry->name.device);
+        add_u(box, "messages", entry->usage.messages);
+        add_u(box, "receipts", entry->usage.receipts);
+        add_u(box, "bytes", entry->usage.bytes);
+        add_u(box, "since_ms", entry->usage.since_ms);
+        json_object_object_add(box, "draining", json_object_new_boolean(entry->usage.draining));
+        json_object_array_add(list, box);
+    }
+    add_u(reply, "count", largest->all);
+    json_object_object_add(reply, "mailboxes", list);
+    free(largest);
+}

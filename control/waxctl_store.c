@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* waxctl store and mailbox. */
+#include <errno.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "master_key.h"
+#include "store_files.h"
+#include "waxctl.h"
+
+#define SEGMENT_BYTES (8u << 20)
+
+static double mb(uint64_t bytes)
+{
+    return (double)bytes / 1e6;
+}
+
+void show_store(const struct options *options)
+{
+    struct json_object *reply = ask_object(options, "store");
+    uint64_t live = get_u(reply, "live_bytes"), log = get_u(reply, "log_bytes"),
+             items = get_u(reply, "items");
+    uint64_t commit = get_u(reply, "commit_bytes"), moved = get_u(reply, "moved_bytes");
+    uint64_t purge = get_u(reply, "purge_bytes"), fresh = commit > moved ? commit - moved : 0;
+    printf("living      %" PRIu64 " items in %" PRIu64 " mailboxes, %.1f MB\n", items,
+           get_u(reply, "mailboxes"), mb(live));
+    printf("log         %" PRIu64 " segments, %.1f MB, %.0f %% of it lives\n", get_u(reply, "segments"),
+           mb(log), log != 0 ? 100.0 * (double)live / (double)log : 100.0);
+    printf("since start %" PRIu64 " stored in %" PRIu64 " commits (%.1f MB), %" PRIu64 " retired, %" PRIu64
+           " expired and stripped\n",
+           get_u(reply, "stored"), get_u(reply, "commits"), mb(commit), get_u(reply, "retired"),
+           get_u(reply, "stripped"));
+    printf("            %" PRIu64 " copied (%.1f MB), keys destroyed in %" PRIu64
+           " rounds (%.1f MB), at the latest %" PRIu64 " ms after\n",
+           get_u(reply, "moved"), mb(moved), get_u(reply, "purges"), mb(purge),
+           get_u(reply, "purge_late_ms"));
+    if (fresh != 0)
+        printf("            each byte of the log was written %.2f times\n",
+               (double)(commit + purge) / (double)fresh);
+    if (get_u(reply, "refused") != 0)
+        printf("            %" PRIu64 " refused, for the disk was full\n", get_u(reply, "refused"));
+    if (get_u(reply, "damaged") != 0)
+        printf("            %" PRIu64 " places of DAMAGE met at the start\n", get_u(reply, "damaged"));
+    struct json_object *within = get_object(reply, "answered_within_ms");
+    for (size_t i = 0; i < json_object_array_length(within); i++) {
+        uint64_t count = json_object_get_uint64(json_object_array_get_idx(within, i));
+        if (count != 0)
+            printf("%s %s%5u ms %12" PRIu64 " items\n", i == 0 ? "answered   " : "           ",
+                   i + 1 == json_object_array_length(within) ? ">" : "<",
+                   i + 1 == json_object_array_length(within) ? 1u << (i - 1) : 1u << i, count);
+    }
+    json_object_put(reply);
+}
+
+void show_mailboxes(const struct options *options)
+{
+    struct json_object *reply = ask_object(options, "mailbox"), *list = get_object(reply, "mailboxes");
+    size_t count = json_object_array_length(list);
+    if (count != 0)
+        printf("%-32s %6s %9s %9s %12s %s\n", "user", "device", "messages", "receipts", "bytes",
+               "waiting for");
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *box = json_object_array_get_idx(list, i);
+        uint64_t now_ms = get_u(reply, "now_ms"), since_ms = get_u(box, "since_ms");
+        printf("%-32s %6" PRIu64 " %9" PRIu64 " %9" PRIu64 " %12" PRIu64 " %" PRIu64 " s%s\n",
+               get_text(box, "user"), get_u(box, "device"), get_u(box, "messages"), get_u(box, "receipts"),
+               get_u(box, "bytes"), now_ms > since_ms ? (now_ms - since_ms) / 1000u : 0,
+               get_bool(box, "draining") ? ", being drained" : "");
+    }
+    printf("%zu of %" PRIu64 " mailboxes\n", count, get_u(reply, "count"));
+    json_object_put(reply);
+}
+
+/* ---- a store that nobody serves ---- */
+
+struct totals {
+    struct image_counts counts;
+    uint64_t segments, without_keys, messages;
+};
+
+static void count_segment(void *ctx, uint32_t shard, uint64_t id, const struct image_counts *counts,
+                          bool keys)
+{
+    struct totals *t = ctx;
+    t->segments++;
+    t->without_keys += !keys;
+    t->counts.records += counts->records;
+    t->counts.opened += counts->opened;
+    t->counts.without_key += counts->without_key;
+    t->counts.forged += counts->forged;
+    t->counts.damaged += counts->damaged;
+    t->counts.lost_bytes += counts->lost_bytes;
+    if (counts->damaged != 0 || counts->forged != 0)
+        printf("shard %u segment %" PRIu64 ": %" PRIu64 " places of damage, %" PRIu64
+               " records that their keys don't open\n",
+               shard, id, counts->damaged, counts->forged);
+}
+
+static void print_name(const char *key, const struct log_name *name)
+{
+    char hex[2 * WAX_USER_BYTES + 1];
+    sodium_bin2hex(hex, sizeof hex, name->user, sizeof name->user);
+    printf(",\"%s\":\"%s\",\"%s_device\":%u", key, hex, key, name->device);
+}
+
+static void dump_record(void *ctx, uint32_t shard, const struct log_record *record)
+{
+    (void)ctx;
+    printf("{\"shard\":%u,\"sequence\":%" PRIu64, shard, record->place.sequence);
+    if (record->type == LOG_MESSAGE) {
+        const struct log_message *m = &record->message;
+        printf(",\"type\":\"message\"");
+        print_name("user", &m->name);
+        print_name("sender", &m->sender);
+        printf(",\"position\":%" PRIu64 ",\"id\":%" PRIu64 ",\"taken_ms\":%" PRIu64
+               ",\"ttl_s\":%u,\"bytes\":%zu,\"moved\":%s,\"stripped\":%s",
+               m->position, m->id, m->taken_ms, m->ttl_s, m->payload.len, m->moved ? "true" : "false",
+               m->stripped ? "true" : "false");
+    } else if (record->type == LOG_RECEIPT) {
+        const struct log_receipt *r = &record->receipt;
+        printf(",\"type\":\"receipt\"");
+        print_name("user", &r->name);
+        print_name("about", &r->about);
+        printf(",\"position\":%" PRIu64 ",\"id\":%" PRIu64 ",\"retires\":%" PRIu64 ",\"kind\":%u",
+               r->position, r->id, r->retire, r->kind);
+    } else {
+        printf(",\"type\":\"retirement\"");
+        print_name("user", &record->retire.name);
+        printf(",\"positions\":[");
+        for (uint32_t i = 0; i < record->retire.count; i++)
+            printf("%s%" PRIu64, i == 0 ? "" : ",", log_retire_position(&record->retire, i));
+        printf("]");
+    }
+    printf("}\n");
+}
+
+int store_offline(const struct options *options)
+{
+    bool dump = strcmp(options->argument, "dump") == 0;
+    const char *directory = options->directory, *reason = "";
+    uint8_t master[MASTER_KEY_BYTES];
+    struct totals t = {.segments = 0};
+    struct store_files_port port = {
+        .ctx = &t, .record = dump ? dump_record : NULL, .segment = dump ? NULL : count_segment};
+    enum wax_status status = sodium_init() < 0 ? WAX_NO_MEMORY : WAX_OK;
+    if (status == WAX_OK)
+        status = master_key_load(options->key_file, directory, master, &reason);
+    if (status == WAX_OK) {
+        status = store_files_read(directory, SEGMENT_BYTES, master, &port);
+        reason = wax_status_text(status);
+    }
+    sodium_memzero(master, sizeof master);
+    if (status != WAX_OK) {
+        fprintf(stderr, "waxctl: %s: %s\n", directory, reason);
+        return EXIT_NOT_DONE;
+    }
+    if (!dump)
+        printf("%" PRIu64 " segments (%" PRIu64 " without a key), %" PRIu64 " records: %" PRIu64
+               " can be read, %" PRIu64 " have no key any more, %" PRIu64 " are not sound; %" PRIu64
+               " places of damage, %" PRIu64 " bytes lost\n",
+               t.segments, t.without_keys, t.counts.records, t.counts.opened, t.counts.without_key,
+               t.counts.forged, t.counts.damaged, t.counts.lost_bytes);
+    return t.counts.damaged + t.counts.forged != 0 ? EXIT_NOT_DONE : 0;
+}
