@@ -90,6 +90,17 @@ static struct json_object *latency_of_all(const struct admin_sources *sources)
     return latency_object(buckets);
 }
 
+static struct json_object *requests_object(const struct intake_view *view)
+{
+    struct json_object *requests = json_object_new_object();
+    add_u(requests, "taken", view->requests);
+    add_u(requests, "rate_limited", view->requests_refused);
+    add_u(requests, "keys_asked", view->keys_asked);
+    add_u(requests, "one_time_keys_given", view->keys_given);
+    add_u(requests, "one_time_keys_withheld", view->keys_withheld);
+    return requests;
+}
+
 static void reply_status(const struct admin_sources *sources, struct json_object *reply, uint64_t now_ms)
 {
     struct intake_view view;
@@ -120,6 +131,7 @@ static void reply_status(const struct admin_sources *sources, struct json_object
     add_u(reply, "devices_made", counts.devices);
     add_u(reply, "not_invited", counts.not_invited);
     json_object_object_add(reply, "store", store_object(sources));
+    json_object_object_add(reply, "requests", requests_object(&view));
 }
 
 static struct json_object *metrics_object(const struct wax_metrics *metrics)

@@ -308,6 +308,10 @@ struct intake *intake_new(const struct intake_config *config)
     intake->directory = config->directory;
     intake->sessions = config->sessions;
     intake->listener = -1;
+    intake->allowances = allowances_new(ALLOWANCES);
+    intake->checker = checker_new(config->loop);
+    if (intake->checker == NULL)
+        abort(); /* no thread, no memory: nothing would work */
     assert(strlen(config->socket) < sizeof intake->path);
     strcpy(intake->path, config->socket);
     return intake;
@@ -315,6 +319,8 @@ struct intake *intake_new(const struct intake_config *config)
 
 void intake_free(struct intake *intake)
 {
+    checker_free(intake->checker);
+    allowances_free(intake->allowances);
     free(intake);
 }
 

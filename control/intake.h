@@ -39,6 +39,9 @@ struct intake_view {
     uint64_t records;          /* taken from rings */
     uint64_t requests;         /* of sessions: keys, devices, blocks */
     uint64_t requests_refused; /* with ERROR 131 */
+    uint64_t keys_asked;       /* KEYS_GETs */
+    uint64_t keys_given;       /* one-time keys */
+    uint64_t keys_withheld;    /* KEYS_GETs that were given bundles alone, for too many were asked for */
 };
 
 /* Makes an intake that does not listen yet; NULL without memory. intake_free takes it back, closed. */

@@ -3,8 +3,11 @@
 #ifndef CONTROL_INTAKE_INTERNAL_H
 #define CONTROL_INTAKE_INTERNAL_H
 
+#include "allowance.h"
 #include "attachment.h"
+#include "checker.h"
 #include "intake.h"
+#include "waxwire/request.h"
 
 /* A connection on the control socket: first a caller, then, perhaps, the data plane. */
 struct caller {
@@ -24,6 +27,10 @@ struct rejected {
 };
 
 #define REQUEST_BYTES_MAX (64u << 20) /* of requests under way, all workers together */
+
+#define ALLOWANCES 65536u /* users whose allowances are remembered */
+
+enum allowance_purpose { ALLOWANCE_REQUEST, ALLOWANCE_TAKE_BY, ALLOWANCE_TAKE_OF };
 
 /* A request of a session under way; request_answer and its kin end it. */
 struct request {
@@ -65,6 +72,8 @@ struct intake {
     uint32_t serial;  /* of the attachment: old logins are not answered to a new one */
     uint64_t blocked; /* workers whose oldest record finds no room in the store now */
     uint64_t now_ms;
+    struct checker *checker;
+    struct allowances *allowances;
     uint32_t requests_now;
     uint64_t request_bytes; /* of those under way */
     struct intake_view view;
@@ -84,7 +93,16 @@ void request_answer(struct request *request, struct view frame);
 void request_error(struct request *request, uint8_t code, const char *text);
 void request_ok(struct request *request);
 
+/* ---- intake_keys.c ---- */
+
+/* Deal with KEYS_PUT and with KEYS_GET. */
+void intake_take_keys_put(struct request *request, const struct wire_keys_put *put);
+void intake_take_keys_get(struct request *request, const struct wire_keys_get *get);
+
 /* ---- intake_session.c ---- */
+
+/* Tell a session that its device has so few one-time keys left. */
+void intake_keys_low(struct intake *intake, const struct channel_session_open *session, uint32_t left);
 
 /* A session is announced by its home. FULL: not now, its record stays. */
 enum wax_status intake_session_opened(struct intake *intake, uint32_t home,

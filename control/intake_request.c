@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "intake_internal.h"
-#include "waxwire/request.h"
 
 void request_answer(struct request *request, struct view frame)
 {
@@ -85,12 +84,20 @@ static void take_device(struct request *request, const struct wire_device *devic
 
 /* ---- all of them ---- */
 
+static const struct allowance requests = {WAX_REQUESTS_BURST, WAX_REQUEST_MS};
+
 static void dispatch(struct request *request)
 {
     struct view frame = view_of(request->frame, request->frame_bytes);
     struct wire_device device;
+    struct wire_keys_put put;
+    struct wire_keys_get get;
     if (wire_device_read(frame, &device))
         take_device(request, &device);
+    else if (wire_keys_put_read(frame, &put))
+        intake_take_keys_put(request, &put);
+    else if (wire_keys_get_read(frame, &get))
+        intake_take_keys_get(request, &get);
     else
         request_error(request, WIRE_ERROR_UNKNOWN_REQUEST, "unknown request");
 }
@@ -118,7 +125,9 @@ enum wax_status intake_take_request(struct intake *intake, uint32_t worker,
     intake->view.requests++;
     intake->requests_now++;
     intake->request_bytes += request->frame_bytes;
-    if (intake->request_bytes > REQUEST_BYTES_MAX)
+    if (intake->request_bytes > REQUEST_BYTES_MAX ||
+        !allowance_take(intake->allowances, &requests, record->name.user, ALLOWANCE_REQUEST, 1,
+                        intake->now_ms))
         request_error(request, WIRE_ERROR_RATE, "rate limited");
     else
         dispatch(request);

@@ -160,6 +160,11 @@ static void show_status(const struct options *options)
            " refused, %" PRIu64 " commits since the start\n",
            get_u(store, "stored"), get_u(store, "drained"), get_u(store, "retired"), get_u(store, "refused"),
            get_u(store, "commits"));
+    struct json_object *requests = get_object(reply, "requests");
+    printf("requests    %" PRIu64 " of sessions, %" PRIu64 " rate limited; %" PRIu64 " for keys, %" PRIu64
+           " one-time keys given, %" PRIu64 " times withheld\n",
+           get_u(requests, "taken"), get_u(requests, "rate_limited"), get_u(requests, "keys_asked"),
+           get_u(requests, "one_time_keys_given"), get_u(requests, "one_time_keys_withheld"));
     if (get_u(store, "damaged") != 0)
         printf("            %" PRIu64 " places of DAMAGE were met at recovery\n", get_u(store, "damaged"));
     json_object_put(reply);

@@ -54,6 +54,10 @@
 #define WAX_REQUESTS_PER_SESSION   4u    /* unanswered; more are ERROR 131 */
 #define WAX_REQUESTS_PER_WORKER    256u
 #define WAX_REQUEST_QUEUED_MAX     (64u << 10) /* bytes that a client has not read, with which it may ask */
+#define WAX_KEYS_TAKES_BURST       512u        /* KEYS_GETs with one-time keys, by an account and of one */
+#define WAX_KEYS_TAKE_MS           10000u      /* until one more of them is allowed */
+#define WAX_REQUESTS_BURST         1000u       /* of an account */
+#define WAX_REQUEST_MS             20u         /* until one more of them is allowed */
 #define WAX_POLICY_USERS_MAX       1024u       /* that an account blocks, and that it allows */
 
 /* Windows and clocks of the protocol. */
