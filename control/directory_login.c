@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "directory_internal.h"
+#include "directory_policy.h"
 
 /* A login that has to wait for its turn, or to be written. */
 struct entering {
@@ -119,16 +120,31 @@ void directory_login(struct directory *directory, struct directory_login *login)
     change_ask(directory, &e->change);
 }
 
-uint8_t directory_refuses(const struct directory *directory, const struct device_name *name)
+static uint8_t judged(const struct directory *directory, const struct account *account,
+                      const struct device_name *name, const uint8_t sender[WAX_USER_BYTES])
+{
+    struct policy policy;
+    if (!account_has(account, name->device))
+        return WIRE_REASON_UNKNOWN_DEVICE;
+    if ((account_flags(account) & ACCOUNT_POLICY) == 0 || memcmp(name->user, sender, WAX_USER_BYTES) == 0)
+        return 0;
+    enum wax_status status = directory_policy(directory, name->user, &policy);
+    if (status != WAX_OK)
+        return status == WAX_NOT_FOUND ? 0 : WIRE_REASON_BUSY;
+    return policy_forbids(&policy, sender) ? WIRE_REASON_BLOCKED : 0;
+}
+
+uint8_t directory_refuses(const struct directory *directory, const struct device_name *name,
+                          const uint8_t sender[WAX_USER_BYTES])
 {
     struct account account;
     const struct change *change = change_of(directory, name->user);
     if (change != NULL && change->coming != NULL)
-        return account_has(change->coming, name->device) ? 0 : WIRE_REASON_UNKNOWN_DEVICE;
+        return judged(directory, change->coming, name, sender);
     enum wax_status status = directory_account(directory, name->user, &account);
     if (status == WAX_NOT_FOUND)
         return WIRE_REASON_UNKNOWN_USER;
     if (status != WAX_OK)
         return WIRE_REASON_BUSY;
-    return account_has(&account, name->device) ? 0 : WIRE_REASON_UNKNOWN_DEVICE;
+    return judged(directory, &account, name, sender);
 }

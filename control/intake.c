@@ -176,12 +176,17 @@ static bool rejected_unread(struct intake *intake, uint32_t worker, const struct
     return rejected->more;
 }
 
-/* Only who has an account has a mailbox; one that holds something needs no look-up. */
+/*
+ * Only who has an account has a mailbox, and only whom its policy lets may write to it. What a connection was
+ * handed already can't be refused any more.
+ */
 static enum wax_status take_store(struct intake *intake, uint32_t worker, const struct channel_store *request)
 {
     uint8_t reason = 0;
-    if (mailbox_waiting(intake->mailboxes, &request->name) == 0)
-        reason = directory_refuses(intake->directory, &request->name);
+    if (request->exempt == 0 || mailbox_waiting(intake->mailboxes, &request->name) == 0)
+        reason = directory_refuses(intake->directory, &request->name, request->sender.user);
+    if (reason == WIRE_REASON_BLOCKED && request->exempt != 0)
+        reason = 0;
     if (reason == 0)
         return rejected_unread(intake, worker, &request->name)
                    ? WAX_FULL
@@ -229,6 +234,7 @@ static enum wax_status take_record(struct intake *intake, uint32_t worker,
     case CHANNEL_REQUEST:
         return intake_take_request(intake, worker, p);
     case CHANNEL_POLICED:
+        intake_policed(intake, ((const struct channel_policed *)p)->tag);
         return WAX_OK;
     default: /* attachment_peek lets no other kind through */
         media_take(intake->media, worker, record);

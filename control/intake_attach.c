@@ -49,6 +49,7 @@ void intake_detach(struct intake *intake, const char *why)
         close(intake->kick);
     }
     intake->serial++;
+    intake_policies_lost(intake);
     intake->blocked = 0;
     memset(intake->rejected, 0, sizeof intake->rejected);
     intake->caller = NULL;

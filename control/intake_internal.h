@@ -74,6 +74,9 @@ struct intake {
     uint64_t now_ms;
     struct checker *checker;
     struct allowances *allowances;
+    struct policing *policings; /* whose policies homes have not confirmed */
+    uint32_t policies_now;      /* not confirmed */
+    uint64_t policy_tag;        /* the last one given */
     uint32_t requests_now;
     uint64_t request_bytes; /* of those under way */
     struct intake_view view;
@@ -98,6 +101,18 @@ void request_ok(struct request *request);
 /* Deal with KEYS_PUT and with KEYS_GET. */
 void intake_take_keys_put(struct request *request, const struct wire_keys_put *put);
 void intake_take_keys_get(struct request *request, const struct wire_keys_get *get);
+
+/* ---- intake_policy.c ---- */
+
+/* Deal with BLOCK. */
+void intake_take_block(struct request *request, const struct wire_block *block);
+/* A home obeys a policy. */
+void intake_policed(struct intake *intake, uint64_t tag);
+/* The data plane has gone: no home will say so. */
+void intake_policies_lost(struct intake *intake);
+/* Tell the home of a session the policy of its account; with a tag it is confirmed. */
+void intake_send_policy(struct intake *intake, const struct channel_session_open *session, uint32_t home,
+                        uint64_t tag);
 
 /* ---- intake_session.c ---- */
 

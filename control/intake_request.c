@@ -92,12 +92,15 @@ static void dispatch(struct request *request)
     struct wire_device device;
     struct wire_keys_put put;
     struct wire_keys_get get;
+    struct wire_block block;
     if (wire_device_read(frame, &device))
         take_device(request, &device);
     else if (wire_keys_put_read(frame, &put))
         intake_take_keys_put(request, &put);
     else if (wire_keys_get_read(frame, &get))
         intake_take_keys_get(request, &get);
+    else if (wire_block_read(frame, &block))
+        intake_take_block(request, &block);
     else
         request_error(request, WIRE_ERROR_UNKNOWN_REQUEST, "unknown request");
 }

@@ -56,9 +56,13 @@ enum wax_status intake_session_opened(struct intake *intake, uint32_t home,
     if (!session_table_open(intake->sessions, open, home))
         return WAX_OK;
     enum wax_status status = directory_account(intake->directory, open->name.user, &account);
-    if (unwanted(&account, status, open->name.device))
+    if (unwanted(&account, status, open->name.device)) {
         close_session(intake, open, WAX_SESSION_SUSPENDED);
-    else if (status == WAX_OK && open->since_ms + JUST_NOW_MS >= intake->now_ms)
+        return WAX_OK;
+    }
+    if (status == WAX_OK && (account_flags(&account) & ACCOUNT_POLICY) != 0)
+        intake_send_policy(intake, open, home, 0);
+    if (status == WAX_OK && open->since_ms + JUST_NOW_MS >= intake->now_ms)
         greet(intake, open);
     return WAX_OK;
 }
