@@ -45,7 +45,10 @@ static enum wax_status file_make(const struct local *local, uint32_t number)
     int fd = openat(local->directory, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return status_of_errno(errno);
-    enum wax_status status = file_fill(fd, local->segment_bytes);
+    int direct = file_open_direct(local->directory, number); /* zeros need no copying, and no cache */
+    enum wax_status status = file_fill(direct >= 0 ? direct : fd, local->segment_bytes);
+    if (direct >= 0)
+        close(direct);
     close(fd);
     if (status == WAX_OK && fsync(local->directory) != 0)
         status = status_of_errno(errno);

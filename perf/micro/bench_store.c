@@ -31,6 +31,7 @@ struct bench {
     uint32_t under_way;
     uint64_t refused;
     struct channel_store *request;
+    uint32_t purge_ms;
     _Alignas(16) uint8_t drained[sizeof(struct channel_drained) + WAX_FRAME_BYTES_MAX];
 };
 
@@ -105,7 +106,7 @@ static void store_open(struct bench *b)
     struct mailbox_config config = {.seed = 1,
                                     .segment_bytes = 8u << 20,
                                     .commit_bytes = 2u << 20,
-                                    .purge_ms = 60000,
+                                    .purge_ms = b->purge_ms,
                                     .cipher = log_cipher_choose(),
                                     .slack_bytes = 32u << 20};
     struct storage_local_config local = {b->options->directory, config.segment_bytes, UINT64_C(1) << 30};
@@ -192,6 +193,7 @@ static struct bench *bench_new(const struct options *options, struct outcome *ou
     must(b != NULL, "memory");
     b->options = options;
     b->out = out;
+    b->purge_ms = 60000;
     b->request = calloc(1, sizeof *b->request + options->payload);
     must(b->request != NULL, "memory");
     b->request->name.device = 1;
@@ -234,6 +236,97 @@ static void run_waxwire(const struct options *options, struct outcome *out)
     free(b);
 }
 
+/* ---- much that lives, a part of which goes all the time ---- */
+
+#define CHURN_PURGE_MS 1000u /* a minute, sixty times as fast */
+#define CHURN_PART     100u  /* of what lives goes in it */
+
+struct living {
+    uint32_t user;
+    uint64_t position;
+};
+
+static void churn_retire(struct bench *b, struct living *living, uint64_t *count)
+{
+    uint64_t buffer[sizeof(struct channel_retire) / 8 + 1];
+    struct channel_retire *r = (struct channel_retire *)(void *)buffer;
+    uint64_t which = draw(&b->random) % *count;
+    *r = (struct channel_retire){.count = 1};
+    r->name.device = 1;
+    user_of(living[which].user, r->name.user);
+    r->position[0] = living[which].position;
+    if (mailbox_retire(b->m, r) == WAX_OK)
+        living[which] = living[--*count];
+}
+
+static void churn_store(struct bench *b, struct living *living, uint64_t *count)
+{
+    struct channel_store *r = b->request;
+    uint32_t user = (uint32_t)(draw(&b->random) % USERS);
+    if (b->idle_count == 0)
+        return;
+    r->tag = b->idle[b->idle_count - 1];
+    r->position = b->position + 1;
+    user_of(user, r->name.user);
+    b->sent_ns[r->tag] = now_ns(CLOCK_MONOTONIC);
+    if (mailbox_store(b->m, 0, r) == WAX_FULL)
+        return;
+    b->idle_count--;
+    b->under_way++;
+    b->position++;
+    living[(*count)++] = (struct living){user, r->position};
+}
+
+/*
+ * Fill the store with so many MB, then let 1 % of what lives go each second, at random, and as much come;
+ * keys go within a second. What that writes is told of the second half.
+ */
+static void run_churn(const struct options *options, struct outcome *out)
+{
+    struct bench *b = bench_new(options, out);
+    struct mailbox_counts begun, ended;
+    uint64_t most = (uint64_t)options->living_mb * 1000000u / log_message_size(options->payload), count = 0,
+             gone = 0;
+    struct living *living = calloc(most + 1, sizeof *living);
+    must(living != NULL, "memory");
+    b->purge_ms = CHURN_PURGE_MS;
+    store_open(b);
+    while (count < most) {
+        while (b->idle_count != 0 && count < most)
+            churn_store(b, living, &count);
+        store_turn(b);
+    }
+    uint64_t began = now_ns(CLOCK_MONOTONIC), span = (uint64_t)options->seconds * SECOND;
+    mailboxes_counts(b->m, &begun);
+    for (bool half = false; now_ns(CLOCK_MONOTONIC) - began < span;) {
+        uint64_t passed = now_ns(CLOCK_MONOTONIC) - began;
+        uint64_t due = (uint64_t)((double)passed / 1e9 * (double)most / CHURN_PART);
+        if (!half && passed > span / 2) {
+            half = true;
+            mailboxes_counts(b->m, &begun);
+        }
+        for (; gone < due && b->idle_count != 0; gone++) {
+            churn_retire(b, living, &count);
+            churn_store(b, living, &count);
+        }
+        mailboxes_clock(b->m, wall_ms());
+        mailboxes_flush(b->m);
+        loop_turn(b->loop, 2);
+    }
+    mailboxes_counts(b->m, &ended);
+    out->churn_bytes = (ended.stored - begun.stored) * log_message_size(options->payload);
+    out->churn_written = ended.commit_bytes - begun.commit_bytes + ended.purge_bytes - begun.purge_bytes;
+    out->churn_moved = ended.moved_bytes - begun.moved_bytes;
+    out->churn_purge = ended.purge_bytes - begun.purge_bytes;
+    out->churn_late_ms = ended.purge_late_ms;
+    out->churn_disk = (double)ended.log_bytes_now / (double)ended.bytes_now;
+    out->ns = now_ns(CLOCK_MONOTONIC) - began;
+    free(living);
+    store_close(b);
+    free(b->request);
+    free(b);
+}
+
 /* ---- the answer ---- */
 
 static int by_value(const void *a, const void *b)
@@ -268,13 +361,21 @@ static void tell(const struct options *options, struct outcome *out)
                (double)out->heap_bytes / (double)out->messages,
                (double)out->log_bytes * 1e3 / (double)out->recover_ns,
                (double)out->drained * 1e9 / (double)out->drain_ns);
+    if (out->churn_bytes != 0)
+        printf(",\"living_mb\":%u,\"written_per_byte\":%.2f,\"copied_per_byte\":%.2f,\"keys_per_byte\":%.2f,"
+               "\"log_per_living\":%.2f,\"unreadable_after_ms\":%lu",
+               options->living_mb, (double)out->churn_written / (double)out->churn_bytes,
+               (double)out->churn_moved / (double)out->churn_bytes,
+               (double)out->churn_purge / (double)out->churn_bytes, out->churn_disk,
+               (unsigned long)out->churn_late_ms);
     printf("}\n");
 }
 
 static int usage(void)
 {
-    fputs("usage: bench-store ENGINE DIRECTORY [--senders N] [--payload N] [--seconds N] [--again 1]\n"
-          "engines: waxwire lmdb lmdb-append rocksdb sqlite disk; the directory must not exist\n",
+    fputs("usage: bench-store ENGINE DIRECTORY [--senders N] [--payload N] [--seconds N] [--again 1] "
+          "[--living MB]\n"
+          "engines: waxwire churn lmdb lmdb-append rocksdb sqlite disk; the directory must not exist\n",
           stderr);
     return 2;
 }
@@ -284,13 +385,15 @@ static void run(const struct options *options, struct outcome *out)
     const char *engine = options->engine;
     if (strcmp(engine, "waxwire") == 0)
         run_waxwire(options, out);
+    else if (strcmp(engine, "churn") == 0)
+        run_churn(options, out);
     else if (!run_database(options, out))
         must(false, "no such engine in this build");
 }
 
 int main(int argc, char **argv)
 {
-    struct options options = {.senders = 1000, .payload = 256, .seconds = 3};
+    struct options options = {.senders = 1000, .payload = 256, .seconds = 3, .living_mb = 200};
     struct outcome out = {0};
     if (argc < 3)
         return usage();
@@ -304,6 +407,8 @@ int main(int argc, char **argv)
             options.payload = value;
         else if (strcmp(argv[i], "--seconds") == 0 && value >= 1 && value <= 60)
             options.seconds = value;
+        else if (strcmp(argv[i], "--living") == 0 && value >= 1 && value <= 10000)
+            options.living_mb = value;
         else if (strcmp(argv[i], "--again") == 0)
             options.again = value != 0;
         else

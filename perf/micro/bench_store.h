@@ -18,7 +18,8 @@
 struct options {
     const char *engine, *directory;
     uint32_t senders, payload, seconds;
-    bool again; /* end without a word, start again, drain */
+    uint32_t living_mb; /* of churn */
+    bool again;         /* end without a word, start again, drain */
 };
 
 /* What was measured of one engine. */
@@ -27,6 +28,9 @@ struct outcome {
     uint64_t heap_bytes;            /* that the store has more than before */
     uint64_t recover_ns, log_bytes; /* of the start that follows */
     uint64_t drain_ns, drained;
+    /* of churn: bytes that came, what was written for them, of that copies and keys */
+    uint64_t churn_bytes, churn_written, churn_moved, churn_purge, churn_late_ms;
+    double churn_disk;    /* the log over what lives in it */
     uint64_t *latency_ns; /* of each message */
     uint64_t room;
 };

@@ -53,9 +53,16 @@ def measure(options, measured):
                         del runs[engine]
             results += [median(some) for some in runs.values()]
         again = one(bench, folder, "waxwire", *HEADLINE, seconds, again=True)
+        churn = one(bench, folder, "churn", 1000, 1024, 12 if options.quick else 60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     tell(measured, results, disk, again, absent)
+    keys = {key: churn[key] for key in ("living_mb", "written_per_byte", "copied_per_byte", "keys_per_byte", "log_per_living",
+                                        "unreadable_after_ms")}
+    measured.keys["churn"] = keys
+    measured.say(f"  {keys['living_mb']} MB of 1 KiB messages live, 1 % of them go each second at random, keys within a second: each byte that "
+                 f"comes is written {keys['written_per_byte']} times,\n  {keys['copied_per_byte']} of it copies, {keys['keys_per_byte']} keys; "
+                 f"the log is {keys['log_per_living']} times what lives; unreadable after {keys['unreadable_after_ms']} ms at most")
 
 
 def tell(measured, results, disk, again, absent):
