@@ -1,64 +1,79 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""
-One frame of each kind with fixed contents. `vectors.py FILE` checks that waxproto.py makes and reads the frames
-of FILE (lines "name hexadecimal"); tests/unit/client/test_vectors.c holds the C codec to the same file. Without
-an argument the lines are printed.
-"""
+"""Holds waxproto.py, the client of these tests, to client/vectors.json. `vectors.py FILE`."""
 
+import json
 import sys
 from pathlib import Path
 
 import waxproto as w
 
-KEY, NONCE, USER = bytes(range(32)), bytes(range(0x40, 0x50)), bytes(range(0x80, 0x90))
-RELAY_NONCE, RELAY_ID, SIGNATURE = bytes(range(0xA0, 0xC0)), bytes(range(0xD0, 0xE0)), bytes(range(64))
-BINDING = bytes(range(0x10, 0x30))
-IDENT, NOW = 0x0123456789ABCDEF, 0x0000018BCFE56800
+
+def data(text):
+    return bytes.fromhex(text)
+
 
 MADE = {  # by a client
-    "hello": w.hello(KEY, 5, NONCE),
-    "hello_resume": w.hello(KEY, 0xFFFF, NONCE, w.RESUME | w.BINDING | w.SEND_ONLY, b"token", b"invite"),
-    "proof": w.proof(SIGNATURE, 1),
-    "proof_text": w.proof_text(RELAY_ID, RELAY_NONCE, NONCE, 0x0203, BINDING),
-    "send": w.send(USER, 0x0203, IDENT, b"payload", w.URGENT, 0x01020304),
-    "send_empty": w.send(USER, 1, 1),
-    "ack": w.ack(0xFEDCBA98),
+    "HELLO": lambda f: w.hello(data(f["account_key"]), f["device"], data(f["nonce"]), f["flags"], data(f["token"]), data(f["invite"])),
+    "PROOF": lambda f: w.proof(data(f["signature"]), f["flags"]),
+    "SEND": lambda f: w.send(data(f["user"]), f["device"], int(f["id"]), data(f["payload"]), f["flags"], f["ttl"]),
+    "ACK": lambda f: w.ack(f["sequence"]),
+    "KEYS_PUT": lambda f: w.keys_put(None, f["device"], data(f["bundle"]), [data(key) for key in f["keys"]], f["request"],
+                                     bool(f["flags"]), data(f["signature"])),
+    "KEYS_GET": lambda f: w.keys_get(data(f["user"]), f["device"], f["request"], bool(f["flags"])),
+    "BLOCK": lambda f: w.block(f["what"], data(f["user"]), f["request"]),
+    "DEVICE": lambda f: w.device(f["what"], f["device"], f["request"]),
 }
 
 READ = {  # by the relay: what the bytes must be read as
-    "challenge": w.Challenge(RELAY_NONCE, RELAY_ID, NOW),
-    "welcome": w.Welcome(3, 0x0203, 65536, NOW, USER, 256, 0xFFFFFFFF, 240, b"token", b"media"),
-    "deliver": w.Deliver(0x18, 0x0203, 0x04050607, IDENT, USER, NOW, b"he", b"ad and shared"),
-    "status": [w.Entry(2, 0, 0x0203, IDENT, USER), w.Entry(4, 8, 1, IDENT + 1, USER)],
-    "error": w.Error(130, 0x01020304, "unknown"),
-}
-
-SAID = {  # the same as bytes, written from the page's table
-    "challenge": "8101 000000000000" + RELAY_NONCE.hex() + RELAY_ID.hex() + "0000018bcfe56800",
-    "welcome": "82 03 0203 00010000 0000018bcfe56800" + USER.hex() + "00000100 ffffffff 00f0 0005" + b"token".hex()
-               + "0005" + b"media".hex(),
-    "deliver": "90 18 0203 04050607 0123456789abcdef" + USER.hex() + "0000018bcfe56800 00000002"
-               + b"head and shared".hex(),
-    "status": "92 00 0002 00000000" + "02 00 0203 0123456789abcdef" + USER.hex() + "04 08 0001 0123456789abcdf0"
-              + USER.hex(),
-    "error": "ff 82 0007 01020304" + b"unknown".hex(),
+    "CHALLENGE": lambda f: w.Challenge(data(f["nonce"]), data(f["relay_id"]), int(f["time"])),
+    "WELCOME": lambda f: w.Welcome(f["flags"], f["device"], f["largest"], int(f["time"]), data(f["user"]), f["window"], f["waiting"],
+                                   f["heartbeat"], data(f["token"]), data(f["media_token"])),
+    "DELIVER": lambda f: w.Deliver(f["flags"], f["device"], f["sequence"], int(f["id"]), data(f["user"]), int(f["taken"]),
+                                   data(f["head"]), data(f["payload"])),
+    "STATUS": lambda f: [w.Entry(e["kind"], e["reason"], e["device"], int(e["id"]), data(e["user"])) for e in f["entries"]],
+    "ERROR": lambda f: w.Error(f["code"], f["request"], f["text"]),
+    "OK": lambda f: w.Answer(w.OK, f["request"]),
+    "KEYS_OK": lambda f: w.Answer(w.KEYS_OK, f["request"], device=f["device"], number=f["held"]),
+    "KEYS": lambda f: w.Answer(w.KEYS, f["request"], flags=f["flags"], user=data(f["user"]), account_key=data(f["account_key"]), devices={
+        d["device"]: (data(d["bundle"]), data(d["signature"]), data(d["key"])) for d in f["devices"]}),
+    "KEYS_LOW": lambda f: w.Answer(w.KEYS_LOW, 0, device=f["device"], number=f["left"]),
+    "DEVICES": lambda f: w.Answer(w.DEVICES, f["request"], devices={d["device"]: (d["flags"], int(d["last_seen"])) for d in f["devices"]}),
 }
 
 
-def lines():
-    frames = {**MADE, **{name: bytes.fromhex(text) for name, text in SAID.items()}}
-    return [f"{name} {frame.hex()}" for name, frame in frames.items()]
+def check_frame(vector):
+    """Whether this is a frame that waxproto.py knows; ends the program when it has it otherwise."""
+    frame, fields = data(vector["bytes"]), vector["fields"]
+    if vector["type"] in MADE:
+        seen, wanted = MADE[vector["type"]](fields), frame
+    elif vector["type"] in READ:
+        seen, wanted = w.parse(frame), READ[vector["type"]](fields)
+    else:
+        return False
+    if seen != wanted:
+        sys.exit(f"{vector['name']}: {seen}, expected {wanted}")
+    return True
+
+
+def check_key(told):
+    key = w.Identity(data(told["seed"]))
+    if (key.key.hex(), key.user.hex()) != (told["account_key"], told["user"]):
+        sys.exit(f"{told['name']}: another key or user id")
+    return key
 
 
 def main():
-    for name, wanted in READ.items():
-        seen = w.parse(bytes.fromhex(SAID[name]))
-        if seen != wanted:
-            sys.exit(f"{name}: read as {seen}, expected {wanted}")
-    if len(sys.argv) < 2:
-        print("\n".join(lines()))
-    elif Path(sys.argv[1]).read_text().splitlines() != lines():
-        sys.exit(f"{sys.argv[1]} is not what waxproto.py makes")
+    vectors = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    keys = {told["name"]: check_key(told) for told in vectors["keys"]}
+    known = {vector["type"] for vector in vectors["frames"] if check_frame(vector)}
+    if known != {*MADE, *READ}:
+        sys.exit(f"no vector for {sorted({*MADE, *READ} - known)}")
+    for s in vectors["signatures"]:
+        if s["name"] == "keys":
+            continue
+        text = w.proof_text(data(s["relay_id"]), data(s["relay_nonce"]), data(s["nonce"]), s["device"], data(s["binding"]))
+        if (text.hex(), keys[s["key"]].sign(text).hex()) != (s["signed"], s["signature"]):
+            sys.exit(f"{s['name']}: another signature")
 
 
 if __name__ == "__main__":
