@@ -9,15 +9,17 @@ from pathlib import Path
 
 import appliance
 import checks
+import javascript
 from builds import builds, installs
 from results import Results
 
-STAGES = ("build", "unit", "checks", "install", "kernel", "e2e", "quickstart", "unprivileged")
+STAGES = ("build", "unit", "checks", "javascript", "install", "kernel", "e2e", "quickstart", "unprivileged")
 
 EPILOG = """stages, in this order:
   build         gcc and clang (warnings are errors), ASan+UBSan, TSan
   unit          Meson's tests: units, scripts of packets, simulations, fuzz corpora, races
   checks        clang-format, the tree's rules, shellcheck, clang-tidy, cppcheck
+  javascript    the JavaScript client library: its packages, its types, its units
   install       meson install into an empty folder
   kernel        our TCP against the kernel's, through a middle box that harms packets
   e2e           a running appliance with foreign clients: 1 worker, then 2; floods; DPDK's own tools
@@ -87,6 +89,10 @@ def main(arguments):
                 results.stage(f"tests {build.name}", build.test, results)
     if "checks" in options.only:
         text_checks(results, made)
+    if {"javascript", "e2e"} & set(options.only):
+        results.stage("javascript: packages", javascript.packages, results)
+    if "javascript" in options.only:
+        results.stage("javascript", javascript.units, results)
     with tempfile.TemporaryDirectory(prefix="waxwire-tests-") as scratch:
         os.chmod(scratch, 0o755)
         if "release" in made:

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The storage in a file: what was written is there again, whatever the crash cut off.
+
+import assert from "node:assert/strict";
+import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, test } from "node:test";
+import { FileStorage } from "../src/file-storage.js";
+import { utf8 } from "../src/bytes.js";
+
+let folder = "", path = "";
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "waxwire-storage-"));
+  path = join(folder, "client");
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+/** @param {bigint} id */
+const record = (id) => ({
+  id, many: true, to: [{ user: "ab".repeat(16), device: 3, head: Uint8Array.of(0, 255) }], flags: 2, ttl: 60, payload: utf8(`payload ${id}`),
+});
+
+/** @param {(storage: FileStorage) => Promise<void>} [use] */
+async function reopened(use) {
+  const storage = new FileStorage(path);
+  const before = await storage.open();
+  await use?.(storage);
+  await storage.close();
+  return before;
+}
+
+test("an empty one", async () => {
+  assert.deepEqual(await reopened(), { lastId: 0n, token: null, outbox: [], seen: [] });
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+});
+
+test("everything is there again", async () => {
+  const big = (1n << 63n) + 1n;
+  await reopened(async (storage) => {
+    await Promise.all([storage.write([{ put: record(1n) }]), storage.write([{ put: record(big) }]), storage.write([{ drop: 1n }])]);
+    await storage.write([{ seen: ["u/1", 7n] }, { token: utf8("token") }]);
+    await storage.write([{ seen: ["u/1", 8n] }]);
+  });
+  assert.deepEqual(await reopened(), { lastId: big, token: utf8("token"), outbox: [record(big)], seen: [["u/1", 8n]] });
+});
+
+test("a write that was cut off is forgotten, whole, and the next is sound", async () => {
+  await reopened((storage) => storage.write([{ seen: ["u/1", 1n] }]));
+  const { size } = await stat(path);
+  await reopened((storage) => storage.write([{ seen: ["u/1", 2n] }, { seen: ["u/2", 2n] }]));
+  const whole = (await stat(path)).size;
+  for (const length of [whole - 1, size + 1]) {
+    await truncate(path, length);
+    assert.deepEqual((await reopened((storage) => storage.write([{ seen: ["u/3", 3n] }]))).seen, [["u/1", 1n]]);
+    assert.deepEqual((await reopened()).seen, [["u/1", 1n], ["u/3", 3n]]);
+    await writeFile(path, "");
+    await reopened((storage) => storage.write([{ seen: ["u/1", 1n] }]));
+    await appendFile(path, '[{"seen":["u/1",{"$n":"2"}]}'.padEnd(size + 2));
+  }
+});
+
+test("the journal does not grow for ever, and the last id outlives its message", async () => {
+  await reopened(async (storage) => {
+    for (let n = 1n; n <= 1500n; n++) await Promise.all([storage.write([{ put: record(n) }]), storage.write([{ drop: n }])]);
+    await storage.write([{ put: record(2000n) }]);
+    await storage.write([{ drop: 2000n }, { token: utf8("t") }]);
+  });
+  assert.ok((await readFile(path, "utf8")).split("\n").length < 2100);
+  assert.deepEqual(await reopened(), { lastId: 2000n, token: utf8("t"), outbox: [], seen: [] });
+});
+
+test("a storage that is not open says so", async () => {
+  await assert.rejects(new FileStorage(path).write([]), /not open/);
+});
