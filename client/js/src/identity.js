@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Account keys, user ids, signatures, and the numbers by which two people make sure of each other.
 
-import sodium from "libsodium-wrappers";
+import sodium from "#sodium";
 import { concat, fromHex, sameBytes, toHex, utf8, WireError, Writer } from "./bytes.js";
 
 const PROOF_CONTEXT = utf8("waxwire v1 proof\0");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Media: blobs of ciphertext up and down over HTTP, and a way to seal them.
 
-import sodium from "libsodium-wrappers";
+import sodium from "#sodium";
 import { sameBytes, textOf, utf8, WireError } from "./bytes.js";
 
 /**

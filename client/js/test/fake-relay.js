@@ -2,7 +2,7 @@
 // A small relay in this process, to test the client against what a real one does only at bad moments: it can hold answers
 // back, lose connections, forget tokens and break the protocol. And a clock that stands still until it is moved.
 
-import sodium from "libsodium-wrappers";
+import sodium from "#sodium";
 import { concat, fromHex } from "../src/bytes.js";
 import { bundleIsOf, proofText, userOf } from "../src/identity.js";
 import { decode, encode, Flag, sequenceAfter } from "../src/wire.js";
