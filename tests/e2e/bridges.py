@@ -138,10 +138,11 @@ def spki(certificate):
 class Chromium(Bridge):
     """A page in headless Chromium, from a server of ours on the loopback, which also takes what it says."""
 
-    def __init__(self, where):
+    def __init__(self, where, page=None, files=None):
+        """`page` instead of one that carries frames; it may import modules from under the folder `files`, as /files/."""
         super().__init__()
-        self.orders = queue.Queue()
-        page = (PAGE % (f"wss://{where['server_name']}:{where['port']}/v1/relay", SUBPROTOCOL)).encode()
+        self.orders, self.files = queue.Queue(), files
+        page = (page or PAGE % (f"wss://{where['server_name']}:{where['port']}/v1/relay", SUBPROTOCOL)).encode()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler(page))
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.folder = tempfile.mkdtemp(prefix="waxwire-chromium-")
@@ -180,6 +181,8 @@ class Chromium(Bridge):
                 self.wfile.write(body)
 
             def do_GET(self):  # noqa: N802: its name is the library's
+                if bridge.files and self.path.startswith("/files/") and ".." not in self.path:
+                    return self.answer((bridge.files / self.path.removeprefix("/files/")).read_bytes(), "text/javascript")
                 if self.path != "/order":
                     return self.answer(page, "text/html")
                 try:

@@ -1,13 +1,62 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The JavaScript client library in Node: each scene of javascript.mjs."""
+"""The JavaScript client library: each scene of javascript.mjs in Node, and a page in Chromium."""
 
 import json
 import subprocess
 from pathlib import Path
 
+import bridges
 import expect
 
 SCENES = Path(__file__).with_name("javascript.mjs")
+LIBRARY = Path(__file__).resolve().parents[2] / "client/js"
+
+# The page runs twice: the second time it has only what IndexedDB kept.
+PAGE = """<!doctype html><title>the library</title>
+<script type="importmap">{"imports": {
+    "#sodium": "/files/node_modules/libsodium-wrappers/dist/modules-esm/libsodium-wrappers.mjs",
+    "libsodium": "/files/node_modules/libsodium/dist/modules-esm/libsodium.mjs"}}</script>
+<script type="module">
+const say = (what) => fetch("/said", {method: "POST", body: JSON.stringify(what)});
+try {
+    const w = await import("/files/src/index.js");
+    const host = "%s", wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    const kept = (name) => w.Identity.fromSeed(w.fromHex(localStorage[name] ??= w.toHex(crypto.getRandomValues(new Uint8Array(32)))));
+    const made = async (name) => new w.Client({identity: await kept(name), connect: w.webSocket(`wss://${host}/v1/relay`),
+        storage: new w.IndexedDbStorage(name), http: w.browserHttp, mediaUrl: `https://${host}/v1/media`});
+    const alice = await made("alice"), bob = await made("bob"), got = [], opens = [];
+    bob.on("message", (message) => { got.push(w.textOf(message.payload)); });
+    alice.on("open", (open) => { opens.push(open.resumed); });
+    if (sessionStorage.again === undefined) {
+        await Promise.all([alice.start(), bob.start()]);
+        await Promise.all([alice.opened(), bob.opened()]);
+        await alice.putKeys(w.utf8("bundle"));
+        const keys = w.textOf((await bob.getKeys(alice.user)).devices[0].bundle);
+        for (const text of ["one", "two"]) await (await alice.send({user: bob.user}, w.utf8(text))).answered;
+        const photo = crypto.getRandomValues(new Uint8Array(60000)), {sealed, key, hash} = w.sealMedia(photo), steps = [];
+        const {id} = await alice.upload(sealed, {onProgress: (done) => steps.push(done)});
+        const same = w.sameBytes(w.openMedia(await bob.download(id), key, hash), photo);
+        await bob.close();
+        await alice.close();
+        await wait(50);
+        const later = await made("alice");
+        await later.storage.open();
+        later.running = true;
+        await later.send({user: bob.user}, w.utf8("kept in the browser"));
+        await say({first: got, keys, same, progress: steps.at(-1) === sealed.length});
+        sessionStorage.again = "yes";
+        location.reload();
+    } else {
+        await bob.start();
+        await alice.start();
+        await alice.drained();
+        for (let n = 0; n < 500 && got.length === 0; n++) await wait(10);
+        await say({second: got, resumed: opens});
+    }
+} catch (error) {
+    await say({error: `${error.stack}`});
+}
+</script>"""
 
 
 def play(appliance, scene):
@@ -43,6 +92,15 @@ def test_keys_devices_and_blocks(appliance):
 
 def test_a_sealed_photo(appliance):
     play(appliance, "a sealed photo goes up and down, with progress")
+
+
+def test_a_page_in_chromium(appliance):
+    page = bridges.Chromium(appliance.where, PAGE % f"{appliance.where['server_name']}:{appliance.where['port']}", LIBRARY)
+    try:
+        expect.equal(page.opened, {"first": ["one", "two"], "keys": "bundle", "same": True, "progress": True})
+        expect.equal(page.next(20), {"second": ["kept in the browser"], "resumed": [True]})
+    finally:
+        page.cut()
 
 
 def test_every_scene_is_played(_appliance):
