@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #define ACCOUNT_VERSION 1u
+#define DEVICE_REMOVED  0x0001u
 
 static uint8_t *device_at(struct account *account, uint32_t index)
 {
@@ -66,7 +67,7 @@ uint64_t account_seen_ms(const struct account *account, uint32_t index)
     return load_be64(device_look(account, index) + 4);
 }
 
-uint32_t account_find(const struct account *account, uint16_t device)
+uint32_t account_place(const struct account *account, uint16_t device)
 {
     uint32_t index = 0, count = account_devices(account);
     while (index < count && account_device(account, index) != device)
@@ -76,7 +77,18 @@ uint32_t account_find(const struct account *account, uint16_t device)
 
 bool account_has(const struct account *account, uint16_t device)
 {
-    return account_find(account, device) < account_devices(account);
+    uint32_t place = account_place(account, device);
+    return place < account_devices(account) && !account_removed(account, place);
+}
+
+bool account_removed(const struct account *account, uint32_t index)
+{
+    return (load_be16(device_look(account, index) + 2) & DEVICE_REMOVED) != 0;
+}
+
+void account_mark_removed(struct account *account, uint32_t index)
+{
+    store_be16(device_at(account, index) + 2, DEVICE_REMOVED);
 }
 
 void account_add(struct account *account, uint16_t device, uint64_t now_ms)

@@ -14,6 +14,7 @@
 enum account_flag {
     ACCOUNT_SUSPENDED = 0x01, /* nobody comes in */
     ACCOUNT_POLICY = 0x02,    /* it has a policy, or had one */
+    ACCOUNT_DELETED = 0x04,   /* it goes with its last device */
 };
 
 struct account {
@@ -38,9 +39,16 @@ uint32_t account_devices(const struct account *account);
 uint16_t account_device(const struct account *account, uint32_t index);
 uint64_t account_seen_ms(const struct account *account, uint32_t index);
 
-/* The place of a device, or the number of devices when it has no such device. */
-uint32_t account_find(const struct account *account, uint16_t device);
+/*
+ * The place of a device, or the number of devices when it has no such device; whether it has one that has not
+ * been removed.
+ */
+uint32_t account_place(const struct account *account, uint16_t device);
 bool account_has(const struct account *account, uint16_t device);
+
+/* A device that is removed, and stays until its mailbox is empty. */
+bool account_removed(const struct account *account, uint32_t index);
+void account_mark_removed(struct account *account, uint32_t index);
 
 /* One device more (there must be room) or less; when it was seen. */
 void account_add(struct account *account, uint16_t device, uint64_t now_ms);

@@ -113,6 +113,8 @@ static void getting_begin(struct change *change)
 {
     struct getting *g = (struct getting *)(void *)change;
     enum wax_status status = directory_account(change->directory, change->user, &g->account);
+    if (status == WAX_OK && (account_flags(&g->account) & ACCOUNT_DELETED) != 0)
+        status = WAX_NOT_FOUND;
     uint32_t devices = status == WAX_OK ? account_devices(&g->account) : 0;
     g->device = calloc(devices + 1, sizeof *g->device);
     g->taking = calloc(devices + 1, sizeof *g->taking);
@@ -120,7 +122,7 @@ static void getting_begin(struct change *change)
         abort();
     for (uint32_t i = 0; i < devices; i++) {
         uint16_t number = account_device(&g->account, i);
-        if (g->get->device == 0 || g->get->device == number)
+        if (!account_removed(&g->account, i) && (g->get->device == 0 || g->get->device == number))
             g->count += read_bundle(g, number, &g->device[g->count]);
     }
     g->waiting = 1;

@@ -61,6 +61,11 @@ static enum wax_status judge(const struct directory *directory, const struct dir
         *error = WIRE_ERROR_NOT_INVITED;
         return WAX_OK;
     }
+    /* what is going is gone in a moment: until then its name is taken */
+    if (!*fresh && ((account_flags(account) & ACCOUNT_DELETED) != 0 ||
+                    (account_place(account, login->device) < account_devices(account) &&
+                     !account_has(account, login->device))))
+        return WAX_EXISTS;
     if (*fresh)
         account_make(account, login->account_key, login->now_ms);
     *add = !account_has(account, login->device);
@@ -124,6 +129,8 @@ static uint8_t judged(const struct directory *directory, const struct account *a
                       const struct device_name *name, const uint8_t sender[WAX_USER_BYTES])
 {
     struct policy policy;
+    if ((account_flags(account) & ACCOUNT_DELETED) != 0)
+        return WIRE_REASON_UNKNOWN_USER;
     if (!account_has(account, name->device))
         return WIRE_REASON_UNKNOWN_DEVICE;
     if ((account_flags(account) & ACCOUNT_POLICY) == 0 || memcmp(name->user, sender, WAX_USER_BYTES) == 0)

@@ -12,6 +12,7 @@ struct login {
     uint32_t worker;
     uint64_t tag;
     struct device_name name;
+    struct login *later; /* in intake.logins: for a name that is about to be free */
 };
 
 static void answer_login(struct intake *intake, uint32_t worker, uint64_t tag, uint8_t error, bool fresh,
@@ -115,9 +116,17 @@ static void login_done(struct directory_login *directory_login, enum wax_status 
 {
     struct login *login = (struct login *)(void *)directory_login;
     struct intake *intake = login->intake;
-    if (status != WAX_OK) {
+    if (status == WAX_EXISTS && intake->attachment != NULL && intake->serial == login->serial) {
+        /* it was removed and is not erased yet, perhaps since before a restart */
+        intake_evict(intake, login->name.user, login->name.device, WIRE_REASON_UNKNOWN_DEVICE);
+        login->later = intake->logins;
+        intake->logins = login;
+        return;
+    }
+    if (status != WAX_OK && status != WAX_EXISTS)
         journal_say(intake->journal, CONFIG_LEVEL_ERROR, "directory", "a login could not be written",
                     J_T("status", wax_status_name(status)));
+    if (status != WAX_OK) {
         error = WIRE_ERROR_TIMEOUT; /* the client comes again */
     }
     if (intake->attachment != NULL && intake->serial == login->serial)
@@ -143,6 +152,18 @@ static void take_login(struct intake *intake, uint32_t worker, const struct chan
     memcpy(login->login.user, request->name.user, WAX_USER_BYTES);
     memcpy(login->login.account_key, request->account_key, WAX_ACCOUNT_KEY_BYTES);
     directory_login(intake->directory, &login->login);
+}
+
+/* Those that came for the name of a device that is being erased. */
+static void logins_again(struct intake *intake)
+{
+    struct login *login = intake->logins;
+    intake->logins = NULL;
+    while (login != NULL) {
+        struct login *next = login->later;
+        directory_login(intake->directory, &login->login);
+        login = next;
+    }
 }
 
 static void rejected_add(struct rejected *rejected, const struct device_name *name)
@@ -185,8 +206,11 @@ static enum wax_status take_store(struct intake *intake, uint32_t worker, const 
     uint8_t reason = 0;
     if (request->exempt == 0 || mailbox_waiting(intake->mailboxes, &request->name) == 0)
         reason = directory_refuses(intake->directory, &request->name, request->sender.user);
-    if (reason == WIRE_REASON_BLOCKED && request->exempt != 0)
-        reason = 0;
+    if (reason != WIRE_REASON_BUSY && request->exempt != 0) {
+        if (reason == WIRE_REASON_UNKNOWN_USER || reason == WIRE_REASON_UNKNOWN_DEVICE)
+            intake_evict(intake, request->name.user, request->name.device, reason);
+        reason = 0; /* of a device that is no more it is rejected by and by */
+    }
     if (reason == 0)
         return rejected_unread(intake, worker, &request->name)
                    ? WAX_FULL
@@ -246,6 +270,8 @@ bool intake_turn(struct intake *intake, uint64_t now_ms)
 {
     bool more = false;
     intake->now_ms = now_ms;
+    if (intake_evict_turn(intake))
+        logins_again(intake);
     if (intake->attachment == NULL)
         return false;
     uint32_t workers = attachment_workers(intake->attachment);
@@ -278,7 +304,7 @@ bool intake_turn(struct intake *intake, uint64_t now_ms)
 
 bool intake_sleep(struct intake *intake, bool *short_sleep)
 {
-    *short_sleep = false;
+    *short_sleep = intake->evictions != NULL && intake->attachment != NULL;
     if (intake->attachment == NULL)
         return true;
     attachment_sleeping(intake->attachment, true);
@@ -325,6 +351,12 @@ struct intake *intake_new(const struct intake_config *config)
 
 void intake_free(struct intake *intake)
 {
+    intake_evictions_free(intake);
+    while (intake->logins != NULL) {
+        struct login *login = intake->logins;
+        intake->logins = login->later;
+        free(login);
+    }
     checker_free(intake->checker);
     allowances_free(intake->allowances);
     free(intake);

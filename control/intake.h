@@ -77,7 +77,7 @@ void intake_wake(struct intake *intake);
 void intake_tickets(struct intake *intake, const struct ticket_keys *keys);
 
 /* The same for the keys of tokens, and what is revoked. Call again when they have changed. */
-void intake_tokens(struct intake *intake, const struct token_keys *keys);
+void intake_tokens(struct intake *intake, struct token_keys *keys);
 
 /* An order that waits for its report. */
 struct intake_order {

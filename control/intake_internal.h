@@ -66,7 +66,7 @@ struct intake {
         struct loop *loop;
     } * kick_op;
     const struct ticket_keys *ticket_keys;
-    const struct token_keys *token_keys;
+    struct token_keys *token_keys;
     struct intake_order *order; /* that waits for its report */
     uint64_t order_tag;
     uint32_t serial;  /* of the attachment: old logins are not answered to a new one */
@@ -76,6 +76,9 @@ struct intake {
     struct allowances *allowances;
     struct policing *policings; /* whose policies homes have not confirmed */
     uint32_t policies_now;      /* not confirmed */
+    struct eviction *evictions; /* of devices that are no more */
+    uint64_t evict_ms;          /* when to look at them */
+    struct login *logins;       /* that wait for their ends */
     uint64_t policy_tag;        /* the last one given */
     uint32_t requests_now;
     uint64_t request_bytes; /* of those under way */
@@ -101,6 +104,16 @@ void request_ok(struct request *request);
 /* Deal with KEYS_PUT and with KEYS_GET. */
 void intake_take_keys_put(struct request *request, const struct wire_keys_put *put);
 void intake_take_keys_get(struct request *request, const struct wire_keys_get *get);
+
+/* ---- intake_device.c ---- */
+
+/* Deal with DEVICE's removals; device 0: delete the account. */
+void intake_take_removal(struct request *request, uint16_t device);
+/* A device is marked as removed: have its mailbox emptied, then erase it. */
+void intake_evict(struct intake *intake, const uint8_t user[WAX_USER_BYTES], uint16_t device, uint8_t reason);
+/* Once in each turn: go on with those; true when those who wait for them should look again. */
+bool intake_evict_turn(struct intake *intake);
+void intake_evictions_free(struct intake *intake);
 
 /* ---- intake_policy.c ---- */
 

@@ -52,7 +52,7 @@ void intake_send_tokens(struct intake *intake)
     sodium_free(order);
 }
 
-void intake_tokens(struct intake *intake, const struct token_keys *keys)
+void intake_tokens(struct intake *intake, struct token_keys *keys)
 {
     intake->token_keys = keys;
     intake_send_tokens(intake);

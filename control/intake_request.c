@@ -57,16 +57,19 @@ static void list_devices(struct request *request)
         request_error(request, WIRE_ERROR_RATE, "the directory can't be read");
         return;
     }
-    uint32_t count = account_devices(&account);
-    size_t len =
-        wire_head_write(span_of(frame, sizeof frame), WIRE_DEVICES, 0, (uint16_t)count, request->number);
-    for (uint32_t i = 0; i < count; i++) {
+    uint16_t count = 0;
+    size_t len = WIRE_DEVICES_BYTES;
+    for (uint32_t i = 0; i < account_devices(&account); i++) {
+        if (account_removed(&account, i))
+            continue;
         name.device = account_device(&account, i);
         bool here = session_table_find(intake->sessions, &name, &home) != NULL;
         len += wire_devices_entry_write(span_of(frame + len, sizeof frame - len), name.device,
                                         here ? WIRE_DEVICES_CONNECTED : 0,
                                         here ? intake->now_ms : account_seen_ms(&account, i));
+        count++;
     }
+    wire_head_write(span_of(frame, sizeof frame), WIRE_DEVICES, 0, count, request->number);
     request_answer(request, view_of(frame, len));
 }
 
@@ -75,6 +78,15 @@ static void take_device(struct request *request, const struct wire_device *devic
     switch (device->what) {
     case WIRE_DEVICE_LIST:
         list_devices(request);
+        return;
+    case WIRE_DEVICE_REMOVE:
+        if (device->device == 0)
+            request_error(request, WIRE_ERROR_UNKNOWN_REQUEST, "there is no device 0");
+        else
+            intake_take_removal(request, device->device);
+        return;
+    case WIRE_DEVICE_DELETE_ACCOUNT:
+        intake_take_removal(request, 0);
         return;
     default:
         request_error(request, WIRE_ERROR_UNKNOWN_REQUEST, "unknown request");

@@ -31,6 +31,9 @@ bool session_attach(struct home *home, const struct item *item, uint64_t now_us)
         bool awake = recipient_wake(home, recipient); /* what may just have gone back is there */
         assert(awake);
     }
+    if (recipient->evicting)
+        drain_end(home, recipient);
+    recipient->evicting = false;
     recipient->generation = ++home->generation;
     recipient->worker = item->from;
     recipient->conn = conn;

@@ -176,17 +176,65 @@ static void take_receipt(struct home *home, struct recipient *recipient, const s
     receipt_show(home, recipient, entry);
 }
 
-static void take_expired(struct home *home, struct recipient *recipient, const struct channel_drained *item)
+/* A message that will never be delivered: its sender hears why. */
+static void take_rejected(struct home *home, struct recipient *recipient, const struct channel_drained *item,
+                          enum wire_reason reason)
 {
     struct entry *entry = stored_entry(home, recipient, item);
     entry->owed = true;
     recipient->owed++;
     entry->kind = WIRE_REJECTED;
-    entry->reason = WIRE_REASON_EXPIRED;
+    entry->reason = (uint8_t)reason;
     entry->acked = true;
     entry->receipt_due = true;
-    metrics_count(home->metrics, WAX_REJECT_EXPIRED);
     entry_settle(home, entry);
+}
+
+/* Of a device that is no more: nothing is delivered, and what was acknowledged has its receipt already. */
+static void take_evicted(struct home *home, struct recipient *recipient, const struct channel_drained *item)
+{
+    if (item->item == CHANNEL_ITEM_RECEIPT) {
+        struct entry *entry = stored_entry(home, recipient, item);
+        entry->acked = true;
+        entry->retire_due = true;
+        entry_settle(home, entry);
+    } else if (item->position <= recipient->acked_position) {
+        retire_again(home, recipient, item);
+    } else {
+        metrics_count(home->metrics, WAX_REJECT_UNKNOWN_DEVICE);
+        take_rejected(home, recipient, item, (enum wire_reason)recipient->evict_reason);
+    }
+}
+
+void drain_evict(struct home *home, const struct channel_evict *evict)
+{
+    struct name name = name_from_channel(&evict->name);
+    if (route_home(home->route, name.user) != home->self)
+        return;
+    struct recipient *recipient = recipient_make(home, &name);
+    if (recipient == NULL)
+        return; /* asked again */
+    if (recipient->generation == 0 && !recipient->evicting) {
+        if (recipient->unsure_from != 0 && recipient->streamed >= recipient->unsure_from)
+            recipient->streamed = recipient->unsure_from - 1;
+        recipient->unsure_from = 0;
+        recipient->evicting = true;
+        recipient->evict_reason = evict->reason;
+        recipient->due |= DUE_DRAIN;
+        recipient_queue_control(home, recipient);
+    }
+    recipient_rest(home, recipient);
+}
+
+/* Nothing is left, and nothing on its way. */
+static void evict_check(struct home *home, struct recipient *recipient)
+{
+    if (!recipient->idle_seen || recipient->high_stored > recipient->idle_upto ||
+        !list_empty(&recipient->queues->store))
+        return;
+    recipient->evicting = false;
+    drain_end(home, recipient);
+    recipient_rest(home, recipient);
 }
 
 static struct recipient *of_drain(struct home *home, const struct device_name *channel_name,
@@ -219,16 +267,21 @@ void drain_item(struct home *home, const struct channel_drained *item, uint64_t 
         return;
     }
     if (item->position > recipient->streamed) {
-        if (item->item == CHANNEL_ITEM_MESSAGE && !take_message(home, recipient, item, now_us)) {
+        if (item->item == CHANNEL_ITEM_MESSAGE && !recipient->evicting &&
+            !take_message(home, recipient, item, now_us)) {
             drain_again(home, recipient, now_us);
             recipient_rest(home, recipient);
             return;
         }
         recipient->streamed = item->position;
-        if (item->item == CHANNEL_ITEM_RECEIPT)
+        if (recipient->evicting)
+            take_evicted(home, recipient, item);
+        else if (item->item == CHANNEL_ITEM_RECEIPT)
             take_receipt(home, recipient, item);
-        else if (item->item == CHANNEL_ITEM_EXPIRED)
-            take_expired(home, recipient, item);
+        else if (item->item == CHANNEL_ITEM_EXPIRED) {
+            metrics_count(home->metrics, WAX_REJECT_EXPIRED);
+            take_rejected(home, recipient, item, WIRE_REASON_EXPIRED);
+        }
     }
     if (recipient->credit <= DRAIN_CREDIT / 2)
         recipient_queue_control(home, recipient);
@@ -249,6 +302,10 @@ void drain_idle(struct home *home, const struct channel_drain_idle *idle, uint64
 
 void drain_check(struct home *home, struct recipient *recipient, uint64_t now_us)
 {
+    if (recipient->evicting) {
+        evict_check(home, recipient);
+        return;
+    }
     if ((recipient->state != RECIPIENT_DRAINING && recipient->state != RECIPIENT_HOLD) ||
         recipient->send_only || recipient->unpoliced || !recipient->idle_seen ||
         recipient->high_stored > recipient->idle_upto)

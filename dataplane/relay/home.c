@@ -264,6 +264,13 @@ enum wax_status home_control(struct home *home, const struct channel_record *rec
         policy_take(home, policy);
         return WAX_OK;
     }
+    case CHANNEL_EVICT: {
+        const struct channel_evict *evict = record_of(record, sizeof *evict);
+        if (evict == NULL)
+            return WAX_CHANNEL_CORRUPT;
+        drain_evict(home, evict);
+        return WAX_OK;
+    }
     default:
         return WAX_NOT_FOUND;
     }

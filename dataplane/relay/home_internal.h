@@ -163,6 +163,7 @@ struct recipient {
     bool policed : 1;   /* not everyone may write to it */
     bool only : 1;      /* but whom the policy names; else all but these */
     bool unpoliced : 1; /* there is no memory for its policy: control judges, so all goes to the mailbox */
+    bool evicting : 1;  /* its device is no more: what the mailbox holds is being rejected */
     uint32_t hash_next;
     uint32_t channel;    /* number of the attachment that all this is about */
     uint64_t generation; /* of the session, 0 = none */
@@ -191,6 +192,7 @@ struct recipient {
     uint64_t since_ms;
     uint8_t peer[16];
     uint32_t policy; /* first part of it, NONE: it names nobody; while policed */
+    uint8_t evict_reason;
 } __attribute__((aligned(WAX_CACHE_LINE_BYTES)));
 
 _Static_assert(sizeof(struct recipient) == 4 * WAX_CACHE_LINE_BYTES, "a million sessions are affordable");
@@ -417,5 +419,7 @@ void drain_item(struct home *home, const struct channel_drained *item, uint64_t 
 void drain_idle(struct home *home, const struct channel_drain_idle *idle, uint64_t now_us);
 /* Go online when nothing for it is in the mailbox, or on its way there. */
 void drain_check(struct home *home, struct recipient *recipient, uint64_t now_us);
+/* EVICT: if it is at home here and has no session, reject what its mailbox holds. */
+void drain_evict(struct home *home, const struct channel_evict *evict);
 
 #endif

@@ -192,7 +192,8 @@ void recipient_rest(struct home *home, struct recipient *recipient)
         recipient->queues->unoffered == NULL && recipient->queues->retire.head == NULL)
         list_remove(&recipient->place);
     sleep_if_idle(home, recipient);
-    if (recipient->generation != 0 || recipient->queues != &home->nothing || !list_empty(&recipient->place))
+    if (recipient->generation != 0 || recipient->evicting || recipient->queues != &home->nothing ||
+        !list_empty(&recipient->place))
         return;
     recipient->resting = true;
     list_append(&home->idle, &recipient->place);
@@ -207,6 +208,8 @@ void recipient_sync(struct home *home, struct recipient *recipient)
     recipient->drain = 0;
     recipient->idle_seen = false;
     recipient->due &= (uint8_t) ~(DUE_STOP | DUE_CLOSE);
+    if (recipient->evicting)
+        recipient->due |= DUE_DRAIN;
     recipient->queues->unoffered = list_first(&recipient->queues->store);
     if (recipient->retired_from != 0 &&
         (recipient->unsure_from == 0 || recipient->retired_from < recipient->unsure_from))
@@ -217,7 +220,7 @@ void recipient_sync(struct home *home, struct recipient *recipient)
         if (recipient->state != RECIPIENT_ONLINE)
             recipient->due |= DUE_DRAIN;
     }
-    if (recipient->generation != 0 || recipient->queues->unoffered != NULL ||
+    if (recipient->generation != 0 || recipient->evicting || recipient->queues->unoffered != NULL ||
         recipient->queues->retire.head != NULL)
         recipient_queue_control(home, recipient);
 }

@@ -16,6 +16,7 @@ enum channel_request_kind {
     CHANNEL_ANSWER = 104,
     CHANNEL_CLOSE = 105,
     CHANNEL_POLICY = 106,
+    CHANNEL_EVICT = 107,
 };
 
 /* What names a connection's session to its worker. */
@@ -76,6 +77,17 @@ struct channel_policy {
     uint8_t only;   /* 1: these users and nobody else; 0: all but these */
     uint8_t reserved[3];
     uint8_t user[][WAX_USER_BYTES];
+};
+
+/*
+ * A device that is no more: to all workers, of which its home drains the mailbox, gives every sender REJECTED
+ * for what was in it, and retires all. Said again until nothing is left; ignored while there is a session.
+ */
+struct channel_evict {
+    struct channel_record record;
+    struct device_name name;
+    uint8_t reason; /* enum wire_reason */
+    uint8_t reserved[7];
 };
 
 /* No message that a policy forbids will be taken any more. */

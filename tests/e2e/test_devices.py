@@ -5,7 +5,7 @@ import time
 
 import expect
 import waxproto
-from waxproto import DEVICES, Identity
+from waxproto import DEVICES, OK, Identity
 
 
 def test_devices_are_listed_with_who_is_connected(appliance):
@@ -52,3 +52,68 @@ def test_a_request_before_welcome_is_error_2(appliance):
     session.receive()
     session.transport.send(waxproto.device(1))
     expect.fatal(session, 2)
+
+
+def end_of(session):
+    """ERROR 6 and its close code."""
+    expect.equal(session.fatal(), (6, 4006))
+
+
+def test_a_removed_device_is_closed_its_token_is_dead_and_senders_hear_of_it(appliance):
+    identity, carol = Identity(), appliance.open()
+    first, second = appliance.open(identity, device=1), appliance.open(identity, device=2)
+    second.settle()
+    second.ask(waxproto.keys_put, identity, 2, b"bundle", [b"key"])
+    expect.equal(carol.status(carol.send(identity, b"while it lives", device=2)).kind, waxproto.DELIVERED)
+    expect.equal(first.ask(waxproto.device, 2, 2).type, OK)
+    end_of(second)
+    refused = carol.status(carol.send(identity, b"too late", device=2))
+    expect.equal((refused.kind, refused.reason), (waxproto.REJECTED, 2))
+    expect.equal(sorted(first.ask(waxproto.device, 1).devices), [1])
+    expect.equal(first.ask(waxproto.keys_get, identity.user).devices, {})
+    expect.equal(first.ask(waxproto.device, 2, 2).type, OK, "once more")
+    again = appliance.session(identity, device=2).open(token=second.welcome.token)
+    expect.equal(again.welcome.flags, 0, "neither resumed nor a new account")
+    expect.equal(first.ask(waxproto.keys_get, identity.user).devices, {}, "it has no keys of its predecessor")
+
+
+def test_what_waited_for_a_removed_device_is_rejected_and_its_number_begins_anew(appliance):
+    identity, carol = Identity(), appliance.open()
+    first, second = appliance.open(identity, device=1), appliance.open(identity, device=2)
+    second.close()
+    idents = [carol.send(identity, b"%d" % n, device=2) for n in range(40)]
+    for ident in idents:
+        expect.equal(carol.status(ident).kind, waxproto.ACCEPTED)
+    expect.equal(first.ask(waxproto.device, 2, 2).type, OK)
+    for ident in idents:
+        expect.equal(carol.status(ident, waxproto.REJECTED, wait=10).reason, 2)
+    anew = appliance.open(identity, device=2).settle()
+    expect.equal(anew.quiet(0.3), 0, "nothing of before")
+    expect.equal(carol.status(carol.send(identity, b"anew", device=2)).kind, waxproto.DELIVERED)
+
+
+def test_a_device_that_removes_itself_hears_so_first(appliance):
+    session = appliance.open()
+    expect.equal(session.ask(waxproto.device, 2, 1).type, OK)
+    end_of(session)
+
+
+def test_an_account_that_is_deleted_is_unknown_and_may_be_made_anew(appliance):
+    identity, carol = Identity(), appliance.open()
+    first, second = appliance.open(identity, device=1), appliance.open(identity, device=2)
+    second.close()
+    waiting = carol.send(identity, b"waits", device=2)
+    expect.equal(carol.status(waiting).kind, waxproto.ACCEPTED)
+    first.ask(waxproto.keys_put, identity, 1, b"bundle", [b"key"])
+    first.ask(waxproto.block, 1, carol.user)
+    expect.equal(first.ask(waxproto.device, 3).type, OK)
+    end_of(first)
+    expect.equal(carol.status(waiting, waxproto.REJECTED, wait=10).reason, 1)
+    refused = carol.status(carol.send(identity, b"too late"))
+    expect.equal((refused.kind, refused.reason), (waxproto.REJECTED, 1))
+    expect.equal(carol.ask(waxproto.keys_get, identity.user).flags, 1, "unknown user")
+    anew = appliance.session(identity, device=2).open(token=second.welcome.token)
+    expect.equal(anew.welcome.flags, waxproto.NEW_ACCOUNT)
+    anew.settle()
+    expect.equal(sorted(anew.ask(waxproto.device, 1).devices), [2])
+    expect.equal(carol.status(carol.send(identity, b"not blocked any more", device=2)).kind, waxproto.DELIVERED)

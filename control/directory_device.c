@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "directory_device.h"
+
+#include <stdlib.h>
+
+#include "directory_keys_internal.h"
+
+#define VALUES_A_TURN 64u /* removed at a time */
+
+struct removing {
+    struct change change;
+    struct storage_op op;
+    struct removal *wanted;
+    struct account account;
+    struct key_range range; /* of one-time keys that are left to be removed */
+    uint32_t waiting;
+    enum wax_status status;
+    uint8_t ignored[4];
+    size_t ignored_len;
+    struct removing_op {
+        struct storage_op op;
+        struct removing *removing;
+    } each[VALUES_A_TURN];
+};
+
+static void removing_drop(struct change *change)
+{
+    free(change);
+}
+
+static void removing_end(struct removing *r, enum wax_status status)
+{
+    r->wanted->done(r->wanted, status);
+    change_done(&r->change);
+    free(r);
+}
+
+static struct removing *removing_of(struct storage_op *op)
+{
+    return (struct removing *)(void *)((char *)op - offsetof(struct removing, op));
+}
+
+static void account_written(struct storage_op *op, enum wax_status status)
+{
+    removing_end(removing_of(op), status == WAX_NOT_FOUND ? WAX_OK : status);
+}
+
+static void write_account(struct removing *r)
+{
+    struct storage *storage = r->change.directory->storage;
+    r->op.done = account_written;
+    storage->calls->dir_put(storage, r->change.user, view_of("account", 7),
+                            view_of(r->account.bytes, r->account.len), &r->op);
+}
+
+static struct removing *removing_new(struct removal *wanted, void (*begin)(struct change *change))
+{
+    struct removing *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        abort();
+    memcpy(r->change.user, wanted->user, WAX_USER_BYTES);
+    r->change.begin = begin;
+    r->change.drop = removing_drop;
+    r->wanted = wanted;
+    return r;
+}
+
+/* ---- marking ---- */
+
+static void mark_begin(struct change *change)
+{
+    struct removing *r = (struct removing *)(void *)change;
+    enum wax_status status = directory_account(change->directory, change->user, &r->account);
+    uint32_t count = status == WAX_OK ? account_devices(&r->account) : 0, marked = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (account_removed(&r->account, i) ||
+            (r->wanted->device != 0 && account_device(&r->account, i) != r->wanted->device))
+            continue;
+        account_mark_removed(&r->account, i);
+        marked++;
+    }
+    if (status != WAX_OK || (marked == 0 && r->wanted->device != 0)) {
+        removing_end(r, status == WAX_NOT_FOUND ? WAX_OK : status);
+        return;
+    }
+    if (r->wanted->device == 0)
+        account_set_flags(&r->account, account_flags(&r->account) | ACCOUNT_DELETED);
+    write_account(r);
+}
+
+void directory_remove(struct directory *directory, struct removal *removal)
+{
+    change_ask(directory, &removing_new(removal, mark_begin)->change);
+}
+
+/* ---- erasing ---- */
+
+static void erase_keys(struct removing *r);
+
+static void policy_gone(struct storage_op *op, enum wax_status status)
+{
+    struct removing *r = removing_of(op);
+    struct storage *storage = r->change.directory->storage;
+    if (status != WAX_OK && status != WAX_NOT_FOUND) {
+        removing_end(r, status);
+        return;
+    }
+    r->op.done = account_written;
+    storage->calls->dir_take(storage, r->change.user, view_of("account", 7),
+                             span_of(r->ignored, sizeof r->ignored), &r->ignored_len, &r->op);
+}
+
+/* The device's values are gone: so is the device, and perhaps its account. */
+static void erase_device(struct removing *r)
+{
+    struct storage *storage = r->change.directory->storage;
+    uint32_t place = account_place(&r->account, r->wanted->device);
+    account_remove(&r->account, place);
+    if ((account_flags(&r->account) & ACCOUNT_DELETED) == 0 || account_devices(&r->account) != 0) {
+        write_account(r);
+        return;
+    }
+    r->op.done = policy_gone;
+    storage->calls->dir_take(storage, r->change.user, view_of("policy", 6),
+                             span_of(r->ignored, sizeof r->ignored), &r->ignored_len, &r->op);
+}
+
+static void value_gone(struct storage_op *op, enum wax_status status)
+{
+    struct removing *r = ((struct removing_op *)(void *)op)->removing;
+    if (status != WAX_OK && status != WAX_NOT_FOUND)
+        r->status = status;
+    if (--r->waiting != 0)
+        return;
+    if (r->status != WAX_OK)
+        removing_end(r, r->status);
+    else
+        erase_keys(r);
+}
+
+static void erase_value(struct removing *r, char kind, uint64_t number)
+{
+    struct storage *storage = r->change.directory->storage;
+    struct key_name name;
+    struct removing_op *each = &r->each[r->waiting++];
+    *each = (struct removing_op){.op = {.done = value_gone}, .removing = r};
+    storage->calls->dir_take(storage, r->change.user, key_name(&name, kind, r->wanted->device, number),
+                             span_of(r->ignored, sizeof r->ignored), &r->ignored_len, &each->op);
+}
+
+/* One-time keys a few at a time; the range and the bundle last, so that a crash loses no key's number. */
+static void erase_keys(struct removing *r)
+{
+    if (r->range.first > r->range.next) {
+        erase_device(r);
+        return;
+    }
+    if (r->range.first == r->range.next) {
+        r->range.first++;
+        erase_value(r, 'b', 0);
+        erase_value(r, 'n', 0);
+        return;
+    }
+    uint64_t count = r->range.next - r->range.first;
+    count = count < VALUES_A_TURN ? count : VALUES_A_TURN;
+    for (uint64_t i = 0; i < count; i++)
+        erase_value(r, 'k', r->range.first++);
+}
+
+static void erase_begin(struct change *change)
+{
+    struct removing *r = (struct removing *)(void *)change;
+    enum wax_status status = directory_account(change->directory, change->user, &r->account);
+    uint32_t place = status == WAX_OK ? account_place(&r->account, r->wanted->device) : 0;
+    if (status != WAX_OK || place == account_devices(&r->account) || !account_removed(&r->account, place)) {
+        removing_end(r, status == WAX_NOT_FOUND ? WAX_OK : status);
+        return;
+    }
+    status = key_range_read(change->directory, change->user, r->wanted->device, &r->range);
+    if (status != WAX_OK && status != WAX_NOT_FOUND)
+        removing_end(r, status);
+    else
+        erase_keys(r);
+}
+
+void directory_erase(struct directory *directory, struct removal *removal)
+{
+    change_ask(directory, &removing_new(removal, erase_begin)->change);
+}
