@@ -192,10 +192,11 @@ static void putting_begin(struct change *change)
     p->status = directory_account(change->directory, change->user, &account);
     if (p->status == WAX_OK && !account_has(&account, device))
         p->status = WAX_NOT_FOUND;
-    if (p->status == WAX_OK)
+    if (p->status == WAX_OK) {
         p->status = key_range_read(change->directory, change->user, device, &p->range);
-    if (p->status == WAX_NOT_FOUND && account_has(&account, device))
-        p->status = WAX_OK; /* its first keys */
+        if (p->status == WAX_NOT_FOUND) /* its first keys */
+            p->status = WAX_OK;
+    }
     if (p->status != WAX_OK) {
         putting_end(p);
         return;
