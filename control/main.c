@@ -264,6 +264,7 @@ static void end(struct control *control)
         intake_turn(control->intake, wall_ms());
         intake_close(control->intake);
     }
+    media_close(control->media);
     if (control->admin != NULL)
         admin_close(control->admin);
     uint64_t until = wall_ms() + 10000;
@@ -284,7 +285,8 @@ static void end(struct control *control)
         storage_local_close(control->storage);
     if (control->mailboxes != NULL)
         mailboxes_free(control->mailboxes);
-    media_free(control->media);
+    if (!media_busy(control->media))
+        media_free(control->media);
     if (control->intake != NULL)
         intake_free(control->intake);
     if (control->directory != NULL)

@@ -19,47 +19,6 @@ enum wax_status media_status(int32_t result)
     return result == -ENOSPC || result == -EDQUOT ? WAX_MEDIA_NO_SPACE : WAX_MEDIA_IO;
 }
 
-/* ---- buffers ---- */
-
-bool buffers_left(const struct media_buffers *buffers)
-{
-    return buffers->used < buffers->max;
-}
-
-struct media_buffer *buffer_take(struct media_buffers *buffers)
-{
-    struct media_buffer *buffer = buffers->free;
-    assert(buffers->used < buffers->max);
-    buffers->used++;
-    if (buffer != NULL) {
-        buffers->free = buffer->next;
-    } else {
-        buffer = malloc(sizeof *buffer);
-        if (buffer == NULL)
-            abort();
-        buffers->made++;
-    }
-    buffer->next = NULL;
-    buffer->fill = buffer->done = 0;
-    return buffer;
-}
-
-void buffer_give(struct media_buffers *buffers, struct media_buffer *buffer)
-{
-    buffers->used--;
-    buffer->next = buffers->free;
-    buffers->free = buffer;
-}
-
-static void buffers_free(struct media_buffers *buffers)
-{
-    while (buffers->free != NULL) {
-        struct media_buffer *buffer = buffers->free;
-        buffers->free = buffer->next;
-        free(buffer);
-    }
-}
-
 /* ---- transfers ---- */
 
 static uint32_t place_of(uint64_t tag)
@@ -340,21 +299,29 @@ bool media_turn(struct media *media, uint64_t now_ms)
     return downloads_turn(media);
 }
 
+/* What was found is known from now on. */
+static void listing_take(struct media *media)
+{
+    const struct media_found *blobs;
+    size_t count = media_listed(media->listing, &blobs, &media->counts.damaged, &media->failed);
+    for (size_t i = 0; i < count; i++) {
+        if (media_index_add(media->index, blobs[i].id, blobs[i].user, blobs[i].bytes, blobs[i].expires_s) !=
+            WAX_OK)
+            media->counts.damaged++;
+    }
+    media->ready = !media->failed;
+    journal_say(media->config.journal, media->ready ? CONFIG_LEVEL_INFO : CONFIG_LEVEL_ERROR, "media",
+                media->ready ? "ready" : "the blobs can't be listed", J_U("blobs", count),
+                J_U("damaged", media->counts.damaged));
+}
+
 static void listing_done(struct loop_op *op, int32_t result, bool more)
 {
     struct media *media = media_of_listing(op);
-    const struct media_found *blobs;
-    if (!media->ready && !media->failed && result > 0) {
-        size_t count = media_listed(media->listing, &blobs, &media->counts.damaged, &media->failed);
-        for (size_t i = 0; i < count; i++) {
-            if (media_index_add(media->index, blobs[i].id, blobs[i].user, blobs[i].bytes,
-                                blobs[i].expires_s) != WAX_OK)
-                media->counts.damaged++;
-        }
-        media->ready = !media->failed;
-        journal_say(media->config.journal, media->ready ? CONFIG_LEVEL_INFO : CONFIG_LEVEL_ERROR, "media",
-                    media->ready ? "ready" : "the blobs can't be listed", J_U("blobs", count),
-                    J_U("damaged", media->counts.damaged));
+    if (result > 0 && !media->listed) {
+        media->listed = true;
+        if (!media->closed)
+            listing_take(media);
         loop_cancel(media->config.loop, op);
     }
     if (more)
@@ -394,16 +361,24 @@ enum wax_status media_open(const struct media_config *config, const struct media
 
 bool media_busy(const struct media *media)
 {
-    return media != NULL && media->objects != 0;
+    return media != NULL && (media->objects != 0 || media->listing != NULL);
+}
+
+void media_close(struct media *media)
+{
+    if (media == NULL)
+        return;
+    media->closed = true;
+    media_detach(media);
+    if (media->listing != NULL)
+        media_listing_stop(media->listing);
 }
 
 void media_free(struct media *media)
 {
     if (media == NULL)
         return;
-    assert(media->objects == 0);
-    if (media->listing != NULL)
-        media_listing_free(media->listing);
+    assert(!media_busy(media));
     if (media->on)
         media_files_close(&media->files);
     for (uint32_t i = 0; i < WAX_WORKERS_MAX; i++)

@@ -41,8 +41,11 @@ struct media_port {
 enum wax_status media_open(const struct media_config *config, const struct media_port *port,
                            struct media **out);
 
-/* Is something under way? Before media_free, media_detach has been called and this is false; NULL is allowed.
+/*
+ * The end: media_close, turns of the loop until nothing is under way any more (media_busy), media_free. NULL
+ * is allowed in all three.
  */
+void media_close(struct media *media);
 bool media_busy(const struct media *media);
 void media_free(struct media *media);
 

@@ -233,6 +233,11 @@ size_t media_listed(const struct media_listing *listing, const struct media_foun
     return listing->count;
 }
 
+void media_listing_stop(struct media_listing *listing)
+{
+    listing->stop = true;
+}
+
 void media_listing_free(struct media_listing *listing)
 {
     listing->stop = true;

@@ -55,7 +55,10 @@ struct media_listing *media_list(struct media_files *files, struct loop *loop, s
  */
 size_t media_listed(const struct media_listing *listing, const struct media_found **blobs, uint64_t *damaged,
                     bool *failed);
-/* End it, also when it is not done. */
+/* Let it be done soon, with whatever it has found. */
+void media_listing_stop(struct media_listing *listing);
+
+/* End it, when `op` was called for the last time. */
 void media_listing_free(struct media_listing *listing);
 
 #endif

@@ -24,6 +24,7 @@ struct media_buffers {
 bool buffers_left(const struct media_buffers *buffers);
 struct media_buffer *buffer_take(struct media_buffers *buffers);
 void buffer_give(struct media_buffers *buffers, struct media_buffer *buffer);
+void buffers_free(struct media_buffers *buffers);
 
 enum media_kind { MEDIA_UPLOAD, MEDIA_DOWNLOAD, MEDIA_REMOVAL };
 
@@ -106,7 +107,7 @@ struct media {
     struct media_index *index;
     struct media_listing *listing; /* until it is done */
     struct loop_op listing_op;
-    bool on, ready, failed;
+    bool on, ready, failed, listed, closed;
     uint64_t now_ms;
     uint64_t serial;         /* of the last upload */
     uint32_t objects;        /* transfers that are not freed */

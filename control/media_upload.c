@@ -119,16 +119,19 @@ static void credit_give(struct upload *upload, uint32_t bytes)
         media->port.answer(media->port.ctx, upload->t.worker, &credit, sizeof credit);
 }
 
-static void write_done(struct upload *upload, uint32_t bytes)
+/* Returns whether the disk has room for more. */
+static bool write_done(struct upload *upload, uint32_t bytes)
 {
     struct media *media = upload->t.media;
     struct media_buffer *buffer = upload->first;
+    bool fits = true;
     buffer->done += bytes;
     upload->written += bytes;
     if (upload->written - upload->flushing >= WRITEBACK_BYTES) {
         loop_writeback(media->config.loop, upload->fd, (uint32_t)(upload->written - upload->flushing),
                        upload->flushing);
         upload->flushing = upload->written;
+        fits = media_files_fit(&media->files, 0); /* others write too, and a length may be unknown */
     }
     if (buffer->done == buffer->fill) {
         uint32_t fill = buffer->fill;
@@ -144,6 +147,7 @@ static void write_done(struct upload *upload, uint32_t bytes)
         next = reader->next;
         download_more(reader);
     }
+    return fits;
 }
 
 static void sync_begin(struct upload *upload)
@@ -196,8 +200,10 @@ static void upload_step(struct upload *upload, int32_t result)
         opened(upload, result);
         break;
     case UPLOAD_OPEN:
-        write_done(upload, (uint32_t)result);
-        upload_go(upload);
+        if (write_done(upload, (uint32_t)result))
+            upload_go(upload);
+        else
+            upload_fail(upload, WAX_MEDIA_NO_SPACE);
         break;
     case UPLOAD_SYNC:
         upload->state = UPLOAD_RENAME;

@@ -2,9 +2,11 @@
 /* Media of the control plane over real files: a worker made by hand, whose ring is a list. */
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "media.h"
@@ -113,7 +115,7 @@ static void begin(void)
 static void end(void)
 {
     struct media_counts counts;
-    media_detach(media);
+    media_close(media);
     cr_assert(until(!media_busy(media)), "everything ends");
     media_count(media, &counts);
     cr_expect_eq(counts.buffers_now, 0);
@@ -212,7 +214,7 @@ static uint8_t byte_of(uint64_t at)
 static uint64_t feed(uint32_t n, uint64_t from, uint64_t to)
 {
     uint8_t bytes[WAX_MEDIA_PIECE_BYTES];
-    for (uint32_t turns = 0; from < to && turns < 20000; turns++) {
+    for (uint32_t turns = 0; from < to && turns < 20000 && seen[n].done.record.kind == 0; turns++) {
         uint64_t len = to - from < sizeof bytes ? to - from : sizeof bytes;
         len = len < seen[n].credit ? len : seen[n].credit;
         if (len == 0) {
@@ -375,6 +377,23 @@ Test(media, an_upload_that_is_given_up_leaves_nothing)
     upload(20, 1, 2, 10);
 }
 
+Test(media, an_end_while_the_listing_runs)
+{
+    upload(1, 1, 1, 1000);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct media_config config = {.loop = loop, .journal = &journal, .path = root, .bytes_max = MIB};
+        struct media_port port = {.answer = port_answer};
+        end();
+        cr_assert_eq(media_open(&config, &port, &media), WAX_OK);
+        for (uint32_t turns = 0; turns < i % 4u; turns++)
+            loop_turn(loop, 0);
+        end();
+        begin();
+    }
+    get(2, 1, true);
+    cr_expect(opened(2, WAX_OK));
+}
+
 Test(media, what_a_killed_process_left_is_removed)
 {
     char path[128];
@@ -424,6 +443,34 @@ Test(media, ids_quotas_and_sizes_are_held_to)
     cr_expect(done(10, WAX_HTTP_TOO_LARGE), "of what has come in chunks");
     media_count(media, &counts);
     cr_expect_eq(counts.bytes, 1000);
+}
+
+/* On a disk of 70 MiB, of which 64 stay free. */
+Test(media, uploads_leave_some_of_the_disk)
+{
+    end();
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", root, "tmpfs", 0, "size=70m") != 0) {
+        begin();
+        cr_skip_test("needs root, for a small disk");
+    }
+    begin();
+    upload(1, 1, 1, 3u * MIB);
+    put(2, 1, 2, 4u * MIB);
+    cr_expect(opened(2, WAX_MEDIA_NO_SPACE), "what is announced does not fit");
+    put(3, 1, 3, CHANNEL_MEDIA_UNKNOWN);
+    cr_assert(opened(3, WAX_OK));
+    (void)feed(3, 0, 4u * MIB);
+    cr_expect(done(3, WAX_MEDIA_NO_SPACE), "what comes does not fit");
+    cr_assert(until(!media_busy(media)));
+    cr_expect_eq(files_in("new"), 0);
+    turn(); /* its descriptor is closed */
+    upload(4, 2, 4, MIB);
+    get(5, 1, true);
+    cr_expect(opened(5, WAX_OK));
+    end();
+    cr_assert_eq(umount2(root, MNT_DETACH), 0);
+    begin();
 }
 
 Test(media, a_running_upload_can_be_followed)
