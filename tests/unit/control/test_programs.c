@@ -2,10 +2,13 @@
 /* waxwire-control and waxctl as an operator calls them. */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,6 +75,17 @@ static int run_waxctl(const char *arguments, char *out, size_t room)
     return run(line, out, room);
 }
 
+/* Whether somebody listens: the path is there a moment before. */
+static bool listens(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    strcpy(address.sun_path, admin_path);
+    bool connected = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    close(fd);
+    return connected;
+}
+
 static void start(void)
 {
     struct timespec ms = {0, 1000000};
@@ -81,7 +95,7 @@ static void start(void)
         execl(CONTROL_EXE, CONTROL_EXE, "--config", config_path, (char *)NULL);
         _exit(127);
     }
-    for (int i = 0; i < 8000 && access(admin_path, F_OK) != 0; i++)
+    for (int i = 0; i < 8000 && !listens(); i++)
         nanosleep(&ms, NULL);
 }
 
