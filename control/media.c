@@ -178,6 +178,12 @@ static void take_delete(struct media *media, uint32_t worker, const struct chann
 
 void media_forget(struct media *media, const uint8_t user[WAX_USER_BYTES])
 {
+    if (media->listing != NULL && !media->listed) { /* what it finds yet is his, too */
+        media->forgotten = realloc(media->forgotten, (media->forgotten_count + 1u) * WAX_USER_BYTES);
+        if (media->forgotten == NULL)
+            abort();
+        memcpy(media->forgotten + media->forgotten_count++ * (size_t)WAX_USER_BYTES, user, WAX_USER_BYTES);
+    }
     const struct media_account *account = media_index_account(media->index, user);
     for (struct blob *blob = account == NULL ? NULL : account->first, *next; blob != NULL; blob = next) {
         next = blob->user_next;
@@ -309,6 +315,8 @@ static void listing_take(struct media *media)
             WAX_OK)
             media->counts.damaged++;
     }
+    for (uint32_t i = 0; i < media->forgotten_count; i++)
+        media_forget(media, media->forgotten + i * (size_t)WAX_USER_BYTES);
     media->ready = !media->failed;
     journal_say(media->config.journal, media->ready ? CONFIG_LEVEL_INFO : CONFIG_LEVEL_ERROR, "media",
                 media->ready ? "ready" : "the blobs can't be listed", J_U("blobs", count),
@@ -386,6 +394,7 @@ void media_free(struct media *media)
     buffers_free(&media->writing);
     buffers_free(&media->reading);
     media_index_free(media->index);
+    free(media->forgotten);
     free(media);
 }
 

@@ -108,6 +108,8 @@ struct media {
     struct media_listing *listing; /* until it is done */
     struct loop_op listing_op;
     bool on, ready, failed, listed, closed;
+    uint8_t *forgotten; /* users, while the listing runs */
+    uint32_t forgotten_count;
     uint64_t now_ms;
     uint64_t serial;         /* of the last upload */
     uint32_t objects;        /* transfers that are not freed */

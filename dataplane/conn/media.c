@@ -211,10 +211,20 @@ void media_fin(struct stack *stack, uint32_t id)
         conn_shut(stack, id);
 }
 
+void media_moved(const struct stack *stack, struct transfer *transfer, uint64_t moved)
+{
+    transfer->moved = moved;
+    if (moved - transfer->mark < WAX_MEDIA_PROGRESS_BYTES)
+        return; /* who trickles holds a place that others want */
+    transfer->mark = moved;
+    transfer->alive_us = stack->now_us;
+}
+
 void media_acked(struct stack *stack, uint32_t id)
 {
     struct transfer *transfer = media_of(stack, id);
-    transfer->alive_us = stack->now_us;
+    if (transfer->kind == TRANSFER_GET)
+        media_moved(stack, transfer, tcp_acked(stack->tcp, id));
     if (transfer->state == TRANSFER_STREAM)
         media_download_go(stack, id);
     else if (transfer->state == TRANSFER_REST)

@@ -52,13 +52,15 @@ struct transfer {
     uint8_t id[WAX_MEDIA_ID_BYTES];
     struct name owner;
     uint32_t ttl_s;
-    uint32_t credit;   /* upload: bytes that control takes; download: bytes asked for and not yet here */
-    uint32_t window;   /* download: bytes that may be under way */
-    uint32_t held;     /* download: of them, those that are, as far as is known */
-    uint64_t bytes;    /* upload: announced; download: of the part */
-    uint64_t offset;   /* download: of the part */
-    uint64_t left;     /* download: of the part, still to come from control */
-    uint64_t alive_us; /* when something moved last */
+    uint32_t credit; /* upload: bytes that control takes; download: bytes asked for and not yet here */
+    uint32_t window; /* download: bytes that may be under way */
+    uint32_t held;   /* download: of them, those that are, as far as is known */
+    uint64_t bytes;  /* upload: announced; download: of the part */
+    uint64_t offset; /* download: of the part */
+    uint64_t left;   /* download: of the part, still to come from control */
+    uint64_t moved;  /* upload: bytes of the body's framing and data; download: acknowledged by the client */
+    uint64_t mark;   /* `moved` when it was noted last that the transfer moves on */
+    uint64_t alive_us; /* when that was */
     struct http_body body;
 };
 
@@ -97,6 +99,9 @@ void *media_reserve(struct stack *stack, struct transfer *transfer, enum channel
 
 /* Whatever a transfer's state asks for next, as far as there is room. */
 void media_go(struct stack *stack, struct transfer *transfer);
+
+/* So many bytes have moved: noted as progress when they are enough. */
+void media_moved(const struct stack *stack, struct transfer *transfer, uint64_t moved);
 
 /* Go on in media_turn. */
 void media_wait(struct stack *stack, struct transfer *transfer);

@@ -173,7 +173,8 @@ void media_download_piece(struct stack *stack, uint32_t id, struct view bytes)
     transfer->credit -= (uint32_t)bytes.len;
     if (transfer->left != CHANNEL_MEDIA_UNKNOWN)
         transfer->left -= bytes.len;
-    transfer->alive_us = stack->now_us;
+    if (stack->conns[id].out.len + tcp_unacked(stack->tcp, id) == 0)
+        transfer->alive_us = stack->now_us; /* from here on it is the client's turn */
     stack->metrics->media_out_bytes += bytes.len;
     bool queued = true;
     if (transfer->chunked) {

@@ -156,6 +156,7 @@ void media_request(struct stack *stack, uint32_t id, const struct http_request *
     taken->conn = id;
     taken->serial = ++stack->transfer_serial;
     taken->alive_us = stack->now_us;
+    taken->mark = taken->kind == TRANSFER_GET ? tcp_acked(stack->tcp, id) : 0;
     taken->state = TRANSFER_ASK;
     link_init(&taken->waiting);
     stack->transfers_live[index / 64u] |= UINT64_C(1) << index % 64u;

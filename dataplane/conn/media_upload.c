@@ -71,7 +71,7 @@ size_t media_body(struct stack *stack, uint32_t id, struct view bytes)
         enum wax_status status =
             http_body_read(&transfer->body, view_of(bytes.data + used, most), &taken, &data);
         used += taken;
-        transfer->alive_us = stack->now_us;
+        media_moved(stack, transfer, transfer->moved + taken);
         if (data.len != 0)
             body_piece(stack, transfer, data);
         if (status == WAX_OK) {

@@ -140,7 +140,8 @@
 #define WAX_MEDIA_WINDOW_BYTES_FIRST (64u << 10) /* until its client has acknowledged something */
 #define WAX_MEDIA_WINDOW_BYTES_MAX   (1u << 20)
 #define WAX_MEDIA_BLOCKS_PART        4u     /* of a worker's blocks, one n-th for all downloads together */
-#define WAX_MEDIA_IDLE_MS            60000u /* without progress a transfer ends */
+#define WAX_MEDIA_IDLE_MS            60000u /* in which a transfer must move on, by as many bytes: */
+#define WAX_MEDIA_PROGRESS_BYTES     16384u
 #define WAX_MEDIA_BUFFER_BYTES       (64u << 10) /* of control's, one write or read of a file */
 #define WAX_MEDIA_WRITE_BUFFERS      1024u       /* of all uploads together */
 #define WAX_MEDIA_UPLOAD_BUFFERS     4u          /* of one upload, at most; each has one */

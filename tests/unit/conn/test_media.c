@@ -20,6 +20,7 @@ struct fake {
     uint32_t opening_credit;
     uint32_t status; /* of what begins */
     bool no_done;    /* uploads are not confirmed */
+    bool trickles;   /* downloads get nothing of it: the test sends */
 
     uint8_t *got; /* of the upload */
     size_t got_len, pieces;
@@ -57,7 +58,7 @@ static void credit(struct rig *rig, uint64_t tag, uint32_t bytes)
 static void stream(struct rig *rig, uint32_t n)
 {
     struct fake *fake = rig->media_ctx;
-    while (fake->download[n].left != 0 && fake->download[n].credit != 0) {
+    while (fake->download[n].left != 0 && fake->download[n].credit != 0 && !fake->trickles) {
         uint64_t len = fake->download[n].left < fake->download[n].credit ? fake->download[n].left
                                                                          : fake->download[n].credit;
         len = len < WAX_MEDIA_PIECE_BYTES ? len : WAX_MEDIA_PIECE_BYTES;
@@ -415,14 +416,16 @@ Test(conn_media, an_upload_without_progress_ends_after_a_minute)
     struct fake fake;
     struct rig *rig = start(&fake);
     struct peer *peer = peer_connect(rig, RIG_PORT_TLS);
-    print_put(peer, "Content-Length: 1000\r\n");
+    print_put(peer, "Content-Length: 1000000\r\n");
     for (unsigned i = 0; i < 3; i++) {
         rig_run(rig, 40000);
-        peer_print(peer, "x");
+        peer_write(peer, fake.blob, WAX_MEDIA_PROGRESS_BYTES);
     }
-    cr_expect_eq(fake.closes, 0, "a byte is progress");
-    rig_run(rig, 61000);
-    cr_expect(says(peer, "HTTP/1.1 408"));
+    rig_run(rig, 40000);
+    cr_expect_eq(fake.closes, 0, "who moves on goes on");
+    peer_print(peer, "x");
+    rig_run(rig, 21000);
+    cr_expect(says(peer, "HTTP/1.1 408"), "a byte is no progress");
     cr_expect_eq(fake.closes, 1);
     cr_expect_eq(rig->metrics.status[WAX_MEDIA_STALLED], 1);
     finish(rig);
@@ -537,6 +540,28 @@ Test(conn_media, a_reader_who_reads_nothing_holds_a_window_and_no_more)
     rig_run(rig, 130000);
     cr_expect_eq(rig->metrics.status[WAX_MEDIA_STALLED], 1, "and is cut off in the end");
     cr_expect_eq(fake.closes, 1);
+    finish(rig);
+}
+
+Test(conn_media, who_follows_a_slow_upload_is_not_slow_himself)
+{
+    struct fake fake;
+    struct rig *rig = start(&fake);
+    struct peer *peer = peer_connect(rig, RIG_PORT_TLS);
+    fake.size = CHANNEL_MEDIA_UNKNOWN;
+    fake.trickles = true;
+    print_get(peer, "GET", "");
+    rig_run(rig, 50);
+    for (unsigned i = 0; i < 30; i++) {
+        struct channel_media_piece *piece =
+            rig_answer(rig, sizeof *piece + 1u, (enum channel_kind)CHANNEL_MEDIA_PIECE);
+        piece->tag = fake.download[0].tag;
+        rig_run(rig, 20000);
+    }
+    cr_expect_eq(rig->metrics.status[WAX_MEDIA_STALLED], 0);
+    reply(rig, CHANNEL_MEDIA_DONE, fake.download[0].tag, 30, WAX_OK, 0);
+    rig_run(rig, 50);
+    cr_expect(ends(peer, (const uint8_t *)"\r\n0\r\n\r\n", 7));
     finish(rig);
 }
 

@@ -585,6 +585,23 @@ Test(media, an_account_that_is_deleted_has_no_blobs)
     cr_expect_eq(files_in("01") + files_in("02") + files_in("04") + files_in("05") + files_in("new"), 0);
 }
 
+Test(media, an_account_may_be_deleted_while_the_listing_runs)
+{
+    struct media_config config = {.loop = loop, .journal = &journal, .path = root, .bytes_max = MIB};
+    struct media_port port = {.answer = port_answer, .room = port_room};
+    uint64_t blobs = 0, bytes = 0;
+    upload(1, 1, 1, 1000);
+    upload(2, 2, 2, 1000);
+    end();
+    cr_assert_eq(media_open(&config, &port, &media), WAX_OK);
+    media_forget(media, (const uint8_t[WAX_USER_BYTES]){1});
+    cr_expect(until(media_of_account(media, (const uint8_t[WAX_USER_BYTES]){2}, &blobs, &bytes)));
+    cr_expect(!media_of_account(media, (const uint8_t[WAX_USER_BYTES]){1}, &blobs, &bytes));
+    cr_expect(until(!media_busy(media)));
+    cr_expect_eq(files_in("01"), 0);
+    cr_expect_eq(files_in("02"), 1);
+}
+
 /* However many read, and however slowly: the buffers are few, and each gets its turn. */
 Test(media, readers_share_few_buffers_and_all_come_to_their_end)
 {
