@@ -17,16 +17,16 @@ REQUEST = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 LARGEST = 4 << 30
 
 
-def pid_of(where):
-    """The data plane's process now: earlier tests may have started another one."""
+def pid_of(where, program="waxwire-dataplane"):
+    """The process of one of the relay's programs now: earlier tests may have started another one."""
     for entry in os.scandir("/proc"):
         try:
             words = Path(entry.path, "cmdline").read_bytes().decode(errors="replace").split("\0")
         except (OSError, ValueError):
             continue
-        if entry.name.isdigit() and os.path.basename(words[0]) == "waxwire-dataplane" and where["config"] in words:
+        if entry.name.isdigit() and os.path.basename(words[0]) == program and where["config"] in words:
             return int(entry.name)
-    raise AssertionError("there is no data plane")
+    raise AssertionError(f"there is no {program}")
 
 
 def maps(pid):
