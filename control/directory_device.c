@@ -187,3 +187,65 @@ void directory_erase(struct directory *directory, struct removal *removal)
 {
     change_ask(directory, &removing_new(removal, erase_begin)->change);
 }
+
+/* ---- when a device was seen ---- */
+
+struct seeing {
+    struct change change;
+    struct storage_op op;
+    struct account account;
+    uint16_t device;
+    uint64_t now_ms;
+};
+
+static void seeing_end(struct seeing *s)
+{
+    change_done(&s->change);
+    free(s);
+}
+
+static void sight_written(struct storage_op *op, enum wax_status status)
+{
+    (void)status; /* the next session tries again */
+    seeing_end((struct seeing *)(void *)((char *)op - offsetof(struct seeing, op)));
+}
+
+static bool sight_is_old(const struct account *account, uint16_t device, uint64_t now_ms, uint32_t *place)
+{
+    *place = account_place(account, device);
+    return account_has(account, device) && now_ms >= account_seen_ms(account, *place) + DIRECTORY_SEEN_MS;
+}
+
+static void see_begin(struct change *change)
+{
+    struct seeing *s = (struct seeing *)(void *)change;
+    struct storage *storage = change->directory->storage;
+    uint32_t place;
+    if (directory_account(change->directory, change->user, &s->account) != WAX_OK ||
+        !sight_is_old(&s->account, s->device, s->now_ms, &place)) {
+        seeing_end(s);
+        return;
+    }
+    account_see(&s->account, place, s->now_ms);
+    s->op.done = sight_written;
+    storage->calls->dir_put(storage, change->user, view_of("account", 7),
+                            view_of(s->account.bytes, s->account.len), &s->op);
+}
+
+void directory_see(struct directory *directory, const struct device_name *name, uint64_t now_ms)
+{
+    struct account account;
+    uint32_t place;
+    if (directory_account(directory, name->user, &account) != WAX_OK ||
+        !sight_is_old(&account, name->device, now_ms, &place))
+        return;
+    struct seeing *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        abort();
+    memcpy(s->change.user, name->user, WAX_USER_BYTES);
+    s->change.begin = see_begin;
+    s->change.drop = removing_drop;
+    s->device = name->device;
+    s->now_ms = now_ms;
+    change_ask(directory, &s->change);
+}

@@ -25,4 +25,9 @@ void directory_remove(struct directory *directory, struct removal *removal);
  */
 void directory_erase(struct directory *directory, struct removal *removal);
 
+#define DIRECTORY_SEEN_MS 86400000u /* what is kept of when a device was seen may be so old */
+
+/* A device is here, or was until now. That is written when what is kept is a day old; nobody waits for it. */
+void directory_see(struct directory *directory, const struct device_name *name, uint64_t now_ms);
+
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "directory_device.h"
 #include "intake_internal.h"
 
 #include <stdlib.h>
@@ -235,6 +236,7 @@ static enum wax_status take_record(struct intake *intake, uint32_t worker,
     case CHANNEL_SESSION_CLOSE: {
         const struct channel_session_close *request = p;
         session_table_close(intake->sessions, &request->name, request->generation);
+        directory_see(intake->directory, &request->name, intake->now_ms);
         return WAX_OK;
     }
     case CHANNEL_STORE:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sessions that the data plane announces: whether they may be, and how they are ended. */
+#include "directory_device.h"
 #include "directory_keys.h"
 #include "intake_internal.h"
 
@@ -60,6 +61,7 @@ enum wax_status intake_session_opened(struct intake *intake, uint32_t home,
         close_session(intake, open, WAX_SESSION_SUSPENDED);
         return WAX_OK;
     }
+    directory_see(intake->directory, &open->name, intake->now_ms);
     if (status == WAX_OK && (account_flags(&account) & ACCOUNT_POLICY) != 0)
         intake_send_policy(intake, open, home, 0);
     if (status == WAX_OK && open->since_ms + JUST_NOW_MS >= intake->now_ms)

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "directory.h"
+#include "directory_device.h"
 #include "session_table.h"
 #include "storage_sim.h"
 
@@ -266,6 +267,30 @@ Test(directory, a_wrong_user_is_a_bad_proof_also_when_registration_is_closed)
     cr_assert_eq(reply.error, WIRE_ERROR_BAD_PROOF);
     directory_count(f.directory, &counts);
     cr_assert_eq(counts.not_invited, 0);
+    end(&f);
+}
+
+Test(directory, a_device_is_seen_and_that_is_written_once_a_day)
+{
+    struct fixture f = begin();
+    struct account account;
+    struct reply reply;
+    const uint64_t day_ms = DIRECTORY_SEEN_MS;
+    ask(&f, &reply, 6, 3);
+    settle(&f);
+    struct device_name name = {.device = 3};
+    memcpy(name.user, reply.login.user, sizeof name.user);
+    directory_see(f.directory, &name, day_ms - 1);
+    cr_assert_not(directory_busy(f.directory), "what is kept is not old yet");
+    directory_see(f.directory, &name, 2 * day_ms);
+    directory_see(f.directory, &name, 2 * day_ms + 1);
+    settle(&f);
+    crash(&f);
+    cr_assert_eq(directory_account(f.directory, name.user, &account), WAX_OK);
+    cr_assert_eq(account_seen_ms(&account, 0), 2 * day_ms);
+    name.device = 4;
+    directory_see(f.directory, &name, 9 * day_ms);
+    cr_assert_not(directory_busy(f.directory), "there is no such device");
     end(&f);
 }
 
