@@ -588,6 +588,47 @@ Test(conn_media, readers_share_what_downloads_may_hold)
     finish(rig);
 }
 
+/* Each has earned a large window before the next comes, and stops reading then. */
+Test(conn_media, readers_who_stop_one_after_another_hold_no_more_than_their_part)
+{
+    struct fake fake;
+    struct rig *rig = start(&fake);
+    struct peer *peer[30];
+    uint32_t before = rig->stack->blocks.free_count;
+    for (unsigned i = 0; i < 30; i++) {
+        peer[i] = peer_connect(rig, RIG_PORT_PLAIN);
+        print_get(peer[i], "GET", "");
+        for (unsigned ms = 0; ms < 500 && peer[i]->len < BYTES / 2; ms++)
+            rig_turn(rig, 1000);
+        cr_expect_geq(peer[i]->len, BYTES / 2, "reader %u gets on", i);
+        peer[i]->stalled = true;
+        rig_run(rig, 100);
+    }
+    uint32_t held = before - rig->stack->blocks.free_count;
+    cr_expect_leq(held, rig->config.blocks / WAX_MEDIA_BLOCKS_PART * 5u / 4u, "%u of %u blocks", held,
+                  rig->config.blocks);
+    cr_expect_geq(held, rig->config.blocks / WAX_MEDIA_BLOCKS_PART / 2u, "and not much less");
+    for (unsigned i = 0; i < 30; i++)
+        tcp_abort(rig->host, peer[i]->id);
+    finish(rig);
+}
+
+Test(conn_media, an_end_that_comes_too_early_is_not_passed_on_as_one)
+{
+    struct fake fake;
+    struct rig *rig = start(&fake);
+    struct peer *peer = peer_connect(rig, RIG_PORT_TLS);
+    peer->stalled = true;
+    print_get(peer, "GET", "");
+    rig_run(rig, 100);
+    reply(rig, CHANNEL_MEDIA_DONE, fake.download[0].tag, BYTES, WAX_OK, 0);
+    peer->stalled = false;
+    rig_run(rig, 100);
+    cr_expect(peer->reset);
+    cr_expect_eq(rig->metrics.status[WAX_MEDIA_IO], 1);
+    finish(rig);
+}
+
 Test(conn_media, who_reads_no_answers_gets_no_second_one)
 {
     struct fake fake;
