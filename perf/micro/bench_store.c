@@ -207,6 +207,13 @@ static struct bench *bench_new(const struct options *options, struct outcome *ou
     return b;
 }
 
+/* What is allocated, in the heap and beside it. */
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
 static void run_waxwire(const struct options *options, struct outcome *out)
 {
     struct bench *b = bench_new(options, out);
@@ -216,7 +223,7 @@ static void run_waxwire(const struct options *options, struct outcome *out)
         store_turn(b);
     uint64_t began = now_ns(CLOCK_MONOTONIC), cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t until = began + (uint64_t)options->seconds * SECOND;
-    size_t heap = mallinfo2().uordblks;
+    size_t heap = heap_bytes();
     while (now_ns(CLOCK_MONOTONIC) < until) {
         store_send(b);
         store_turn(b);
@@ -225,7 +232,7 @@ static void run_waxwire(const struct options *options, struct outcome *out)
         store_turn(b);
     out->ns = now_ns(CLOCK_MONOTONIC) - began;
     out->cpu_ns = now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-    out->heap_bytes = mallinfo2().uordblks - heap - out->room * sizeof *out->latency_ns;
+    out->heap_bytes = heap_bytes() - heap - out->room * sizeof *out->latency_ns;
     mailboxes_counts(b->m, &counts);
     out->commits = counts.commits;
     must(b->refused == 0 && counts.stored == out->messages, "messages were refused");
