@@ -84,6 +84,7 @@ void session_over(struct home *home, struct recipient *recipient)
     if (recipient->streamed > recipient->acked_position)
         recipient->streamed = recipient->acked_position;
     recipient->closed_generation = recipient->generation;
+    recipient->ended = false;
     recipient->generation = 0;
     recipient->state = RECIPIENT_AWAY;
     recipient->direct = false;

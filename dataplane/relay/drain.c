@@ -152,11 +152,12 @@ static bool take_message(struct home *home, struct recipient *recipient, const s
     msg->id = item->id;
     msg->from = entry->from;
     msg->to = entry->to;
-    msg->taken_ms = item->taken_ms;
+    msg_set_taken(msg, item->taken_ms);
+    msg->head_bytes = (uint16_t)item->head_bytes;
     entry->msg = msg;
     entry->payload_bytes = item->payload_bytes;
     entry->handed = true;
-    entry->flags = WIRE_DELIVER_STORED | (item->deliver_flags & WIRE_DELIVER_URGENT);
+    entry->flags = WIRE_DELIVER_STORED | (item->deliver_flags & (WIRE_DELIVER_URGENT | WIRE_DELIVER_MULTI));
     /* A recipient that resumed may be older than what we know of the epoch. */
     if (item->position <= recipient->handed || item->position < home->own_from)
         entry->flags |= WIRE_DELIVER_AGAIN;
@@ -298,6 +299,7 @@ void drain_idle(struct home *home, const struct channel_drain_idle *idle, uint64
     recipient->idle_seen = true;
     recipient->idle_upto = idle->upto;
     drain_check(home, recipient, now_us);
+    reads_settle(home, recipient);
 }
 
 void drain_check(struct home *home, struct recipient *recipient, uint64_t now_us)

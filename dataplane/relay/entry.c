@@ -21,7 +21,7 @@ struct entry *entry_make(struct home *home, struct recipient *recipient, bool pr
 static void entry_free(struct home *home, struct entry *entry)
 {
     struct recipient *recipient = entry->recipient;
-    assert(entry->msg == NULL && entry->slot == NONE && list_empty(&entry->store));
+    assert(!entry->unsaid && entry->msg == NULL && entry->slot == NONE && list_empty(&entry->store));
     recipient->entries--;
     recipient->owed -= entry->owed;
     home->metrics->messages_now--;
@@ -126,6 +126,7 @@ static bool give_first(struct home *home, uint32_t worker)
         item.flags = 1;
         item.u.answer.msg =
             entry->msg != NULL && msg_idle(entry) && ticket_taken(home, entry) ? entry->msg : NULL;
+        item.u.answer.frame = msg_frame_of(entry->msg);
         item.u.answer.id = entry->id;
         item.u.answer.conn = entry->conn;
         item.u.answer.conn_generation = entry->conn_generation;
@@ -140,16 +141,23 @@ static bool give_first(struct home *home, uint32_t worker)
         item.u.entry = entry;
     }
     struct entry *next = entry->out_next;
+    uint8_t places = entry->places;
     if (lends) {
         entry->out = OUT_NOTHING;
         entry->places = out == OUT_RECEIPT ? PLACE_LENT : 0;
     }
+    bool says = entry->unsaid && (out == OUT_RECEIPT || (out == OUT_ANSWER && !entry->receipt_due));
+    bool phase = entry->phase;
+    if (says)
+        entry->unsaid = false;
     if (!home->port->give(home->port->ctx, worker, &item)) {
         entry->out = (uint8_t)out;
-        if (lends)
-            entry->places = 0;
+        entry->places = places;
+        entry->unsaid |= says;
         return false;
     }
+    if (says)
+        home->unsaid[phase]--;
     home->outbox[worker].head = next;
     if (next == NULL)
         home->outbox[worker].tail = NULL;
@@ -185,6 +193,7 @@ static bool give_refused(struct home *home)
         item.kind = ITEM_ANSWER;
         item.flags = 1;
         item.u.answer.msg = msg;
+        item.u.answer.frame = msg_frame_of(msg);
         item.u.answer.id = msg->id;
         item.u.answer.conn = msg->conn;
         item.u.answer.conn_generation = msg->conn_generation;

@@ -45,6 +45,32 @@ struct frame_send {
     struct view payload;
 };
 
+struct frame_multi {
+    uint8_t flags;       /* WIRE_SEND_... */
+    uint16_t count;      /* 1 to WAX_MULTI_RECIPIENTS_MAX */
+    uint32_t ttl_s;      /* 0: the relay's default */
+    uint64_t id;         /* message id, for all recipients */
+    struct view entries; /* frame_multi_entry() reads them, each followed by its head */
+    struct view shared;
+};
+
+/* A recipient of a SEND_MULTI; head_bytes of its own follow. */
+struct frame_multi_entry {
+    struct name to;
+    uint16_t head_bytes;
+};
+
+struct frame_read {
+    uint16_t count;
+    const uint8_t *entries; /* count × WIRE_READ_ENTRY_BYTES: frame_read_entry() reads them */
+};
+
+/* What has been read: a message by its sender's device and id. */
+struct frame_read_entry {
+    struct name sender;
+    uint64_t id;
+};
+
 /*
  * HELLO. SESSION_VERSION when the version byte is another (whatever follows), else
  * FRAME_MALFORMED for wrong lengths, a token or invite above the limit, or device 0.
@@ -54,6 +80,17 @@ enum wax_status frame_parse_proof(struct view frame, struct frame_proof *out);
 enum wax_status frame_parse_send(struct view frame, struct frame_send *out);
 /* ACK: `*seq` is the delivery sequence up to which everything has been received. */
 enum wax_status frame_parse_ack(struct view frame, uint32_t *seq);
+/* SEND_MULTI; its entries are walked, and add up. */
+enum wax_status frame_parse_multi(struct view frame, struct frame_multi *out);
+
+/* A recipient of SEND_MULTI, from its WIRE_MULTI_ENTRY_BYTES. */
+struct frame_multi_entry frame_multi_entry(const uint8_t *entry);
+
+/* READ; one of no entries is sound. */
+enum wax_status frame_parse_read(struct view frame, struct frame_read *out);
+
+/* An entry of READ, from its WIRE_READ_ENTRY_BYTES. */
+struct frame_read_entry frame_read_entry(const uint8_t *entry);
 
 /* HELLO, and the frames that follow: whole. */
 size_t frame_write_hello(struct span out, const struct frame_hello *hello);
@@ -64,6 +101,23 @@ size_t frame_write_send_head(struct span out, const struct frame_send *send);
 /* SEND with its payload. */
 size_t frame_write_send(struct span out, const struct frame_send *send);
 size_t frame_write_ack(struct span out, uint32_t seq);
+
+/*
+ * SEND_MULTI, recipient by recipient: open a frame in `out` (flags, ttl_s and id of `multi` count), append
+ * recipients with their heads (at most 65535 bytes), then the shared bytes. All return the length of the
+ * whole frame so far (`len`: what the one before returned), or 0 when there is no room, or too many
+ * recipients.
+ */
+size_t frame_open_multi(struct span out, const struct frame_multi *multi);
+size_t frame_append_multi(struct span out, size_t len, const struct name *to, struct view head);
+size_t frame_close_multi(struct span out, size_t len, struct view shared);
+
+/*
+ * READ, entry by entry: open an empty frame in `out`, then append. Both return the length of the whole frame
+ * so far, or 0 when there is no room (the frame stays as it was).
+ */
+size_t frame_open_read(struct span out);
+size_t frame_append_read(struct span out, const struct frame_read_entry *entry);
 
 /* ---- relay to client ---- */
 

@@ -128,8 +128,7 @@ static struct entry *entry_of_send(struct home *home, struct recipient *recipien
     entry->to = msg->to;
     entry->sender_worker = msg->owner;
     entry->payload_bytes = msg->payload_bytes;
-    if ((msg->send_flags & WIRE_SEND_URGENT) != 0)
-        entry->flags = WIRE_DELIVER_URGENT;
+    entry->flags = msg_deliver_flags(msg);
     return entry;
 }
 
@@ -191,6 +190,8 @@ bool home_send(struct home *home, const struct item *item, uint64_t now_us)
         return session_attach(home, item, now_us);
     if (item->kind == ITEM_SEND)
         take_send(home, item->u.send.msg, now_us);
+    else if (item->kind == ITEM_READ)
+        read_take(home, item);
     return true;
 }
 
@@ -210,7 +211,7 @@ void home_return(struct home *home, const struct item *item, uint64_t now_us)
         struct entry *entry = item->u.entry;
         entry->role = ROLE_MESSAGE;
         entry->places = 0;
-        entry->retire_due = item->flags == 0;
+        entry->retire_due = item->flags == 0 && entry->position != 0;
         entry_settle(home, entry);
         return;
     }
@@ -221,8 +222,10 @@ void home_return(struct home *home, const struct item *item, uint64_t now_us)
         window_acked(home, recipient, item->u.report.seq, now_us);
     else if (item->kind == ITEM_GIVEN)
         receipts_given(home, recipient, item->u.report.seq);
-    else if (item->kind == ITEM_END)
+    else if (item->kind == ITEM_END) {
         session_over(home, recipient);
+        recipient->ended = true;
+    }
     recipient_rest(home, recipient);
 }
 
@@ -244,6 +247,7 @@ enum wax_status home_control(struct home *home, const struct channel_record *rec
     case CHANNEL_DRAINED: {
         const struct channel_drained *item = record_of(record, sizeof *item);
         if (item == NULL || item->payload_bytes > WAX_FRAME_BYTES_MAX ||
+            item->head_bytes > item->payload_bytes || item->head_bytes > UINT16_MAX ||
             record->bytes != sizeof *item + item->payload_bytes || item->position == 0)
             return WAX_CHANNEL_CORRUPT;
         drain_item(home, item, now_us);
@@ -346,6 +350,9 @@ bool home_poll(struct home *home, uint64_t now_us)
     waiting |= deliver_all(home, now_us);
     waiting |= control_send(home, now_us);
     waiting |= home_give(home);
+    if (reads_go_on(home))
+        waiting |= home_give(home);
+    waiting |= home->reads[0].head != NULL || home->reads[1].head != NULL;
     assert(queues_empty(&home->nothing) && home->nothing.window_count + home->nothing.store_count == 0);
     return waiting;
 }

@@ -7,7 +7,7 @@
  * Use, in each turn of the worker's poll loop:
  *   returns: home_return for every item_is_for_home() return, always;
  *   channel: home_control for every record but LOGIN_REPLY;
- *   sends:   home_send for ITEM_SEND and ITEM_ATTACH, until it returns false;
+ *   sends:   home_send for ITEM_SEND, ITEM_ATTACH and ITEM_READ, until it returns false;
  *   last:    home_poll, which emits: nothing is sent, given or offered elsewhere.
  */
 #ifndef RELAY_HOME_H
@@ -56,7 +56,7 @@ enum wax_status home_init(struct home **out, struct span memory, const struct ho
                           struct wax_metrics *metrics, uint64_t now_us);
 
 /*
- * Take a send (ITEM_SEND, ITEM_ATTACH). False: not now; leave it in its ring, it and
+ * Take a send (ITEM_SEND, ITEM_ATTACH, ITEM_READ). False: not now; leave it in its ring, it and
  * what is behind it, and try in the next turn.
  */
 bool home_send(struct home *home, const struct item *item, uint64_t now_us);

@@ -91,6 +91,8 @@ struct entry {
     bool retire_due : 1;
     bool retired : 1; /* by the commit of its receipt */
     bool owed : 1;    /* counted in recipient.owed */
+    bool unsaid : 1;  /* counted in home.unsaid */
+    bool phase : 1;   /* there */
 };
 
 struct entries {
@@ -133,6 +135,8 @@ struct queues {
     struct entry *unshown;
     struct entries show; /* receipts for the session */
     uint32_t show_count;
+    struct entries later; /* READs that are neither shown nor stored yet */
+    uint32_t later_count;
     uint32_t held_count;
     uint32_t held_bytes;
     uint32_t store_count;
@@ -164,6 +168,7 @@ struct recipient {
     bool only : 1;      /* but whom the policy names; else all but these */
     bool unpoliced : 1; /* there is no memory for its policy: control judges, so all goes to the mailbox */
     bool evicting : 1;  /* its device is no more: what the mailbox holds is being rejected */
+    bool ended : 1;     /* the session of closed_generation has reported its end: all its ACKs were taken */
     uint32_t hash_next;
     uint32_t channel;    /* number of the attachment that all this is about */
     uint64_t generation; /* of the session, 0 = none */
@@ -255,7 +260,10 @@ struct home {
     struct link deliver[WAX_WORKERS_MAX];
     struct entries outbox[WAX_WORKERS_MAX];
     struct entries waiting[WAX_WORKERS_MAX];
-    struct entries orphans; /* receipts for whose owner there is no room */
+    struct entries orphans;  /* receipts for whose owner there is no room */
+    struct entries reads[2]; /* READs that wait for what is unsaid, see read.c */
+    uint32_t unsaid[2];      /* of each phase: messages acknowledged whose senders have not been told */
+    bool phase;
     struct msg *refused_head, *refused_tail;
     uint32_t notice_head, notice_tail;
     struct notice notices[NOTICES];
@@ -303,6 +311,8 @@ struct recipient *recipient_make(struct home *home, const struct name *name);
 /* The recipient whose session a report is about; NULL (and counted) when that session isn't its present one.
  */
 struct recipient *recipient_of_report(struct home *home, const struct item *item);
+/* Likewise of a READ, whose session may have ended since by itself. */
+struct recipient *recipient_of_read(struct home *home, const struct item *item);
 /* See to it that something can be put into its queues; false when there is no memory for more of them. */
 bool recipient_wake(struct home *home, struct recipient *recipient);
 /* Whether nothing is in them. */
@@ -395,6 +405,19 @@ void receipts_session_over(struct home *home, struct recipient *recipient);
 void receipt_done(struct home *home, struct entry *entry, bool retired);
 /* Try again those for which there was no room. */
 void receipts_adopt(struct home *home);
+
+/* ---- read.c ---- */
+
+/* An entry has been acknowledged, and its sender is to be told. */
+void home_unsaid(struct home *home, struct entry *entry);
+/* ITEM_READ: someone whose home this is has read a message. */
+void read_take(struct home *home, const struct item *item);
+/* Let those go on that need not wait any more. True when there were any. */
+bool reads_go_on(struct home *home);
+/* A READ has come to its message's sender's home: it is shown, stored, or waits. */
+void read_adopt(struct home *home, struct recipient *sender, struct entry *entry);
+/* One of these has changed: let those go on that wait. */
+void reads_settle(struct home *home, struct recipient *sender);
 
 /* ---- store.c: to the control plane ---- */
 

@@ -5,7 +5,11 @@
  * makes the rings; this header says what goes through them and keeps the count of credits.
  *
  * Rules that the relay's soundness rests on:
- * - Each ring keeps its order. The two rings of a pair have no order between them.
+ * - Each ring keeps its order. Of the two rings of a pair returns come first: whatever was given anywhere
+ *   before a send was entered, by its sender or by someone whose return or send led to it, is taken before
+ *   that send. For that a worker notes how far its sends rings reach, then takes all returns, then sends up
+ *   to where it noted; and it shows others its returns before its sends. A send may so be overtaken by any
+ *   return, a return by no later send.
  * - Returns are always taken at once by whoever polls; taking one needs neither memory nor a
  *   credit. A full returns ring is waited for (`give` is tried again in the next turn).
  * - Every return from Y to X carries how many sends of X's Y has taken, ever (`consumed`):
@@ -27,6 +31,7 @@ enum item_kind {
     /* sends to a home */
     ITEM_SEND,   /* a message, from the sender's worker */
     ITEM_ATTACH, /* a session opens */
+    ITEM_READ,   /* a message has been read, to its reader's home */
     /* sends to a connection's worker */
     ITEM_ATTACHED, /* home has taken the session; before any DELIVER and SHOW of it */
     ITEM_DELIVER,  /* a message for a session */
@@ -71,6 +76,12 @@ struct item {
             uint8_t send_only;
         } attach;
         struct {
+            uint64_t generation; /* of the reader's session, given by home */
+            uint64_t id;
+            uint32_t recipient; /* home's handle of the reader */
+            struct name sender; /* of the message */
+        } read;
+        struct {
             uint64_t generation; /* of the session, given by home */
             uint32_t conn;
             uint32_t conn_generation;
@@ -99,7 +110,8 @@ struct item {
             uint32_t seq;       /* ACK: delivery sequence; GIVEN: number of a receipt */
         } report;               /* ACK, END, GIVEN */
         struct {
-            struct msg *msg; /* to be freed, or NULL */
+            struct msg *msg;   /* to be freed, or NULL */
+            struct msg *frame; /* that the message is a part of, or NULL; its owner's to look at */
             uint64_t id;
             uint32_t conn;
             uint32_t conn_generation;
@@ -116,7 +128,7 @@ _Static_assert(sizeof(struct item) == 64, "an item is one cache line");
 /* True for what home_send or home_return takes; else it is session_item's (or ITEM_CREDIT). */
 static inline bool item_is_for_home(uint8_t kind)
 {
-    return kind == ITEM_SEND || kind == ITEM_ATTACH || (kind >= ITEM_ACK && kind <= ITEM_RECEIPT_DONE);
+    return (kind >= ITEM_SEND && kind <= ITEM_READ) || (kind >= ITEM_ACK && kind <= ITEM_RECEIPT_DONE);
 }
 
 /* True for what goes through the sends ring. */
@@ -133,7 +145,14 @@ struct mesh_peer {
     uint32_t told;     /* of those, how many it has been told (low 32 bits) */
 };
 
-/* True when a send may be entered (`slots`: of the sends ring). */
+/* How many sends may be entered (`slots`: of the sends ring). */
+static inline uint32_t mesh_credits(const struct mesh_peer *peer, uint32_t slots)
+{
+    uint64_t under_way = peer->sent - peer->consumed;
+    return under_way < slots ? slots - (uint32_t)under_way : 0;
+}
+
+/* True when a send may be entered. */
 static inline bool mesh_has_credit(const struct mesh_peer *peer, uint32_t slots)
 {
     return peer->sent - peer->consumed < slots;

@@ -19,7 +19,9 @@ static bool adopt(struct home *home, struct entry *entry)
     struct recipient *recipient = recipient_make(home, &entry->from);
     if (recipient == NULL)
         return false;
-    if (recipient->generation != 0)
+    if (entry->kind == WIRE_READ_BY)
+        read_adopt(home, recipient, entry);
+    else if (recipient->generation != 0)
         receipt_show(home, recipient, entry);
     else
         store_append(home, recipient, entry);
@@ -83,6 +85,7 @@ void receipts_given(struct home *home, struct recipient *recipient, uint32_t num
         entry->places &= (uint8_t)~PLACE_SHOW;
         receipt_done(home, entry, false);
     }
+    reads_settle(home, recipient);
     if (recipient->state != RECIPIENT_ONLINE)
         recipient_queue_control(home, recipient);
 }
@@ -103,4 +106,5 @@ void receipts_session_over(struct home *home, struct recipient *recipient)
     }
     recipient->queues->unshown = NULL;
     recipient->queues->show_count = 0;
+    reads_settle(home, recipient);
 }

@@ -107,8 +107,8 @@ bool recipient_wake(struct home *home, struct recipient *recipient)
 bool queues_empty(const struct queues *queues)
 {
     return queues->window.head == NULL && queues->ephemeral.head == NULL && queues->show.head == NULL &&
-           queues->held.head == NULL && queues->retire.head == NULL && list_empty(&queues->store) &&
-           list_empty(&queues->deliver);
+           queues->held.head == NULL && queues->retire.head == NULL && queues->later.head == NULL &&
+           list_empty(&queues->store) && list_empty(&queues->deliver);
 }
 
 static void sleep_if_idle(struct home *home, struct recipient *recipient)
@@ -182,6 +182,25 @@ struct recipient *recipient_of_report(struct home *home, const struct item *item
         return NULL;
     }
     recipient_sync(home, recipient);
+    return recipient;
+}
+
+struct recipient *recipient_of_read(struct home *home, const struct item *item)
+{
+    uint32_t index = item->u.read.recipient;
+    uint64_t generation = item->u.read.generation;
+    struct recipient *recipient = index < home->config.recipients ? &home->recipients[index] : NULL;
+    if (recipient == NULL || !recipient->used || generation == 0 ||
+        (recipient->generation != generation &&
+         (recipient->closed_generation != generation || !recipient->ended))) {
+        metrics_count(home->metrics, WAX_SESSION_STALE);
+        return NULL;
+    }
+    recipient_sync(home, recipient);
+    if (!recipient_wake(home, recipient))
+        return NULL;
+    if (recipient->resting)
+        leave_place(recipient);
     return recipient;
 }
 

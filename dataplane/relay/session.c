@@ -10,7 +10,7 @@ static void status_frame(void *ctx, struct status_chunk **owner, struct view fra
 
 size_t session_env_bytes(uint32_t status_chunks)
 {
-    return statuses_bytes(status_chunks);
+    return statuses_bytes(status_chunks) + fans_bytes();
 }
 
 enum wax_status session_env_init(struct session_env *env, struct span memory, uint32_t status_chunks)
@@ -22,6 +22,12 @@ enum wax_status session_env_init(struct session_env *env, struct span memory, ui
     link_init(&env->parked);
     env->parked_count = 0;
     memset(&env->requests, 0, sizeof env->requests);
+    if (memory.len < session_env_bytes(status_chunks))
+        return WAX_NO_MEMORY;
+    enum wax_status status = fans_init(env, span_of(memory.data, fans_bytes()));
+    if (status != WAX_OK)
+        return status;
+    memory = span_of(memory.data + fans_bytes(), memory.len - fans_bytes());
     return statuses_init(&env->statuses, memory, status_chunks, env, status_frame);
 }
 
@@ -78,10 +84,9 @@ static void unpark(struct session *session, struct session_env *env)
     }
 }
 
-/* `worker`: whose credit is waited for, or SESSION_PARKED_FOR_MEMORY. */
-static void park(struct session *session, struct session_env *env, uint32_t worker, bool by_window)
+void session_park(struct session *session, struct session_env *env, uint32_t why, bool by_window)
 {
-    session->parked_for = (uint8_t)worker;
+    session->parked_for = (uint8_t)why;
     session->by_window = by_window;
     if (list_empty(&session->park)) {
         list_append(&env->parked, &session->park);
@@ -89,13 +94,18 @@ static void park(struct session *session, struct session_env *env, uint32_t work
     }
 }
 
-/* An answer that needs no home: nothing has gone anywhere. */
-static void answer(struct session *session, struct session_env *env, const struct frame_send *send,
-                   enum wax_status why, enum wire_reason reason)
+void session_reject(struct session *session, struct session_env *env, const struct name *to, uint64_t id,
+                    enum wire_reason reason)
 {
-    metrics_count(env->metrics, why);
+    static const enum wax_status why[] = {
+        [WIRE_REASON_RATE] = WAX_REJECT_RATE,
+        [WIRE_REASON_TOO_LARGE] = WAX_REJECT_TOO_LARGE,
+        [WIRE_REASON_BUSY] = WAX_REJECT_BUSY,
+        [WIRE_REASON_MALFORMED] = WAX_REJECT_MALFORMED,
+    };
+    metrics_count(env->metrics, why[reason]);
     env->metrics->rejected++;
-    struct frame_status_entry entry = {WIRE_REJECTED, (uint8_t)reason, send->to, send->id};
+    struct frame_status_entry entry = {WIRE_REJECTED, (uint8_t)reason, *to, id};
     statuses_add(&env->statuses, &session->statuses, &entry);
 }
 
@@ -105,17 +115,17 @@ static enum wax_status take_send(struct session *session, struct session_env *en
     uint32_t home = route_home(env->route, send->to.user);
     if (!mesh_has_credit(&env->port->peers[home], env->send_slots)) {
         if (!silent)
-            park(session, env, home, false);
+            session_park(session, env, home, false);
         return WAX_FULL;
     }
     struct msg *msg = msg_make(env->messages, send->payload);
     if (msg == NULL) {
         if (!silent)
-            park(session, env, SESSION_PARKED_FOR_MEMORY, false);
+            session_park(session, env, SESSION_PARKED_FOR_MEMORY, false);
         return WAX_FULL;
     }
     msg->id = send->id;
-    msg->taken_ms = env->wall_ms(env->ctx);
+    msg_set_taken(msg, env->wall_ms(env->ctx));
     msg->polled = env->polled;
     msg->ttl_s = send->ttl_s == 0 ? env->ttl_s_default : send->ttl_s;
     msg->conn = session->conn;
@@ -129,7 +139,7 @@ static enum wax_status take_send(struct session *session, struct session_env *en
     if (!env->port->send(env->port->ctx, home, &item)) {
         msg_free(env->messages, msg);
         if (!silent)
-            park(session, env, home, false);
+            session_park(session, env, home, false);
         return WAX_FULL;
     }
     if (!silent)
@@ -144,20 +154,24 @@ static enum wax_status on_send(struct session *session, struct session_env *env,
     enum wax_status status = frame_parse_send(frame, &send);
     if (status != WAX_OK)
         return status;
-    bool silent = (send.flags & WIRE_SEND_SILENT) != 0 && (send.flags & WIRE_SEND_EPHEMERAL) != 0;
+    bool silent = send_is_silent(send.flags);
+    if (session->fanning) { /* what it has begun comes first, or could be overtaken */
+        session_park(session, env, SESSION_PARKED_FOR_FAN, false);
+        return WAX_FULL;
+    }
     if (!silent && session->unanswered >= env->send_window) {
         metrics_count(env->metrics, WAX_SESSION_WINDOW);
-        park(session, env, env->port->self, true);
+        session_park(session, env, env->port->self, true);
         return WAX_SESSION_WINDOW;
     }
     if (send.id == 0 || send.to.device == 0) {
         if (!silent)
-            answer(session, env, &send, WAX_REJECT_MALFORMED, WIRE_REASON_MALFORMED);
+            session_reject(session, env, &send.to, send.id, WIRE_REASON_MALFORMED);
         return WAX_OK;
     }
     if (send.payload.len > env->payload_bytes_max) {
         if (!silent)
-            answer(session, env, &send, WAX_REJECT_TOO_LARGE, WIRE_REASON_TOO_LARGE);
+            session_reject(session, env, &send.to, send.id, WIRE_REASON_TOO_LARGE);
         return WAX_OK;
     }
     status = take_send(session, env, &send, silent);
@@ -203,6 +217,8 @@ static enum wax_status open_frame(struct session *session, struct session_env *e
     switch (frame_type(frame)) {
     case WIRE_SEND:
         return on_send(session, env, frame);
+    case WIRE_SEND_MULTI:
+        return session_multi(session, env, frame);
     case WIRE_ACK:
         return on_ack(session, env, frame);
     case WIRE_KEYS_PUT:
@@ -210,6 +226,8 @@ static enum wax_status open_frame(struct session *session, struct session_env *e
     case WIRE_DEVICE:
     case WIRE_BLOCK:
         return session_request(session, env, frame);
+    case WIRE_READ:
+        return session_read(session, env, frame);
     case -1:
     case WIRE_HELLO:
     case WIRE_PROOF:

@@ -89,7 +89,7 @@ struct session {
     uint8_t state;      /* enum session_state */
     uint8_t pending;    /* what is to be handed over when there is room; private */
     uint8_t home;       /* worker */
-    uint8_t parked_for; /* worker whose credit is waited for */
+    uint8_t parked_for; /* worker whose credit is waited for, or SESSION_PARKED_FOR_... */
     bool send_only : 1;
     bool tls : 1;
     bool pinged : 1;
@@ -98,6 +98,8 @@ struct session {
     bool ended : 1;       /* session_end has been called */
     bool seq_wrapped : 1; /* delivery sequences have begun anew at 1 */
     bool by_window : 1;   /* what it is parked for is room in its window, not a credit */
+    bool fanning : 1;     /* a SEND_MULTI of its is still being handed out (fan.h) */
+    bool reading : 1;     /* likewise a READ */
 };
 
 #define SESSION_HEARD_US 65536u /* the last moment of a silence is known so exactly */
@@ -184,6 +186,8 @@ struct session_env {
     struct link work;
     struct link parked;
     uint32_t parked_count;
+    struct pool fans;
+    struct link fanning;
 };
 
 /*
@@ -204,7 +208,7 @@ enum wax_status session_init(struct session *session, struct session_env *env, u
 /*
  * A binary message has come. Returns
  *  - OK: dealt with (or ignored: the session has failed or ended);
- *  - FULL: a SEND that finds no credit or memory now. The caller keeps this one frame, may feed
+ *  - FULL: a SEND or READ that finds no credit or memory now. The caller keeps this one frame, may feed
  *    frames other than SEND that come behind it, and offers it again when env->resume is called;
  *  - SESSION_WINDOW: a SEND beyond the window. The caller keeps it and stops reading until
  *    env->resume;

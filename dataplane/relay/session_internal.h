@@ -15,8 +15,12 @@ enum session_pending {
     PENDING_END = 32,
 };
 
-/* struct session.parked_for: not a worker's credit but a message of our own pool is waited for. */
-#define SESSION_PARKED_FOR_MEMORY UINT8_MAX
+/* struct session.parked_for, when it isn't a worker's credit that is waited for. */
+#define SESSION_PARKED_FOR_MEMORY  255u /* a message of our own pool */
+#define SESSION_PARKED_FOR_LIST    252u /* a message for a list */
+#define SESSION_PARKED_FOR_FAN     254u /* the end of the SEND_MULTI that it is handing out */
+#define SESSION_PARKED_FOR_READ    251u /* likewise of the READ */
+#define SESSION_PARKED_FOR_RETURNS 253u /* the hand-over of what is pending */
 
 /* Note that something is to be handed over; session_hand_over tries. */
 void session_pend(struct session *session, struct session_env *env, enum session_pending what);
@@ -28,6 +32,34 @@ void session_opened(struct session *session, struct session_env *env);
 bool session_write(struct session *session, struct session_env *env, struct view frame);
 /* Let the session take nothing more; home is told when it has to be. */
 void session_shut(struct session *session, struct session_env *env);
+
+/*
+ * Let its caller offer the frame again later. `why`: the worker whose credit is waited for, or
+ * SESSION_PARKED_FOR_...; `by_window`: room in its window is waited for.
+ */
+void session_park(struct session *session, struct session_env *env, uint32_t why, bool by_window);
+
+/* Whether a SEND with these flags is not answered. */
+static inline bool send_is_silent(uint8_t flags)
+{
+    return (flags & WIRE_SEND_SILENT) != 0 && (flags & WIRE_SEND_EPHEMERAL) != 0;
+}
+
+/* Answer REJECTED, before anything has gone anywhere (RATE, TOO_LARGE, BUSY or MALFORMED). */
+void session_reject(struct session *session, struct session_env *env, const struct name *to, uint64_t id,
+                    enum wire_reason reason);
+
+/* fan.c */
+size_t fans_bytes(void);
+enum wax_status fans_init(struct session_env *env, struct span memory);
+/* Whether there is memory for another list, as far as can be said without knowing its size. */
+bool fans_have_room(const struct session_env *env);
+/* SEND_MULTI: likewise, or SESSION_WINDOW (parked). */
+enum wax_status session_multi(struct session *session, struct session_env *env, struct view frame);
+/* READ: hand it out at once, or begin to, or FULL (parked). */
+enum wax_status session_read(struct session *session, struct session_env *env, struct view frame);
+/* A turn's portion of the lists under way. True when something is left. */
+bool fans_advance(struct session_env *env);
 
 /* HELLO, in SESSION_WAIT_HELLO. */
 enum wax_status session_hello(struct session *session, struct session_env *env, struct view frame,

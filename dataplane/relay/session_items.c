@@ -68,6 +68,14 @@ static bool may_resume(const struct session *session, const struct session_env *
 {
     if (session->by_window)
         return session->unanswered < env->send_window;
+    if (session->parked_for == SESSION_PARKED_FOR_FAN)
+        return !session->fanning;
+    if (session->parked_for == SESSION_PARKED_FOR_READ)
+        return !session->reading;
+    if (session->parked_for == SESSION_PARKED_FOR_RETURNS)
+        return session->pending == 0;
+    if (session->parked_for == SESSION_PARKED_FOR_LIST)
+        return fans_have_room(env);
     if (session->parked_for == SESSION_PARKED_FOR_MEMORY)
         return env->messages->slots.free_count != 0 &&
                env->messages->blocks->free_count > env->messages->blocks_kept;
@@ -92,7 +100,8 @@ static bool resume_parked(struct session_env *env)
 bool sessions_flush(struct session_env *env, uint64_t now_us)
 {
     (void)now_us;
-    bool waiting = resume_parked(env);
+    bool waiting = fans_advance(env);
+    waiting |= resume_parked(env);
     statuses_flush(&env->statuses);
     struct link later;
     link_init(&later);
@@ -116,11 +125,15 @@ bool sessions_flush(struct session_env *env, uint64_t now_us)
 static void on_answer(struct session_env *env, const struct item *item)
 {
     struct session *session = env->find(env->ctx, item->u.answer.conn, item->u.answer.conn_generation);
+    bool last = (item->flags & 1) != 0;
+    /* A SEND_MULTI is one until its last recipient is answered; it is held as long as one of them isn't. */
+    if (last && item->u.answer.frame != NULL)
+        last = --msg_frame(item->u.answer.frame)->unanswered == 0;
     if (item->u.answer.msg != NULL)
         msg_free(env->messages, item->u.answer.msg);
     if (session == NULL || session->state != SESSION_OPEN)
         return;
-    if ((item->flags & 1) != 0) {
+    if (last) {
         assert(session->unanswered > 0);
         session->unanswered--;
     }
@@ -160,6 +173,7 @@ static void on_deliver(struct session *session, struct session_env *env, const s
         .seq = item->u.deliver.seq,
         .id = msg->id,
         .taken_ms = msg->taken_ms,
+        .head_bytes = msg->head_bytes,
     };
     struct view pieces[1 + MSG_PIECES_MAX];
     pieces[0] = view_of(head, frame_write_deliver_head(span_of(head, sizeof head), &deliver));

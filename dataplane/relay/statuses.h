@@ -12,7 +12,7 @@
 #include "base/pool.h"
 #include "relay/envelope.h"
 
-#define STATUS_CHUNK_ENTRIES 15u
+#define STATUS_CHUNK_ENTRIES 31u
 #define STATUS_CHUNK_BYTES   (WIRE_STATUS_BYTES + STATUS_CHUNK_ENTRIES * WIRE_STATUS_ENTRY_BYTES)
 
 struct status_chunk {

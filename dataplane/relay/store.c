@@ -5,6 +5,9 @@ void store_append(struct home *home, struct recipient *mailbox, struct entry *en
 {
     entry->places |= PLACE_STORE;
     entry->mailbox = mailbox;
+    /* A READ must come by the drain, so nothing behind it may be taken from memory. */
+    if (entry->role != ROLE_MESSAGE)
+        mailbox->direct = false;
     list_append(&mailbox->queues->store, &entry->store);
     mailbox->queues->store_count++;
     if (mailbox->queues->unoffered == NULL)
@@ -67,9 +70,9 @@ static void fill_message(struct home *home, struct recipient *mailbox, struct en
     store->id = entry->id;
     store->taken_ms = entry->msg->taken_ms;
     store->ttl_s = entry->msg->ttl_s;
-    store->head_bytes = 0;
+    store->head_bytes = entry->msg->head_bytes;
     store->payload_bytes = entry->payload_bytes;
-    store->deliver_flags = entry->flags & WIRE_DELIVER_URGENT;
+    store->deliver_flags = entry->flags & (WIRE_DELIVER_URGENT | WIRE_DELIVER_MULTI);
     store->again = entry->offered;
     store->exempt = entry->handed || (entry->places & PLACE_WINDOW) != 0;
     store->reserved = 0;
@@ -204,6 +207,7 @@ void store_confirmed(struct home *home, const struct channel_stored *stored, uin
         recipient_queue_control(home, mailbox);
     }
     drain_check(home, mailbox, now_us);
+    reads_settle(home, mailbox);
     recipient_rest(home, mailbox);
 }
 

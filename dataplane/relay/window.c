@@ -33,6 +33,7 @@ void window_append(struct home *home, struct recipient *recipient, struct entry 
 static void entry_acked(struct home *home, struct recipient *recipient, struct entry *entry)
 {
     entry->acked = true;
+    home_unsaid(home, entry);
     if (entry->position > recipient->acked_position)
         recipient->acked_position = entry->position;
     if (entry->position != 0) {
@@ -79,6 +80,7 @@ void window_acked(struct home *home, struct recipient *recipient, uint32_t seq, 
         entry->places &= (uint8_t)~PLACE_EPHEMERAL;
         entry->acked = true;
         entry->answer = WIRE_DELIVERED;
+        home_unsaid(home, entry);
         entry_settle(home, entry);
     }
     window_refill(home, recipient, now_us);
@@ -149,9 +151,7 @@ static struct entry *entry_of(struct home *home, struct recipient *recipient, st
     entry->to = msg->to;
     entry->sender_worker = msg->owner;
     entry->payload_bytes = msg->payload_bytes;
-    entry->flags = WIRE_DELIVER_EPHEMERAL;
-    if ((msg->send_flags & WIRE_SEND_URGENT) != 0)
-        entry->flags |= WIRE_DELIVER_URGENT;
+    entry->flags = msg_deliver_flags(msg) | WIRE_DELIVER_EPHEMERAL;
     return entry;
 }
 

@@ -68,25 +68,47 @@ bool mesh_push(struct mesh_end *end, uint32_t to, enum mesh_lane lane, const voi
     return true;
 }
 
+/* Commit the lanes from `first` up to `last` to one worker, and ring its bell if that was anything. */
+static uint32_t flush_lanes(struct mesh_end *end, uint32_t to, unsigned first, unsigned last)
+{
+    uint32_t count = 0;
+    for (unsigned lane = first; lane <= last; lane++) {
+        uint16_t pending = end->pending[to][lane];
+        if (pending == 0)
+            continue;
+        ring_commit(end->mesh->ring[to][end->self][lane], pending);
+        end->pending[to][lane] = 0;
+        end->pushed[lane] += pending;
+        count += pending;
+    }
+    /* Always a read-modify-write: a plain look at the bit could pass the commit and be lost. */
+    if (count != 0)
+        atomic_fetch_or_explicit(&end->mesh->bell[to].from, UINT64_C(1) << end->self, memory_order_release);
+    return count;
+}
+
+/*
+ * All returns first, their bells included: or a send to a third worker could lead to one to the worker of a
+ * return before that one is there to be seen.
+ */
 uint32_t mesh_flush(struct mesh_end *end)
 {
     uint32_t count = 0;
-    for (uint64_t left = end->dirty; left != 0; left &= left - 1) {
-        uint32_t to = (uint32_t)__builtin_ctzll(left);
-        for (unsigned lane = 0; lane < MESH_LANES; lane++) {
-            uint16_t pending = end->pending[to][lane];
-            if (pending == 0)
-                continue;
-            ring_commit(end->mesh->ring[to][end->self][lane], pending);
-            end->pending[to][lane] = 0;
-            end->pushed[lane] += pending;
-            count += pending;
-        }
-        /* Always a read-modify-write: a plain look at the bit could pass the commit and be lost. */
-        atomic_fetch_or_explicit(&end->mesh->bell[to].from, UINT64_C(1) << end->self, memory_order_release);
-    }
+    for (uint64_t left = end->dirty; left != 0; left &= left - 1)
+        count += flush_lanes(end, (uint32_t)__builtin_ctzll(left), MESH_RETURNS, MESH_RETURNS);
+    for (uint64_t left = end->dirty; left != 0; left &= left - 1)
+        count += flush_lanes(end, (uint32_t)__builtin_ctzll(left), MESH_RETURNS + 1, MESH_LANES - 1);
     end->dirty = 0;
     return count;
+}
+
+void mesh_note_sends(struct mesh_end *end)
+{
+    end->noted = mesh_listen(end);
+    for (uint64_t left = end->noted; left != 0; left &= left - 1) {
+        uint32_t from = (uint32_t)__builtin_ctzll(left);
+        end->sends[from] = ring_count(mesh_ring(end, from, MESH_SENDS));
+    }
 }
 
 void mesh_settle(struct mesh_end *end)

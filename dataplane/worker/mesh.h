@@ -45,8 +45,10 @@ struct mesh {
 struct mesh_end {
     struct mesh *mesh;
     uint32_t self;
-    uint64_t dirty; /* destinations with items that are not committed yet */
-    uint64_t open;  /* sources whose rings may hold something */
+    uint64_t dirty;                  /* destinations with items that are not committed yet */
+    uint64_t open;                   /* sources whose rings may hold something */
+    uint64_t noted;                  /* sources whose sends may be taken now, */
+    uint32_t sends[WAX_WORKERS_MAX]; /* so many of each */
     uint16_t pending[WAX_WORKERS_MAX][MESH_LANES];
     uint64_t pushed[MESH_LANES]; /* items ever committed, this worker's own rings included */
 };
@@ -75,7 +77,8 @@ void mesh_end_init(struct mesh_end *end, struct mesh *mesh, uint32_t self);
 bool mesh_push(struct mesh_end *end, uint32_t to, enum mesh_lane lane, const void *item);
 
 /*
- * Let the others see everything pushed so far and ring their bells. Returns how many items those were.
+ * Let the others see everything pushed so far and ring their bells, all returns before anything else. Returns
+ * how many items those were.
  */
 uint32_t mesh_flush(struct mesh_end *end);
 
@@ -90,6 +93,12 @@ static inline uint64_t mesh_listen(struct mesh_end *end)
         end->open |= atomic_exchange_explicit(&bell->from, 0, memory_order_acquire);
     return end->open;
 }
+
+/*
+ * Note how many sends there are (noted, sends). Then take all returns, and then no more sends than these: so
+ * every return that was flushed, by anyone, before one of these sends was is taken before it.
+ */
+void mesh_note_sends(struct mesh_end *end);
 
 /* Forget the sources whose rings are all empty now. */
 void mesh_settle(struct mesh_end *end);

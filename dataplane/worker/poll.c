@@ -39,14 +39,17 @@ static bool receive_returns(struct worker *worker)
     return any;
 }
 
+/* Those that were noted before all returns were taken. */
 static bool receive_sends(struct worker *worker)
 {
     bool any = false;
-    for (uint64_t left = worker->mesh.open; left != 0; left &= left - 1) {
+    for (uint64_t left = worker->mesh.noted; left != 0; left &= left - 1) {
         uint32_t from = (uint32_t)__builtin_ctzll(left), n = 0;
         struct ring *ring = mesh_ring(&worker->mesh, from, MESH_SENDS);
-        const struct item *item;
-        while (n < SENDS_TURN && (item = ring_front(ring, n)) != NULL) {
+        uint32_t most = worker->mesh.sends[from];
+        most = most < SENDS_TURN ? most : SENDS_TURN;
+        while (n < most) {
+            const struct item *item = ring_front(ring, n);
             if (n % ITEMS_AHEAD == 0)
                 fetch_ahead(worker, ring, n);
             if (!stack_send(worker->stack, from, item))
@@ -302,14 +305,22 @@ static void publish(struct worker *worker)
     worker->jobs_submitted = 0;
 }
 
+/* Items of other workers: all returns, then the sends that there were before. */
+static bool receive_items(struct worker *worker)
+{
+    mesh_note_sends(&worker->mesh);
+    bool any = receive_returns(worker);
+    any |= receive_sends(worker);
+    return any;
+}
+
 /* Items from itself to itself; true when there were any. */
 static bool hear_itself(struct worker *worker)
 {
     if ((worker->mesh.dirty >> worker->index & 1) == 0)
         return false;
     mesh_flush(&worker->mesh);
-    receive_returns(worker);
-    receive_sends(worker);
+    receive_items(worker);
     return true;
 }
 
@@ -321,8 +332,7 @@ bool worker_turn(struct worker *worker)
     stack_begin(worker->stack, worker->now_us, wall_ms(&worker->wall, worker->now_us));
 
     bool busy = worker_attend(worker);
-    busy |= receive_returns(worker);
-    busy |= receive_sends(worker);
+    busy |= receive_items(worker);
     busy |= receive_records(worker);
     busy |= receive_jobs(worker);
     for (uint32_t i = 0; i < worker->receive_count; i++)

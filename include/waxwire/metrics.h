@@ -44,9 +44,11 @@
     X(sessions_resumed,     "sessions", "of them by a resume token")                              \
     X(sessions_now,         "sessions", "sessions open now")                                      \
     X(sends,                "messages", "SENDs taken from clients")                               \
+    X(multis,               "messages", "SEND_MULTIs taken from clients; their recipients count as sends") \
     X(deliveries,           "messages", "DELIVERs handed to TCP")                                 \
     X(acks,                 "frames",   "ACKs received")                                          \
     X(requests,             "frames",   "requests handed to the control plane")                   \
+    X(reads,                "receipts", "read receipts taken from clients")                       \
     X(untimed,              "messages", "DELIVERs left out of the histogram of latencies")         \
     X(accepted,             "messages", "messages answered ACCEPTED")                             \
     X(delivered,            "messages", "messages answered DELIVERED")                            \

@@ -175,6 +175,7 @@
     X(REJECT_MALFORMED,      "relay: rejected, asks the impossible (9)")                 \
     X(REJECT_NOT_CONNECTED,  "relay: rejected, not connected (10)")                      \
     X(SILENT_DROPPED,        "relay: silent message dropped")                            \
+    X(READ_DROPPED,          "relay: read receipt dropped for want of room, or about nobody") \
     X(RELAY_PARKED,          "relay: send parked for want of a credit")
 
 #define WAX_STATUS_MEDIA(X)                                                              \

@@ -66,6 +66,25 @@ def test_every_truncation_of_send(appliance):
         ends(appliance, [whole[:size]], 1, opened=True)
 
 
+def test_every_truncation_of_send_multi_and_bytes_left_over(appliance):
+    whole = waxproto.send_multi([(os.urandom(16), 1, b"head"), (os.urandom(16), 1, b"")], 1 << 60, b"shared")
+    for size in range(1, len(whole)):
+        ends(appliance, [whole[:size]], 1, opened=True)
+    ends(appliance, [whole + b"x"], 1, opened=True)
+
+
+def test_send_multi_to_nobody_or_to_more_than_1024(appliance):
+    ends(appliance, [waxproto.send_multi([], 1 << 60)], 1, opened=True)
+    ends(appliance, [waxproto.send_multi([(os.urandom(16), 1, b"")] * 1025, 1 << 60)], 1, opened=True)
+
+
+def test_every_truncation_of_read_and_bytes_left_over(appliance):
+    whole = waxproto.read([(os.urandom(16), 1, 1), (os.urandom(16), 1, 2)])
+    for size in range(1, len(whole)):
+        ends(appliance, [whole[:size]], 1, opened=True)
+    ends(appliance, [whole + b"x"], 1, opened=True)
+
+
 def test_every_truncation_of_ack_and_bytes_left_over(appliance):
     for size in (*range(1, 8), 9):
         ends(appliance, [(waxproto.ack(0) + b"\0")[:size]], 1, opened=True)

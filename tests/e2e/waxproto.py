@@ -64,6 +64,18 @@ def send(user, device, ident, payload=b"", flags=0, ttl=0):
     return struct.pack(">BBHIQ", SEND, flags, device, ttl, ident) + user + payload
 
 
+def send_multi(recipients, ident, shared=b"", flags=0, ttl=0):
+    """`recipients` are (user, device, head)."""
+    entries = b"".join(user + struct.pack(">HH", device, len(head)) + head for user, device, head in recipients)
+    return struct.pack(">BBHIQI4x", SEND_MULTI, flags, len(recipients), ttl, ident, len(shared)) + entries + shared
+
+
+def read(entries):
+    """`entries` are (user, device, id) of senders' messages."""
+    return (struct.pack(">BxH4x", READ, len(entries))
+            + b"".join(struct.pack(">2xHQ", device, ident) + user for user, device, ident in entries))
+
+
 def ack(sequence):
     return struct.pack(">B3xI", ACK, sequence)
 
@@ -394,6 +406,17 @@ class Session:
         user = to if isinstance(to, bytes) else to.user
         self.transport.send(send(user, device, ident, payload, flags, ttl))
         return ident
+
+    def send_multi(self, recipients, shared=b"", flags=0, ttl=0):
+        """Sends to (identity, session or user id, device, head); returns the message id."""
+        ident, self.next_ident = self.next_ident, self.next_ident + 1
+        users = [(to if isinstance(to, bytes) else to.user, device, head) for to, device, head in recipients]
+        self.transport.send(send_multi(users, ident, shared, flags, ttl))
+        return ident
+
+    def read(self, *deliveries):
+        """Says that these have been read."""
+        self.transport.send(read([(d.user, d.device, d.ident) for d in deliveries]))
 
     def status(self, ident, kind=None, wait=5):
         """The first answer about a message (of one kind)."""

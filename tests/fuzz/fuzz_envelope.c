@@ -18,6 +18,40 @@ static void same(struct view frame, size_t len, size_t reserved_from, size_t res
     }
 }
 
+static void multi_frame(struct view frame)
+{
+    struct span room = span_of(out, sizeof out);
+    struct frame_multi multi;
+    if (frame_parse_multi(frame, &multi) != WAX_OK)
+        return;
+    size_t len = frame_open_multi(room, &multi);
+    const uint8_t *at = multi.entries.data;
+    for (uint32_t i = 0; i < multi.count; i++) {
+        struct frame_multi_entry entry = frame_multi_entry(at);
+        struct view head = view_of(at + WIRE_MULTI_ENTRY_BYTES, entry.head_bytes);
+        len = frame_append_multi(room, len, &entry.to, head);
+        at += WIRE_MULTI_ENTRY_BYTES + entry.head_bytes;
+    }
+    same(frame, frame_close_multi(room, len, multi.shared), 20, 24);
+}
+
+static void read_frame(struct view frame)
+{
+    struct span room = span_of(out, sizeof out);
+    struct frame_read read;
+    if (frame_parse_read(frame, &read) != WAX_OK)
+        return;
+    size_t len = frame_open_read(room);
+    for (uint32_t i = 0; i < read.count; i++) {
+        const uint8_t *at = read.entries + (size_t)i * WIRE_READ_ENTRY_BYTES;
+        struct frame_read_entry entry = frame_read_entry(at);
+        len = frame_append_read(room, &entry);
+        memcpy(out + len - WIRE_READ_ENTRY_BYTES, at, 2); /* reserved */
+    }
+    out[1] = frame.data[1];
+    same(frame, len, 4, 8);
+}
+
 static void client_frame(struct view frame)
 {
     struct span room = span_of(out, sizeof out);
@@ -33,6 +67,8 @@ static void client_frame(struct view frame)
         same(frame, frame_write_send(room, &send), 0, 0);
     if (frame_parse_ack(frame, &seq) == WAX_OK)
         same(frame, frame_write_ack(room, seq), 1, 4);
+    multi_frame(frame);
+    read_frame(frame);
 }
 
 static void status_frame(struct view frame)

@@ -34,6 +34,16 @@ def deliver(payload, head=0):
             struct.pack(">QI", 1700000000000, head) + payload)
 
 
+def read(count, said=None):
+    entry = struct.pack(">HHQ", 0, 1, 77) + user
+    return struct.pack(">BBHI", 0x13, 0, count if said is None else said, 0) + entry * count
+
+
+def multi(heads, shared=b"shared", said=None):
+    entries = b"".join(user + struct.pack(">HH", n + 1, len(head)) + head for n, head in enumerate(heads))
+    return struct.pack(">BBHIQII", 0x11, 0, len(heads) if said is None else said, 60, 77, len(shared), 0) + entries + shared
+
+
 send = struct.pack(">BBHIQ", 0x10, 0, 1, 60, 77) + user
 sound = {
     "hello": hello(), "hello-token": hello(b"t" * 40), "hello-invite": hello(b"", b"invite"),
@@ -44,6 +54,8 @@ sound = {
     "welcome": welcome(), "welcome-tokens": welcome(b"r" * 100, b"m" * 43),
     "deliver": deliver(b"payload"), "deliver-head": deliver(b"payload", 3), "deliver-empty": deliver(b""),
     "status-0": status(0), "status-1": status(1), "status-20": status(20),
+    "read-0": read(0), "read-3": read(3), "multi-1": multi([b"head"]), "multi-3": multi([b"", b"a" * 300, b"b"]),
+    "multi-bare": multi([b""], b""),
     "error": struct.pack(">BBHI", 0xFF, 9, 4, 0) + b"text", "error-130": struct.pack(">BBHI", 0xFF, 130, 0, 7),
 }
 wrong = {
@@ -52,6 +64,8 @@ wrong = {
     "hello-short": hello()[:59], "hello-left": hello() + b"x", "proof-short": bytes([2]) + bytes(70),
     "send-short": send[:31], "ack-long": bytes([0x12]) + bytes(8), "status-more": status(2, 3),
     "status-less": status(2, 1), "deliver-head-long": deliver(b"abc", 4), "welcome-short": welcome()[:45],
+    "read-more": read(2, 3), "read-less": read(2, 1), "multi-nobody": multi([]), "multi-more": multi([b"a"], said=2),
+    "multi-1025": multi([b""] * 1025), "multi-left": multi([b"a"]) + b"x", "multi-short": multi([b"abc"], b"")[:-1],
     "error-left": struct.pack(">BBHI", 0xFF, 1, 1, 0) + b"xy", "unknown": bytes([0x55]) + bytes(20),
 }
 for name, data in sound.items():

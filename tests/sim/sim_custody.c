@@ -97,7 +97,7 @@ static bool all_settled(void)
         return false;
     for (uint32_t i = 0; i < world->options.clients; i++) {
         if (world->client[i].state != CLIENT_IN || world->client[i].outbox_count != 0 ||
-            world->client[i].seq_acked != world->client[i].seq)
+            world->client[i].seq_acked != world->client[i].seq || world->client[i].unread_count != 0)
             return false;
     }
     for (uint32_t i = 0; i < world->options.workers; i++) {
@@ -164,11 +164,11 @@ static void heal(void)
 static void cover(void)
 {
     printf("told: %" PRIu64 " ACCEPTED, %" PRIu64 " DELIVERED, %" PRIu64 " REJECTED; resent %" PRIu64
-           ", dropped as seen %" PRIu64 ", stores %" PRIu64 ", drained %" PRIu64 ", kills %" PRIu64
-           "+%" PRIu64 ", breaks %" PRIu64 ", resumed %" PRIu64 "\n",
-           coverage.told[1], coverage.told[2], coverage.told[4], coverage.resent, coverage.dropped_again,
-           coverage.stores, coverage.drained, coverage.control_kills, coverage.plane_kills, coverage.breaks,
-           coverage.resumed);
+           ", READ %" PRIu64 ", groups %" PRIu64 ", dropped as seen %" PRIu64 ", stores %" PRIu64
+           ", drained %" PRIu64 ", kills %" PRIu64 "+%" PRIu64 ", breaks %" PRIu64 ", resumed %" PRIu64 "\n",
+           coverage.told[1], coverage.told[2], coverage.told[4], coverage.resent, coverage.reads,
+           coverage.groups, coverage.dropped_again, coverage.stores, coverage.drained, coverage.control_kills,
+           coverage.plane_kills, coverage.breaks, coverage.resumed);
     for (uint32_t i = 0; i < 16; i++) {
         if (coverage.reasons[i] != 0)
             printf("  reason %u: %" PRIu64 "\n", i, coverage.reasons[i]);
@@ -234,6 +234,7 @@ static uint64_t run(uint64_t seed, uint32_t messages, bool verbose)
         .break_ppm = 1000 + (uint32_t)below(100000),
         .send_ppm = sends[below(4)],
         .stay_us = stays[below(3)],
+        .group_ppm = chance(300000) ? 0 : (uint32_t)below(300000),
         .disk_full_ppm = chance(300000) ? 300 : 0,
         .stall_ppm = chance(500000) ? 0 : (uint32_t)below(5000),
         .jump_ppm = 300 + (uint32_t)below(3000),
@@ -249,7 +250,7 @@ static uint64_t run(uint64_t seed, uint32_t messages, bool verbose)
     control_start();
     world->plane_epoch = world->control.epochs_given = 1;
     plane_start();
-    for (uint32_t i = 0; i < 400000 && world->message_count < messages; i++)
+    for (uint32_t i = 0; i < 400000 && world->message_count + GROUP < messages; i++)
         step();
     for (uint32_t i = 0; i < 20000; i++)
         step();

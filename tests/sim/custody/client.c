@@ -4,8 +4,6 @@
 
 #include "custody/world.h"
 
-#define PAYLOAD_LEAST 16u
-
 /* What has been received in this session and not yet acknowledged. */
 struct unacked {
     uint32_t seq;
@@ -15,21 +13,6 @@ struct unacked {
 static struct unacked unacked[CLIENTS][1024];
 static uint32_t unacked_count[CLIENTS];
 static bool got_before[CLIENTS][MESSAGES]; /* a delivery of it has been received ever */
-
-struct message *message_by_id(uint32_t from, uint64_t id)
-{
-    uint32_t index = (uint32_t)(id & 0xFFFFF);
-    struct message *message = index < world->message_count ? &world->message[index] : NULL;
-    return message != NULL && message->id == id && message->from == from ? message : NULL;
-}
-
-static void client_name(uint32_t index, struct name *name)
-{
-    memset(name, 0, sizeof *name);
-    memset(name->user, 0x5A, sizeof name->user);
-    name->user[0] = (uint8_t)(index / 2 + 1);
-    name->device = (uint16_t)(index % 2 + 1);
-}
 
 void client_start(uint32_t index)
 {
@@ -42,11 +25,6 @@ void client_start(uint32_t index)
     memset(got_before[index], 0, sizeof got_before[index]);
 }
 
-static uint32_t index_of(const struct client *client)
-{
-    return (uint32_t)(client - world->client);
-}
-
 void client_leave(struct client *client, uint64_t rest_us)
 {
     if (client->state == CLIENT_OUT)
@@ -56,24 +34,19 @@ void client_leave(struct client *client, uint64_t rest_us)
     client->state = CLIENT_OUT;
     client->next_us = world->now_us + rest_us;
     client->outbox_sent = 0;
-    unacked_count[index_of(client)] = 0;
+    unacked_count[client_index(client)] = 0;
+    if (world->options.faults)
+        client->unread_count = 0;
     /* Ephemeral ones are not sent again. */
     uint32_t kept = 0;
     for (uint32_t i = 0; i < client->outbox_count; i++) {
         struct message *message = &world->message[client->outbox[i]];
         if ((message->flags & WIRE_SEND_EPHEMERAL) != 0 && message->sent > 0)
-            message->fate = FATE_GIVEN_UP;
+            message_give_up(message);
         else
             client->outbox[kept++] = client->outbox[i];
     }
     client->outbox_count = kept;
-}
-
-static void put(struct client *client, const uint8_t *data, size_t len)
-{
-    struct conn *conn = conn_of(client->worker, client->conn, client->conn_generation);
-    if (conn != NULL && conn->open)
-        frames_push(&conn->in, data, len, world->now_us + 20 + below(300));
 }
 
 static void come(struct client *client)
@@ -81,7 +54,7 @@ static void come(struct client *client)
     uint32_t worker = (uint32_t)below(world->options.workers);
     if (world->plane_restart_us != 0 || world->options.nobody)
         return;
-    uint32_t conn = conn_open(worker, index_of(client));
+    uint32_t conn = conn_open(worker, client_index(client));
     if (conn == NOBODY) {
         client->next_us = world->now_us + 50000;
         return;
@@ -104,7 +77,7 @@ static void come(struct client *client)
         hello.flags |= WIRE_HELLO_RESUME;
         hello.token = view_of(client->token, client->token_bytes);
     }
-    put(client, out, frame_write_hello(span_of(out, sizeof out), &hello));
+    client_put(client, out, frame_write_hello(span_of(out, sizeof out), &hello));
     uint64_t draw = world->options.faults ? below(100) : 0;
     client->ack_delay_us = draw < 70   ? below(200000)
                            : draw < 85 ? 1000000 + below(2000000)
@@ -112,94 +85,30 @@ static void come(struct client *client)
                                        : 1000000000;
 }
 
-static void fill(const struct message *message, uint8_t *out)
+/* READ comes behind DELIVERED, unless that was lost with its connection or with the data plane. */
+static void on_read(struct client *client, struct message *message)
 {
-    store_be64(out, message->id);
-    store_be32(out + 8, message->from);
-    store_be32(out + 12, message->to);
-    for (uint32_t i = PAYLOAD_LEAST; i < message->bytes; i++)
-        out[i] = (uint8_t)(message->id * 31 + i * 7);
-}
-
-static void make_message(struct client *client)
-{
-    if (world->message_count >= world->options.messages)
-        return;
-    uint32_t index = world->message_count++;
-    struct message *message = &world->message[index];
-    uint64_t draw = below(100);
-    *message = (struct message){
-        .id = (uint64_t)(client->next_id++ + 1) << 20 | index,
-        .from = index_of(client),
-        .to = (uint32_t)below(world->options.clients),
-        .flags = draw < 80   ? 0
-                 : draw < 85 ? WIRE_SEND_URGENT
-                 : draw < 93 ? WIRE_SEND_EPHEMERAL
-                             : WIRE_SEND_EPHEMERAL | WIRE_SEND_SILENT,
-        .bytes = PAYLOAD_LEAST + (uint32_t)below(draw % 10 == 0  ? 6000
-                                                 : draw % 3 == 0 ? 400
-                                                                 : 60),
-    };
-    client->outbox[client->outbox_count++] = index;
-}
-
-static void send_one(struct client *client, struct message *message)
-{
-    static uint8_t payload[8192], out[8192 + 64];
-    struct name to;
-    client_name(message->to, &to);
-    fill(message, payload);
-    struct frame_send frame = {message->flags, to, chance(5000) ? 1 : 0, message->id,
-                               view_of(payload, message->bytes)};
-    put(client, out, frame_write_send(span_of(out, sizeof out), &frame));
-    coverage.resent += message->sent > 0;
-    message->sent++;
-    message->life = client->life;
-    message->first_answers = 0;
-    trace("client %u sends %llu to %u (%u)", index_of(client), (unsigned long long)message->id, message->to,
-          message->sent);
-}
-
-static void send_due(struct client *client)
-{
-    while (client->outbox_sent < client->outbox_count && client->outbox_sent < client->window + 3) {
-        uint32_t index = client->outbox[client->outbox_sent];
-        struct message *message = &world->message[index];
-        if ((message->flags & WIRE_SEND_SILENT) != 0) {
-            send_one(client, message);
-            message->fate = FATE_GIVEN_UP;
-            memmove(&client->outbox[client->outbox_sent], &client->outbox[client->outbox_sent + 1],
-                    (client->outbox_count - client->outbox_sent - 1) * sizeof client->outbox[0]);
-            client->outbox_count--;
-            continue;
-        }
-        send_one(client, message);
-        client->outbox_sent++;
-        if (chance(300000))
-            return;
-    }
-}
-
-static void answered(struct client *client, uint32_t index)
-{
-    for (uint32_t i = 0; i < client->outbox_count; i++) {
-        if (client->outbox[i] != index)
-            continue;
-        memmove(&client->outbox[i], &client->outbox[i + 1],
-                (client->outbox_count - i - 1) * sizeof client->outbox[0]);
-        client->outbox_count--;
-        if (i < client->outbox_sent)
-            client->outbox_sent--;
-        return;
-    }
+    bool lost = message->sent > 1 || (!message->accepted && message->life != client->life) ||
+                message->planes != world->plane_kills || message->refused;
+    CHECK(message->read, "client %u: %llu is READ, and nobody said so", client_index(client),
+          (unsigned long long)message->id);
+    CHECK(message->receipt || lost, "client %u: READ of %llu has overtaken its DELIVERED",
+          client_index(client), (unsigned long long)message->id);
+    message->read_told = true;
+    coverage.reads++;
 }
 
 static void on_status(struct client *client, const struct frame_status_entry *entry)
 {
-    uint32_t self = index_of(client);
-    struct message *message = message_by_id(self, entry->id);
-    CHECK(message != NULL, "client %u: STATUS of a message that it has not sent", self);
-    CHECK(client_of(&entry->about) == message->to, "client %u: STATUS about the wrong recipient", self);
+    uint32_t self = client_index(client);
+    struct message *message = message_of(self, entry->id, client_of(&entry->about));
+    CHECK(message != NULL, "client %u: STATUS of a message that it has not sent to that one", self);
+    if (entry->kind == WIRE_READ_BY) {
+        trace("client %u: READ of %llu", self, (unsigned long long)entry->id);
+        note(entry->id * 8 + entry->kind);
+        on_read(client, message);
+        return;
+    }
     coverage.told[entry->kind & 3 ? entry->kind : 4]++;
     coverage.reasons[entry->reason & 15]++;
     trace("client %u: status %u/%u of %llu", self, entry->kind, entry->reason, (unsigned long long)entry->id);
@@ -232,17 +141,17 @@ static void on_status(struct client *client, const struct frame_status_entry *en
             message->fate = FATE_REJECTED;
         message->refused = true;
     }
-    answered(client, (uint32_t)(message - world->message));
+    client_answered(client, message);
 }
 
 static void on_deliver(struct client *client, const struct frame_deliver *deliver)
 {
     static uint8_t expected[8192];
-    uint32_t self = index_of(client), from = client_of(&deliver->from);
-    struct message *message = message_by_id(from, deliver->id);
+    uint32_t self = client_index(client), from = client_of(&deliver->from);
+    struct message *message = message_of(from, deliver->id, self);
     CHECK(!client->send_only, "a delivery to a send-only session");
-    CHECK(message != NULL && message->to == self, "client %u: a message that is not for it", self);
-    fill(message, expected);
+    CHECK(message != NULL, "client %u: a message that is not for it", self);
+    message_fill(message, expected);
     CHECK(deliver->payload.len == message->bytes &&
               memcmp(deliver->payload.data, expected, message->bytes) == 0,
           "client %u: the payload of %llu is not what was sent", self, (unsigned long long)deliver->id);
@@ -250,6 +159,9 @@ static void on_deliver(struct client *client, const struct frame_deliver *delive
           "the ephemeral flag is wrong");
     CHECK(((deliver->flags & WIRE_DELIVER_URGENT) != 0) == ((message->flags & WIRE_SEND_URGENT) != 0),
           "the urgent flag is wrong");
+    CHECK(((deliver->flags & WIRE_DELIVER_MULTI) != 0) == message->multi, "the multi flag is wrong");
+    CHECK(deliver->head_bytes == message_head_bytes(message), "client %u: head of %u bytes", self,
+          deliver->head_bytes);
     trace("client %u: message %llu of %u seq %u flags %x", self, (unsigned long long)deliver->id, from,
           deliver->seq, deliver->flags);
     note(deliver->id ^ ((uint64_t)deliver->seq << 40) ^ deliver->flags);
@@ -282,21 +194,42 @@ static void on_deliver(struct client *client, const struct frame_deliver *delive
 
 static void acknowledge(struct client *client)
 {
-    uint32_t self = index_of(client);
+    uint32_t self = client_index(client);
     uint8_t out[WIRE_ACK_BYTES];
     uint32_t count = unacked_count[self];
     if (count == 0)
         return;
     uint32_t upto = chance(800000) ? count : 1 + (uint32_t)below(count);
-    for (uint32_t i = 0; i < upto; i++)
+    for (uint32_t i = 0; i < upto; i++) {
         world->message[unacked[self][i].message].acked = true;
+        if (client->unread_count < 256 && chance(400000))
+            client->unread[client->unread_count++] = unacked[self][i].message;
+    }
     uint32_t seq = unacked[self][upto - 1].seq;
-    put(client, out, frame_write_ack(span_of(out, sizeof out), seq));
+    client_put(client, out, frame_write_ack(span_of(out, sizeof out), seq));
     trace("client %u: ack %u", self, seq);
     client->seq_acked = seq;
     memmove(&unacked[self][0], &unacked[self][upto], (count - upto) * sizeof unacked[self][0]);
     unacked_count[self] = count - upto;
     client->ack_due_us = unacked_count[self] == 0 ? 0 : world->now_us + client->ack_delay_us;
+}
+
+/* Now and then, one or all at once; often right behind the ACK. */
+static void say_read(struct client *client)
+{
+    static uint8_t out[WIRE_READ_BYTES + 256 * WIRE_READ_ENTRY_BYTES];
+    uint32_t count = chance(300000) ? client->unread_count : client->unread_count != 0;
+    size_t len = frame_open_read(span_of(out, sizeof out));
+    for (uint32_t i = 0; i < count; i++) {
+        struct message *message = &world->message[client->unread[--client->unread_count]];
+        struct frame_read_entry entry = {.id = message->id};
+        client_name(message->from, &entry.sender);
+        len = frame_append_read(span_of(out, sizeof out), &entry);
+        message->read = true;
+        message->read_due = !world->options.faults;
+        trace("client %u: has read %llu", client_index(client), (unsigned long long)message->id);
+    }
+    client_put(client, out, len);
 }
 
 static void on_frame(struct client *client, struct view frame)
@@ -305,7 +238,7 @@ static void on_frame(struct client *client, struct view frame)
     case WIRE_CHALLENGE: {
         uint8_t out[WIRE_PROOF_BYTES], signature[WAX_SIGNATURE_BYTES] = {0};
         struct frame_proof proof = {0, signature};
-        put(client, out, frame_write_proof(span_of(out, sizeof out), &proof));
+        client_put(client, out, frame_write_proof(span_of(out, sizeof out), &proof));
         break;
     }
     case WIRE_WELCOME: {
@@ -320,7 +253,7 @@ static void on_frame(struct client *client, struct view frame)
         coverage.resumed += (welcome.flags & WIRE_WELCOME_RESUMED) != 0;
         client->ack_due_us = 0;
         client->rest_us = world->now_us + below(chance(100000) ? 90000000 : world->options.stay_us);
-        trace("client %u is in (w%u conn %u)", index_of(client), client->worker, client->conn);
+        trace("client %u is in (w%u conn %u)", client_index(client), client->worker, client->conn);
         break;
     }
     case WIRE_DELIVER: {
@@ -345,7 +278,7 @@ static void on_frame(struct client *client, struct view frame)
         CHECK(frame_parse_error(frame, &error) == WAX_OK, "ERROR");
         CHECK(error.code == WIRE_ERROR_TOO_SLOW || error.code == WIRE_ERROR_DISPLACED ||
                   error.code == WIRE_ERROR_TIMEOUT,
-              "client %u: ERROR %u", index_of(client), error.code);
+              "client %u: ERROR %u", client_index(client), error.code);
         break;
     }
     default:
@@ -373,7 +306,7 @@ void client_tick(uint32_t index)
 {
     struct client *client = &world->client[index];
     if (world->options.sending && client->outbox_count < 60 && chance(world->options.send_ppm))
-        make_message(client);
+        client_makes(client);
     if (client->state == CLIENT_OUT) {
         if (world->now_us >= client->next_us)
             come(client);
@@ -392,10 +325,12 @@ void client_tick(uint32_t index)
             client_leave(client, below(100000));
         return;
     }
-    send_due(client);
+    client_sends(client);
     bool much = unacked_count[index] >= 16 && client->ack_delay_us < 1000000;
     if (client->ack_due_us != 0 && (much || world->now_us >= client->ack_due_us))
         acknowledge(client);
+    if (client->unread_count != 0 && chance(world->options.faults ? 200000 : 1000000))
+        say_read(client);
     bool leaves =
         world->options.faults && world->now_us > client->rest_us && chance(world->options.break_ppm);
     if (leaves) {
@@ -406,12 +341,17 @@ void client_tick(uint32_t index)
 
 void clients_check(void)
 {
+    uint64_t dropped = 0; /* READs, for want of room: that is allowed */
+    for (uint32_t i = 0; i < world->options.workers; i++)
+        dropped += world->worker[i].metrics.status[WAX_READ_DROPPED];
     for (uint32_t i = 0; i < world->message_count; i++) {
         const struct message *message = &world->message[i];
         unsigned long long id = message->id;
         bool lasting = (message->flags & WIRE_SEND_EPHEMERAL) == 0;
         CHECK(message->fate != FATE_UNANSWERED, "message %llu of %u to %u was never answered", id,
               message->from, message->to);
+        CHECK(!message->read_due || message->read_told || dropped != 0,
+              "message %llu of %u to %u: READ is lost", id, message->from, message->to);
         if (!lasting)
             continue;
         if (message->accepted && !message->expired)

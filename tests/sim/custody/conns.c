@@ -192,7 +192,7 @@ void conn_input(struct worker *worker, struct conn *conn)
                 conn->in.head++;
             continue;
         }
-        bool send = frame->data[0] == WIRE_SEND;
+        bool send = frame->data[0] == WIRE_SEND || frame->data[0] == WIRE_SEND_MULTI;
         if ((conn->parked || passed) && send) {
             passed = true;
             continue;

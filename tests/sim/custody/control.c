@@ -124,7 +124,7 @@ static bool stream_item(struct mailbox *mailbox, struct stored_item *item)
     drained->peer = name_to_channel(&item->peer);
     drained->id = item->id;
     drained->taken_ms = item->taken_ms;
-    drained->head_bytes = 0;
+    drained->head_bytes = payload != 0 ? item->head_bytes : 0;
     drained->payload_bytes = payload;
     drained->item = expired ? CHANNEL_ITEM_EXPIRED : item->item;
     drained->deliver_flags = item->flags;
@@ -136,7 +136,7 @@ static bool stream_item(struct mailbox *mailbox, struct stored_item *item)
     if (payload != 0)
         memcpy(drained->payload, item->payload, payload);
     if (expired)
-        message_by_id(client_of(&item->peer), item->id)->expired = true;
+        message_of(client_of(&item->peer), item->id, client_of(&mailbox->name))->expired = true;
     return true;
 }
 

@@ -20,6 +20,12 @@ struct mailbox *mailbox_of(const struct device_name *name)
     return &world->control.mailbox[client_of(&plain)];
 }
 
+static uint32_t client_of_channel(const struct device_name *name)
+{
+    struct name plain = name_from_channel(name);
+    return client_of(&plain);
+}
+
 static void answer(uint32_t worker, uint64_t tag, uint8_t reason)
 {
     CHECK(answer_tail - answer_head < ANSWERS, "answers overflow");
@@ -113,7 +119,7 @@ void mailboxes_settle_refusals(void)
 static void message_refused(const struct channel_store *store)
 {
     struct name from = name_from_channel(&store->sender);
-    struct message *message = message_by_id(client_of(&from), store->id);
+    struct message *message = message_of(client_of(&from), store->id, client_of_channel(&store->name));
     if (message != NULL && store->exempt == 0)
         message->refused = true;
 }
@@ -149,6 +155,7 @@ void mailbox_store(uint32_t worker, const struct channel_store *store)
         .item = CHANNEL_ITEM_MESSAGE,
         .flags = store->deliver_flags,
         .bytes = store->payload_bytes,
+        .head_bytes = store->head_bytes,
         .tag = store->tag,
         .worker = worker,
     };
@@ -197,8 +204,8 @@ static bool receipt_kept(const struct stored_item *item, const struct mailbox *o
     const struct mailbox *mailbox = &world->control.mailbox[client_of(&item->peer)];
     for (uint32_t i = 0; i < mailbox->committed; i++) {
         const struct stored_item *other = &mailbox->items[i];
-        if (other->item == CHANNEL_ITEM_RECEIPT && other->id == item->id && !other->retired &&
-            name_same(&other->peer, &of->name))
+        if (other->item == CHANNEL_ITEM_RECEIPT && other->kind != WIRE_READ_BY && other->id == item->id &&
+            !other->retired && name_same(&other->peer, &of->name))
             return true;
     }
     return false;
@@ -211,9 +218,11 @@ void mailbox_retire(struct mailbox *mailbox, struct stored_item *item)
     CHECK(item->committed, "retired before it was committed");
     bool receipt = item->item == CHANNEL_ITEM_RECEIPT;
     uint32_t owner = client_of(&mailbox->name), peer = client_of(&item->peer);
-    struct message *message = message_by_id(receipt ? owner : peer, item->id);
+    struct message *message = receipt ? message_of(owner, item->id, peer) : message_of(peer, item->id, owner);
     CHECK(message != NULL, "a message that nobody sent");
-    if (receipt) {
+    if (receipt && item->kind == WIRE_READ_BY) {
+        CHECK(message->read_told, "READ of %llu retired and not given", (unsigned long long)item->id);
+    } else if (receipt) {
         CHECK(message->receipt || message->expired || message->fate == FATE_GIVEN_UP,
               "receipt of %llu retired and not given", (unsigned long long)item->id);
     } else {

@@ -213,7 +213,8 @@ static void take_item(struct worker *worker, const struct item *item)
     if (item->kind == ITEM_ANSWER && item->u.answer.status_kind == WIRE_REJECTED) {
         /* Whoever watches must know of it though the sender may have gone. */
         uint32_t from = item->u.answer.msg != NULL ? client_of(&item->u.answer.msg->from) : NOBODY;
-        struct message *message = from == NOBODY ? NULL : message_by_id(from, item->u.answer.id);
+        struct message *message =
+            from == NOBODY ? NULL : message_of(from, item->u.answer.id, client_of(&item->u.answer.about));
         if (message != NULL)
             message->refused = true;
     }
@@ -221,6 +222,25 @@ static void take_item(struct worker *worker, const struct item *item)
         home_return(worker->home, item, world->now_us);
     else
         session_item(&worker->env, item, world->now_us);
+}
+
+/*
+ * The other workers go on meanwhile. What they give and send after the note of the sends need not have been
+ * taken together; what was given before a send that is noted must be.
+ */
+static void meanwhile(struct worker *worker)
+{
+    uint32_t other = (uint32_t)below(world->options.workers);
+    if (other != worker->index && chance(300000))
+        worker_turn(other);
+}
+
+static void note_sends(struct worker *worker)
+{
+    for (uint32_t peer = 0; peer < world->options.workers; peer++) {
+        struct ring *ring = &world->worker[peer].sends[worker->index];
+        ring->noted = ring->tail;
+    }
 }
 
 static void take_returns(struct worker *worker)
@@ -234,6 +254,7 @@ static void take_returns(struct worker *worker)
         for (uint32_t at = ring->head; at != ring->tail && count < WAX_BURST_MAX; at++)
             ahead[count++] = &ring->slot[at % ring->size];
         home_prefetch(worker->home, ahead, count);
+        meanwhile(worker);
         while (ring->head != ring->tail) {
             struct item item = ring->slot[ring->head++ % ring->size];
             mesh_note_consumed(&worker->peers[peer], item.consumed);
@@ -248,7 +269,7 @@ static void take_sends(struct worker *worker)
     for (uint32_t i = 0; i < world->options.workers; i++) {
         uint32_t peer = (first + i) % world->options.workers;
         struct ring *ring = &world->worker[peer].sends[worker->index];
-        for (uint32_t budget = (uint32_t)below(12); budget > 0 && ring->head != ring->tail; budget--) {
+        for (uint32_t budget = (uint32_t)below(12); budget > 0 && ring->head != ring->noted; budget--) {
             struct item item = ring->slot[ring->head % ring->size];
             if (item_is_for_home(item.kind)) {
                 if (!home_send(worker->home, &item, world->now_us))
@@ -284,11 +305,14 @@ static void take_records(struct worker *worker)
 void worker_turn(uint32_t index)
 {
     struct worker *worker = &world->worker[index];
-    if (!worker->up || world->now_us < worker->stalled_us)
+    if (!worker->up || world->now_us < worker->stalled_us || worker->in_turn)
         return;
+    worker->in_turn = true;
     if (world->options.faults && chance(world->options.stall_ppm))
         worker->stalled_us = world->now_us + below(chance(100000) ? 5000000 : 100000);
+    note_sends(worker);
     take_returns(worker);
+    meanwhile(worker);
     take_records(worker);
     for (uint32_t i = 0; i < CONNS; i++) {
         struct conn *conn = &worker->conns[i];
@@ -326,6 +350,7 @@ void worker_turn(uint32_t index)
             port_give(worker, peer, &item);
     }
     port_control_publish(worker);
+    worker->in_turn = false;
 }
 
 void plane_check_empty(void)

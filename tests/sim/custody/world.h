@@ -21,7 +21,8 @@
 #define CHANNEL_BYTES 65536u
 #define FRAME_QUEUE   2048u
 #define OPENINGS      32u
-#define ITEMS         8192u /* that a model mailbox has ever held */
+#define ITEMS         8192u   /* that a model mailbox has ever held */
+#define GROUP         CLIENTS /* recipients of a SEND_MULTI at most */
 
 /* ---- what is known of each message by whoever watches ---- */
 
@@ -38,11 +39,18 @@ struct message {
     bool refused;  /* refused somewhere: whether the sender heard of it or not */
     bool expired;
     bool receipt;       /* its sender has been told DELIVERED */
+    bool read;          /* its recipient has said READ */
+    bool read_due;      /* and nothing excuses its loss */
+    bool read_told;     /* its sender has been told */
+    uint32_t planes;    /* killed when it was first sent */
     uint32_t sent;      /* times */
     uint32_t delivered; /* times, as its recipient counts */
     uint32_t bytes;
     uint32_t life; /* the sender's connection on which it was last sent */
     uint32_t first_answers;
+    uint32_t
+        group; /* how many messages from this one on are one SEND_MULTI; 0: not its first, or none of one */
+    bool multi;
 };
 
 /* ---- bytes between a client and its connection: whole frames, in order ---- */
@@ -77,6 +85,7 @@ struct conn {
 struct ring {
     struct item *slot;
     uint32_t size, head, tail;
+    uint32_t noted; /* sends up to here may be taken in this turn */
 };
 
 struct bytes_ring {
@@ -89,6 +98,7 @@ struct worker {
     uint32_t index;
     bool up;
     uint64_t stalled_us; /* its thread doesn't get the processor before */
+    bool in_turn;
     uint32_t message_slots, message_blocks;
     struct home *home;
     void *home_memory;
@@ -124,7 +134,7 @@ struct stored_item {
     bool retired;
     bool seen_again; /* offered again: answered once more */
     uint64_t retire; /* position in the mailbox of `peer` */
-    uint32_t bytes;
+    uint32_t bytes, head_bytes;
     uint8_t *payload;
     uint64_t tag;
     uint32_t worker;
@@ -183,6 +193,8 @@ struct client {
     uint64_t ack_due_us;
     uint64_t ack_delay_us; /* how lazy it is */
     uint64_t rest_us;
+    uint32_t unread[256]; /* messages acknowledged and not yet said to be read */
+    uint32_t unread_count;
     uint8_t token[TOKEN_BYTES]; /* of the last WELCOME */
     uint32_t token_bytes;
 };
@@ -199,7 +211,7 @@ struct options {
     uint32_t window;
     uint32_t messages;
     uint32_t kill_control_ppm, kill_plane_ppm, break_ppm, refuse_ppm, commit_ppm, drop_frame_ppm, send_ppm,
-        jump_ppm, stall_ppm, disk_full_ppm;
+        jump_ppm, stall_ppm, disk_full_ppm, group_ppm;
     uint64_t stay_us;
 };
 
@@ -226,8 +238,8 @@ struct world {
 /* How often what was reached, over all runs. */
 struct coverage {
     uint64_t status[WAX_STATUS_COUNT];
-    uint64_t stores, drained, told[5], reasons[16], deliver_flags[32], control_kills, plane_kills, breaks,
-        resent, displaced, dropped_again, resumed;
+    uint64_t stores, drained, told[5], reads, groups, reasons[16], deliver_flags[32], control_kills,
+        plane_kills, breaks, resent, displaced, dropped_again, resumed;
 };
 
 extern struct world *world;
@@ -303,6 +315,23 @@ void client_start(uint32_t index);
 void client_tick(uint32_t index);
 void client_leave(struct client *client, uint64_t rest_us);
 void clients_check(void);
-struct message *message_by_id(uint32_t from, uint64_t id);
+
+/* outbox.c */
+struct message *message_of(uint32_t from, uint64_t id, uint32_t to);
+void client_name(uint32_t index, struct name *name);
+uint32_t client_index(const struct client *client);
+/* A frame on its way to the relay. */
+void client_put(struct client *client, const uint8_t *data, size_t len);
+/* A new message, or one to a group. */
+void client_makes(struct client *client);
+/* What may be sent now is. */
+void client_sends(struct client *client);
+/* One of its recipients has answered. */
+void client_answered(struct client *client, const struct message *message);
+/* Its sender asks no more for it (and for the others of its group). */
+void message_give_up(struct message *message);
+/* What it says, and how much of that is its head. */
+void message_fill(const struct message *message, uint8_t *out);
+uint32_t message_head_bytes(const struct message *message);
 
 #endif

@@ -15,6 +15,8 @@ static enum wax_status parse(struct view frame)
         struct frame_proof proof;
         struct frame_send send;
         uint32_t seq;
+        struct frame_read read;
+        struct frame_multi multi;
         struct frame_challenge challenge;
         struct frame_welcome welcome;
         struct frame_deliver deliver;
@@ -30,6 +32,10 @@ static enum wax_status parse(struct view frame)
         return frame_parse_send(frame, &to.send);
     case WIRE_ACK:
         return frame_parse_ack(frame, &to.seq);
+    case WIRE_SEND_MULTI:
+        return frame_parse_multi(frame, &to.multi);
+    case WIRE_READ:
+        return frame_parse_read(frame, &to.read);
     case WIRE_CHALLENGE:
         return frame_parse_challenge(frame, &to.challenge);
     case WIRE_WELCOME:
@@ -171,6 +177,73 @@ Test(envelope, ack_has_one_length)
     cr_assert_eq(frame_parse_ack(view_of(out, len), &seq), WAX_OK);
     check_truncations(len, len);
     check_left_over(len);
+}
+
+Test(envelope, send_multi_adds_up)
+{
+    struct span room = span_of(out, sizeof out);
+    struct frame_multi multi = {.flags = WIRE_SEND_URGENT, .ttl_s = 9, .id = 0x1122334455667788};
+    struct name first = {{1}, 2}, second = {{3}, 4};
+    size_t len = frame_open_multi(room, &multi);
+    cr_assert_eq(len, WIRE_SEND_MULTI_BYTES);
+    len = frame_append_multi(room, len, &first, view_of("head", 4));
+    len = frame_append_multi(room, len, &second, view_of(NULL, 0));
+    cr_assert_eq(frame_append_multi(span_of(out, len + 19), len, &second, view_of(NULL, 0)), 0, "no room");
+    len = frame_close_multi(room, len, view_of("shared", 6));
+    cr_assert_eq(len, 24 + 20 + 4 + 20 + 6);
+    check_truncations(len, len);
+    cr_assert_eq(parse(view_of(out, len + 1)), WAX_FRAME_MALFORMED);
+    struct frame_multi got;
+    cr_assert_eq(frame_parse_multi(view_of(out, len), &got), WAX_OK);
+    cr_assert_eq(got.count, 2);
+    cr_assert_eq(got.flags, multi.flags);
+    cr_assert_eq(got.ttl_s, 9);
+    cr_assert_eq(got.id, multi.id);
+    cr_assert_eq(got.entries.len, 44);
+    cr_assert_eq(memcmp(got.shared.data, "shared", 6), 0);
+    struct frame_multi_entry entry = frame_multi_entry(got.entries.data);
+    cr_assert(name_same(&entry.to, &first));
+    cr_assert_eq(entry.head_bytes, 4);
+    store_be16(out + 2, 0);
+    cr_assert_eq(parse(view_of(out, len)), WAX_FRAME_MALFORMED, "nobody");
+    cr_assert_eq(parse(view_of(out, WIRE_SEND_MULTI_BYTES)), WAX_FRAME_MALFORMED);
+}
+
+Test(envelope, send_multi_has_1024_recipients_at_most)
+{
+    static uint8_t large[64 << 10];
+    struct span room = span_of(large, sizeof large);
+    struct frame_multi multi = {.id = 1};
+    struct name name = {{1}, 2};
+    size_t len = frame_open_multi(room, &multi);
+    for (uint32_t i = 0; i < WAX_MULTI_RECIPIENTS_MAX; i++)
+        len = frame_append_multi(room, len, &name, view_of(NULL, 0));
+    cr_assert_eq(frame_append_multi(room, len, &name, view_of(NULL, 0)), 0);
+    cr_assert_eq(frame_parse_multi(view_of(large, len), &multi), WAX_OK);
+    store_be16(large + 2, WAX_MULTI_RECIPIENTS_MAX + 1);
+    cr_assert_eq(frame_parse_multi(view_of(large, len + WIRE_MULTI_ENTRY_BYTES), &multi),
+                 WAX_FRAME_MALFORMED);
+}
+
+Test(envelope, read_counts_its_entries)
+{
+    struct frame_read_entry entry = {{{7, 8}, 0x0102}, 0x1122334455667788};
+    cr_assert_eq(frame_open_read(span_of(out, sizeof out)), WIRE_READ_BYTES);
+    cr_assert_eq(frame_append_read(span_of(out, sizeof out), &entry), 36);
+    entry.id++;
+    cr_assert_eq(frame_append_read(span_of(out, 63), &entry), 0, "no room");
+    cr_assert_eq(frame_append_read(span_of(out, sizeof out), &entry), 64);
+    static const uint8_t head[] = {0x13, 0,    0,    2,    0,    0,    0,    0,    0,    0, 1,
+                                   2,    0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 7, 8};
+    cr_assert_arr_eq(out, head, sizeof head);
+    check_truncations(64, 64);
+    cr_assert_eq(parse(view_of(out, 65)), WAX_FRAME_MALFORMED);
+    struct frame_read read;
+    cr_assert_eq(frame_parse_read(view_of(out, 64), &read), WAX_OK);
+    cr_assert_eq(read.count, 2);
+    struct frame_read_entry got = frame_read_entry(read.entries + WIRE_READ_ENTRY_BYTES);
+    cr_assert_eq(got.id, entry.id);
+    cr_assert(name_same(&got.sender, &entry.sender));
 }
 
 Test(envelope, challenge_has_one_length)

@@ -70,6 +70,80 @@ Test(msg, blocks_are_left_to_others, .init = start)
     msg_free(&pool, msg);
 }
 
+/* A part of a frame whose head begins at `head` and whose shared bytes begin at `shared`. */
+static void check_part(size_t head, size_t head_bytes, size_t shared, size_t shared_bytes)
+{
+    struct msg *frame = msg_make_frame(&pool, view_of(payload, 40000));
+    struct msg_place at = msg_begin(frame), place_of_head;
+    msg_read(frame, &at, NULL, head);
+    place_of_head = at;
+    msg_read(frame, &at, back, shared - head);
+    cr_assert_eq(memcmp(back, payload + head, shared - head), 0);
+    msg_frame(frame)->shared = at;
+    msg_frame(frame)->shared_bytes = (uint32_t)shared_bytes;
+    struct msg *part = msg_make_part(&pool, frame, place_of_head, (uint16_t)head_bytes);
+    msg_free(&pool, frame); /* the part holds it */
+    cr_assert_eq(msg_frame_of(part), frame);
+    cr_assert_eq(part->payload_bytes, head_bytes + shared_bytes);
+    struct view pieces[MSG_PIECES_MAX];
+    size_t len = 0;
+    for (uint32_t i = 0, count = msg_pieces(part, pieces); i < count; i++) {
+        memcpy(back + len, pieces[i].data, pieces[i].len);
+        len += pieces[i].len;
+    }
+    cr_assert_eq(len, head_bytes + shared_bytes);
+    cr_assert_eq(memcmp(back, payload + head, head_bytes), 0);
+    cr_assert_eq(memcmp(back + head_bytes, payload + shared, shared_bytes), 0);
+    memset(back, 0, sizeof back);
+    msg_copy(part, back);
+    cr_assert_eq(memcmp(back, payload + head, head_bytes), 0);
+    cr_assert_eq(memcmp(back + head_bytes, payload + shared, shared_bytes), 0);
+    msg_free(&pool, part);
+    cr_assert_eq(pool.slots.free_count, 8);
+    cr_assert_eq(blocks.free_count, 40);
+}
+
+Test(msg, a_part_is_its_head_and_what_is_shared_wherever_they_lie, .init = start)
+{
+    const size_t block = MSG_BLOCK_DATA_BYTES;
+    check_part(24, 0, 44, 10);
+    check_part(44, 100, 200, 300);
+    check_part(block - 5, 10, block + 5, 1);
+    check_part(block, 1, 2 * block, 0);
+    check_part(block - 1, 1, block, block);
+    check_part(100, 3 * block, 4 * block - 1, 40000 - 4 * block + 1);
+}
+
+Test(msg, a_frame_goes_with_its_last_holder, .init = start)
+{
+    struct msg *frame = msg_make_frame(&pool, view_of(payload, 10));
+    struct msg_place at = msg_begin(frame);
+    msg_frame(frame)->shared = at;
+    struct msg *one = msg_make_part(&pool, frame, at, 3), *two = msg_make_part(&pool, frame, at, 4);
+    msg_free(&pool, one);
+    msg_free(&pool, frame);
+    cr_assert_eq(blocks.free_count, 39);
+    msg_free(&pool, two);
+    cr_assert_eq(blocks.free_count, 40);
+    cr_assert_eq(pool.slots.free_count, 8);
+    cr_assert(msg_fits(&pool, 36 * MSG_BLOCK_DATA_BYTES));
+    cr_assert(!msg_fits(&pool, 36 * MSG_BLOCK_DATA_BYTES + 1), "four blocks are kept for others");
+}
+
+Test(msg, is_written_over_across_blocks, .init = start)
+{
+    static const uint8_t four[4] = {1, 2, 3, 4};
+    struct msg *msg = msg_make(&pool, view_of(payload, 3 * MSG_BLOCK_DATA_BYTES));
+    struct msg_place at = msg_begin(msg);
+    msg_read(msg, &at, NULL, MSG_BLOCK_DATA_BYTES - 2);
+    msg_write(msg, &at, view_of(four, 4));
+    msg_copy(msg, back);
+    cr_assert_eq(memcmp(back + MSG_BLOCK_DATA_BYTES - 2, four, 4), 0);
+    memcpy(back + MSG_BLOCK_DATA_BYTES - 2, payload + MSG_BLOCK_DATA_BYTES - 2, 4);
+    cr_assert_eq(memcmp(back, payload, 3 * MSG_BLOCK_DATA_BYTES), 0);
+    msg_free(&pool, msg);
+}
+
 Test(msg, the_largest_frame_fits_the_array_of_pieces)
 {
     cr_assert_geq((uint64_t)MSG_PIECES_MAX * MSG_BLOCK_DATA_BYTES, WAX_FRAME_BYTES_MAX);

@@ -22,6 +22,7 @@ static struct {
     struct toy_items sends, gives;
     uint32_t credits; /* sends that may be under way */
     bool gives_full, control_away;
+    uint64_t full; /* workers whose rings of returns are */
     _Alignas(8) uint8_t records[1u << 20];
     uint32_t record_head, record_tail;
     struct wax_metrics metrics;
@@ -50,7 +51,7 @@ static inline bool toy_give(void *ctx, uint32_t worker, const struct item *item)
 {
     (void)ctx;
     cr_assert(!item_is_send(item->kind));
-    if (toy.gives_full)
+    if (toy.gives_full || (toy.full >> worker & 1) != 0)
         return false;
     toy.gives.worker[toy.gives.tail % TOY_ITEMS] = worker;
     toy.gives.item[toy.gives.tail++ % TOY_ITEMS] = *item;

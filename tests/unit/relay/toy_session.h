@@ -7,9 +7,9 @@
 
 static struct session_env env;
 static struct session session;
-static uint8_t opening_memory[4096], chunk_memory[4096], out[4096];
+static uint8_t opening_memory[4096], chunk_memory[40000], out[4096];
 static struct pool openings;
-static uint8_t frames[64][256];
+static uint8_t frames[64][1024];
 static size_t frame_len[64];
 static uint32_t frame_head, frame_tail, closes, resumes, pings, releases, jobs;
 static uint16_t close_code;
@@ -31,7 +31,7 @@ static inline bool frame(void *ctx, uint32_t conn, const struct view *pieces, ui
         return false;
     size_t len = 0;
     for (uint32_t i = 0; i < count; i++) {
-        cr_assert_leq(len + pieces[i].len, 256);
+        cr_assert_leq(len + pieces[i].len, sizeof frames[0]);
         memcpy(frames[frame_tail % 64] + len, pieces[i].data, pieces[i].len);
         len += pieces[i].len;
     }

@@ -91,6 +91,22 @@ Test(mesh, a_bell_stays_open_while_an_item_is_left_in_its_ring)
     cr_assert_eq(mesh_listen(&end[1]), 0);
 }
 
+Test(mesh, sends_are_noted_before_returns_are_taken)
+{
+    push(0, 1, MESH_SENDS, 1);
+    push(0, 1, MESH_SENDS, 2);
+    mesh_flush(&end[0]);
+    mesh_note_sends(&end[1]);
+    push(0, 1, MESH_SENDS, 3);
+    mesh_flush(&end[0]);
+    cr_assert_eq(end[1].noted, 1u << 0);
+    cr_assert_eq(end[1].sends[0], 2, "the third has to wait");
+    mesh_note_sends(&end[1]);
+    cr_assert_eq(end[1].sends[0], 3);
+    mesh_note_sends(&end[0]);
+    cr_assert_eq(end[0].noted, 0);
+}
+
 Test(mesh, items_to_oneself_go_the_same_way)
 {
     cr_assert(push(1, 1, MESH_SENDS, 9));
