@@ -25,6 +25,7 @@ static uint64_t messages = 2000000;
 static bool prefetching = true;
 static struct session *session;
 static struct session_env env;
+static struct token_set tokens; /* without a key: nobody is given any */
 static struct home *home;
 static struct relay_port port;
 static struct mesh_peer peer;
@@ -230,7 +231,8 @@ static void start(void)
     must(
         home_init(&home, span_of(memory_get(bytes), bytes), &config, &port, &route, &pool, &metrics, now_us));
     home_control_up(home, 1, now_us);
-    env = (struct session_env){.port = &port,
+    env = (struct session_env){.tokens = &tokens,
+                               .port = &port,
                                .route = &route,
                                .messages = &pool,
                                .metrics = &metrics,
