@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define BURST 256u /* records of one worker in a turn */
+#define NAPS  200u /* after the last record */
 
 struct login {
     struct directory_login login;
@@ -292,6 +293,8 @@ bool intake_turn(struct intake *intake, uint64_t now_ms)
             taken++;
         }
         intake->view.records += taken;
+        if (taken > 0)
+            intake->naps = NAPS;
         intake->blocked &= ~(UINT64_C(1) << worker);
         if (status == WAX_FULL || status == WAX_STORE_IO)
             intake->blocked |= UINT64_C(1) << worker;
@@ -302,6 +305,14 @@ bool intake_turn(struct intake *intake, uint64_t now_ms)
         }
     }
     return more;
+}
+
+bool intake_naps(struct intake *intake)
+{
+    if (intake->naps == 0)
+        return false;
+    intake->naps--;
+    return true;
 }
 
 bool intake_sleep(struct intake *intake, bool *short_sleep)

@@ -141,11 +141,9 @@ void loop_submit(struct loop *loop)
     assert(submitted >= 0 || submitted == -EBUSY || submitted == -EAGAIN);
 }
 
-enum wax_status loop_turn(struct loop *loop, uint32_t timeout_ms)
+static enum wax_status turn(struct loop *loop, struct __kernel_timespec ts)
 {
     struct io_uring_cqe *cqe;
-    struct __kernel_timespec ts = {.tv_sec = timeout_ms / 1000,
-                                   .tv_nsec = (long long)(timeout_ms % 1000) * 1000000};
     int result = io_uring_submit_and_wait_timeout(&loop->ring, &cqe, 1, &ts, NULL);
     if (result < 0 && result != -ETIME && result != -EINTR && result != -EBUSY && result != -EAGAIN)
         abort();
@@ -161,4 +159,16 @@ enum wax_status loop_turn(struct loop *loop, uint32_t timeout_ms)
             op->done(op, res, more);
     }
     return status;
+}
+
+enum wax_status loop_turn(struct loop *loop, uint32_t timeout_ms)
+{
+    return turn(loop, (struct __kernel_timespec){.tv_sec = timeout_ms / 1000,
+                                                 .tv_nsec = (long long)(timeout_ms % 1000) * 1000000});
+}
+
+enum wax_status loop_nap(struct loop *loop, uint32_t timeout_us)
+{
+    return turn(loop, (struct __kernel_timespec){.tv_sec = timeout_us / 1000000,
+                                                 .tv_nsec = (long long)(timeout_us % 1000000) * 1000});
 }

@@ -55,5 +55,7 @@ void loop_submit(struct loop *loop);
 /* Wait for completions, at most this long (0: only look), and call their owners. OK, or NOT_FOUND when none
  * came. */
 enum wax_status loop_turn(struct loop *loop, uint32_t timeout_ms);
+/* The same, for so short a time that microseconds matter. */
+enum wax_status loop_nap(struct loop *loop, uint32_t timeout_us);
 
 #endif

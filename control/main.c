@@ -205,6 +205,7 @@ static bool begin(struct control *control)
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_TIMERSLACK, 1000ul); /* or a nap takes twice as long */
     control->loop = loop_new();
     if (control->loop == NULL) {
         stop_with(control, 1, "the kernel gives no io_uring", WAX_STORE_IO);
@@ -249,6 +250,10 @@ static void turn(struct control *control)
     mailboxes_flush(control->mailboxes);
     if (mailboxes_busy(control->mailboxes))
         timeout_ms = 10;
+    if (!more && intake_naps(control->intake)) {
+        loop_nap(control->loop, INTAKE_NAP_US);
+        return;
+    }
     if (more || !intake_sleep(control->intake, &short_sleep))
         timeout_ms = 0;
     else if (waiting || short_sleep)

@@ -4,11 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { JOBS_NICE = 5, SPINS_BEFORE_SLEEP = 64 };
+enum {
+    JOBS_NICE = 5,
+    SPINS_BEFORE_NAP = 64,
+    NAP_US = 50,
+    NAPS_BEFORE_SLEEP = 200, /* some 20 ms without a job */
+};
 
 static size_t ring_room_bytes(uint32_t slots)
 {
@@ -106,6 +112,20 @@ static void rest(struct jobs_thread *thread)
     atomic_store(&thread->sleeping, 0);
 }
 
+/*
+ * Where one job came others follow. Until they don't for a while it only naps, which needs nobody to wake it:
+ * a wake-up is a system call of the worker's, and messages wait for it.
+ */
+static void wait(struct jobs_thread *thread, uint32_t idle)
+{
+    if (idle <= SPINS_BEFORE_NAP)
+        return;
+    if (idle <= SPINS_BEFORE_NAP + NAPS_BEFORE_SLEEP)
+        usleep(NAP_US);
+    else
+        rest(thread);
+}
+
 static void *work(void *arg)
 {
     struct jobs_thread *thread = arg;
@@ -113,13 +133,11 @@ static void *work(void *arg)
     snprintf(name, sizeof name, "handshake%u", thread->index % 100u);
     pthread_setname_np(pthread_self(), name);
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), JOBS_NICE);
+    prctl(PR_SET_TIMERSLACK, 1000ul); /* or a nap takes twice as long */
     uint32_t idle = 0;
     while (!atomic_load_explicit(&thread->jobs->stop, memory_order_relaxed)) {
         idle = serve(thread) != 0 ? 0 : idle + 1;
-        if (idle > SPINS_BEFORE_SLEEP) {
-            rest(thread);
-            idle = 0;
-        }
+        wait(thread, idle);
     }
     return NULL;
 }
