@@ -7,6 +7,31 @@
 
 #include "worker/worker.h"
 
+#define STUCK_US 200000u /* a port that takes nothing for so long is down */
+
+/*
+ * The port is down, until it takes a frame again: what waits for it is as lost as on a cut cable. Which
+ * DELIVERs were among it nobody knows, nor when the others left.
+ */
+static void frames_give_up(struct worker *worker, struct frames *frames)
+{
+    rte_pktmbuf_free_bulk(frames->frame + frames->first, frames->count);
+    worker->metrics.tx_dropped += frames->count;
+    frames->first = frames->count = 0;
+    train_forget(&frames->train);
+    const uint64_t *polled;
+    worker->metrics.untimed += stack_delivered(worker->stack, &polled);
+    stack_delivered_done(worker->stack);
+}
+
+static void frames_stuck(struct worker *worker, struct frames *frames)
+{
+    if (frames->stuck_us == 0)
+        frames->stuck_us = worker->now_us;
+    else if (worker->now_us - frames->stuck_us > STUCK_US)
+        frames_give_up(worker, frames);
+}
+
 /* Hand frames to the port. What its full ring doesn't take stays, in order, for the next time. */
 static bool frames_transmit(struct worker *worker, const struct transmit_queue *queue, struct frames *frames)
 {
@@ -22,8 +47,12 @@ static bool frames_transmit(struct worker *worker, const struct transmit_queue *
         if (n < want)
             break;
     }
-    if (done == 0)
+    if (done == 0) {
+        if (frames->count != 0)
+            frames_stuck(worker, frames);
         return false;
+    }
+    frames->stuck_us = 0;
     frames->count -= done;
     frames->first = frames->count == 0 ? 0 : frames->first + done;
     if (frames->count == 0)

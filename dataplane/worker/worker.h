@@ -51,6 +51,7 @@ struct receive_queue {
 /* Frames that wait for a port, in order. */
 struct frames {
     uint32_t first, count;
+    uint64_t stuck_us; /* since when the port has taken none of those that wait; 0: it does */
     struct rte_mbuf *frame[FRAMES_MAX];
     uint16_t len[FRAMES_MAX]; /* of each, so that a slow port does not make us look at them again and again */
     struct train train;       /* that the last of them may be, where the port cuts */
