@@ -26,6 +26,8 @@ struct tls_shake {
     BIO *in, *out; /* owned by ssl */
     bool client;
     bool started;           /* a client's first flight has been made */
+    bool wants_ticket;      /* a client's that goes on until it has one */
+    bool finished;          /* but for the ticket */
     bool sealed;            /* records may be protected from here on */
     enum wax_status status; /* WAX_MORE while under way */
     size_t taken;           /* bytes fed to OpenSSL */
@@ -107,6 +109,35 @@ void tls_shake_free(struct tls_shake *shake)
     tls_context_free(ctx);
 }
 
+enum wax_status tls_shake_resume(struct tls_shake *shake, struct view session)
+{
+    assert(shake->client && !shake->started);
+    const unsigned char *at = session.data;
+    SSL_SESSION *old = d2i_SSL_SESSION(NULL, &at, (long)session.len);
+    bool taken = old != NULL && SSL_set_session(shake->ssl, old) == 1;
+    SSL_SESSION_free(old);
+    ERR_clear_error();
+    return taken ? WAX_OK : WAX_BAD_ARGUMENT;
+}
+
+void tls_shake_want_ticket(struct tls_shake *shake)
+{
+    assert(shake->client && !shake->started);
+    shake->wants_ticket = true;
+}
+
+void tls_shake_session(const struct tls_shake *shake, struct span out, size_t *len)
+{
+    SSL_SESSION *session = SSL_get0_session(shake->ssl);
+    unsigned char *at = out.data;
+    *len = 0;
+    if (!shake->finished || session == NULL || SSL_SESSION_is_resumable(session) != 1)
+        return;
+    int need = i2d_SSL_SESSION(session, NULL);
+    if (need > 0 && (size_t)need <= out.len)
+        *len = (size_t)i2d_SSL_SESSION(session, &at);
+}
+
 const struct tls_context *shake_context(const struct tls_shake *shake)
 {
     return shake->ctx;
@@ -180,14 +211,35 @@ static enum wax_status failure_of(struct tls_shake *shake, int error)
     return status;
 }
 
+/* A record behind the handshake has been fed: it should be a ticket (RFC 8446 4.6.1). */
+static void ticket_take(struct tls_shake *shake)
+{
+    uint8_t nothing[1];
+    shake->result.rx_seq++;
+    int result = SSL_read(shake->ssl, nothing, sizeof nothing), error = SSL_get_error(shake->ssl, result);
+    if (result > 0)
+        shake->status = WAX_TLS_POST_HANDSHAKE;
+    else if (error != SSL_ERROR_WANT_READ)
+        shake->status = failure_of(shake, error);
+    else if (SSL_SESSION_is_resumable(SSL_get0_session(shake->ssl)) == 1)
+        shake->status = WAX_OK;
+}
+
 /* Lets OpenSSL work on what it has been fed. */
 static void shake_step(struct tls_shake *shake)
 {
     size_t before = BIO_ctrl_pending(shake->out);
     ERR_clear_error();
+    if (shake->finished) {
+        ticket_take(shake);
+        return;
+    }
     int result = SSL_do_handshake(shake->ssl);
     if (result == 1) {
         shake->status = shake_finish(shake, before);
+        shake->finished = shake->status == WAX_OK;
+        if (shake->finished && shake->wants_ticket)
+            shake->status = WAX_MORE;
         return;
     }
     /* A server's first output is, or is followed by, its keys. */

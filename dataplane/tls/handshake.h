@@ -17,6 +17,8 @@ struct tls_shake;   /* one handshake under way; used by one thread at a time */
 /* A peer may send at most so much before its handshake is finished. */
 #define TLS_SHAKE_SERVER_BYTES_MAX (32u << 10)
 #define TLS_SHAKE_CLIENT_BYTES_MAX (128u << 10)
+/* A session to be resumed, as its client keeps it: secret, ticket, the server's certificate. */
+#define TLS_SESSION_BYTES_MAX (8u << 10)
 
 /*
  * A client's context. `ca_file` is a PEM file of trusted roots; NULL trusts any certificate (test rigs).
@@ -39,6 +41,26 @@ struct tls_shake *tls_shake_new(struct tls_context *ctx);
  * roots are given) may be NULL. Its first flight comes out of tls_shake_input with an empty `in`.
  */
 struct tls_shake *tls_shake_new_client(struct tls_context *ctx, const char *server_name);
+
+/*
+ * Before a client's first flight: resumes an earlier session, of which `session` is what tls_shake_session
+ * gave (RFC 8446 2.2). The server may take it or not: tls_shake_result.resumed tells. WAX_OK, or
+ * WAX_BAD_ARGUMENT when it is none.
+ */
+enum wax_status tls_shake_resume(struct tls_shake *shake, struct view session);
+
+/*
+ * Before a client's first flight: it is finished only when a ticket has come too, so that tls_shake_session
+ * has something to give. A server that gives none leaves it waiting.
+ */
+void tls_shake_want_ticket(struct tls_shake *shake);
+
+/*
+ * Of a finished client that wanted a ticket: the session as bytes, secrets in it. *len: how many; 0 when
+ * there is nothing to resume, or `out` has too little room (TLS_SESSION_BYTES_MAX is enough with usual
+ * certificates).
+ */
+void tls_shake_session(const struct tls_shake *shake, struct span out, size_t *len);
 
 /*
  * Feeds received bytes and takes what must be sent. *consumed: bytes of `in` used; *out_len: bytes written to

@@ -260,6 +260,17 @@ void client_close(struct gen *gen, struct client *client)
     tcp_close(gen->tcp, client->conn, gen->now_us);
 }
 
+void client_reset(struct client *client)
+{
+    free(client->messages);
+    *client = (struct client){.index = client->index,
+                              .conn = TCP_NONE,
+                              .name = client->name,
+                              .dirty = client->dirty,
+                              .waits = client->waits,
+                              .keepsake = client->keepsake};
+}
+
 void client_gone(struct gen *gen, struct client *client, enum wax_status why)
 {
     if (client->conn == TCP_NONE)
@@ -270,6 +281,9 @@ void client_gone(struct gen *gen, struct client *client, enum wax_status why)
     }
     opening_end(client);
     partial_drop(client);
+    control_drop(client);
+    free(client->pong);
+    client->pong = NULL;
     gen->by_conn[client->conn] = GEN_NOBODY;
     tcp_release(gen->tcp, client->conn);
     client->conn = TCP_NONE;

@@ -162,6 +162,7 @@ void gen_free(struct gen *gen)
     for (uint32_t i = 0; gen->clients != NULL && i < gen->options.sessions + gen->options.storm; i++) {
         opening_end(&gen->clients[i]);
         free(gen->clients[i].messages);
+        free(gen->clients[i].keepsake);
         free(gen->clients[i].partial);
         free(gen->clients[i].pong);
         free(gen->clients[i].ws.control);
@@ -395,13 +396,18 @@ static void phases(struct gen *gen)
         break;
     case GEN_SETTLING:
         gen->progress_us = gen->now_us;
-        if (gen->now_us - gen->opened_us >= (uint64_t)o->settle_s * 1000000u) {
+        if (!o->comeback && gen->now_us - gen->opened_us >= (uint64_t)o->settle_s * 1000000u) {
             gen->phase = GEN_TRAFFIC;
             gen->traffic_us = gen->now_us;
             traffic_begin(gen);
         }
         break;
+    case GEN_AWAY:
+        comeback_turn(gen);
+        break;
     case GEN_TRAFFIC:
+        if (gen->begun < o->sessions && !gen->failed)
+            open_more(gen);
         /* The sessions stay until the flood is over: what it does to them is the question. */
         if (traffic_done(gen) && (o->flood.kind == FLOOD_NONE || gen->flood.ended_us != 0)) {
             storm_end(gen);

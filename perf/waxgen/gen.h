@@ -7,6 +7,8 @@
  *
  *   client.c    the bytes of one client: records, WebSocket frames, what waits to be sent
  *   opening.c   from SYN to WELCOME
+ *   keepsake.c  what a client comes back with
+ *   comeback.c  all of them come back after the relay's restart
  *   traffic.c   messages, deliveries, acknowledgements, answers
  *   flood.c     an attacker beside them
  *   gen.c       the network side and the turns
@@ -70,10 +72,11 @@ struct opening {
 struct client {
     struct tls_state tls;
     struct ws_decoder ws;
-    struct opening *opening;  /* NULL once it is open */
-    uint8_t *partial;         /* plaintext that is not a whole reply or message yet, NULL: none */
-    uint8_t *pong;            /* payload of the ping to be answered, NULL: it has none */
-    struct message *messages; /* ours, by number from 0; NULL: it sends none */
+    struct opening *opening;   /* NULL once it is open */
+    uint8_t *partial;          /* plaintext that is not a whole reply or message yet, NULL: none */
+    uint8_t *pong;             /* payload of the ping to be answered, NULL: it has none */
+    struct message *messages;  /* ours, by number from 0; NULL: it sends none */
+    struct keepsake *keepsake; /* NULL: nothing to come back with */
     uint32_t partial_len, partial_room;
     uint32_t index;
     uint32_t conn; /* of TCP, TCP_NONE: none */
@@ -112,6 +115,8 @@ struct gen_options {
     uint64_t seed;
     uint32_t patience_s; /* without progress */
     uint32_t storm;      /* clients that come and go while messages flow */
+    bool resume;         /* who comes again does so with a ticket and a token */
+    bool comeback;       /* all wait for the relay's restart, and come again after it */
     uint32_t rate;       /* messages a second of all sessions together, 0: as their windows allow */
     struct flood_options flood;
 };
@@ -126,13 +131,19 @@ struct storm {
     uint32_t openings; /* begun, by which they have their ports */
 };
 
+struct comeback {
+    uint64_t lost_us, up_us; /* the way to the relay */
+    uint64_t opened_us;      /* the last session, again */
+};
+
 /* What a run has seen. */
 struct gen_counts {
     uint64_t sent, received, accepted, completed;
     uint64_t lost, duplicated, again, reordered, stale;
-    uint64_t wrong;    /* payload, sender, id, answer */
-    uint64_t rejected; /* answers REJECTED */
-    uint64_t closed;   /* sessions that ended before their time */
+    uint64_t wrong;           /* payload, sender, id, answer */
+    uint64_t rejected;        /* answers REJECTED */
+    uint64_t closed;          /* sessions that ended before their time */
+    uint64_t tickets, tokens; /* that were taken by the relay */
     uint64_t wire[WAX_STATUS_COUNT];
     uint64_t latency[LATENCY_BUCKETS]; /* SEND to DELIVERED, microseconds */
     uint32_t errors_told;
@@ -151,7 +162,7 @@ struct gen_port {
     uint32_t (*waiting)(void *ctx);
 };
 
-enum gen_phase { GEN_OPENING, GEN_SETTLING, GEN_TRAFFIC, GEN_CLOSING, GEN_DONE };
+enum gen_phase { GEN_OPENING, GEN_SETTLING, GEN_AWAY, GEN_TRAFFIC, GEN_CLOSING, GEN_DONE };
 
 struct gen {
     struct gen_options options;
@@ -172,6 +183,7 @@ struct gen {
     uint32_t turn_of;              /* with a rate: whose turn it is to send */
     struct flood flood;
     struct storm storm;
+    struct comeback comeback;
     uint64_t granted; /* messages, with a rate */
     enum gen_phase phase;
     bool failed;
@@ -227,6 +239,24 @@ void opening_frame(struct gen *gen, struct client *client, struct view frame);
 /* What the opening needed goes back. */
 void opening_end(struct client *client);
 
+/* ---- keepsake.c ---- */
+
+/* The TLS session and the token that a client has kept; empty: none. Good until it keeps another. */
+struct view keepsake_session(const struct client *client);
+struct view keepsake_token(const struct client *client);
+/* Keep what a finished handshake, and what WELCOME brought. */
+void keepsake_take_session(struct gen *gen, struct client *client, const struct tls_shake *shake);
+void keepsake_take_token(struct gen *gen, struct client *client, struct view token);
+
+/* ---- comeback.c ---- */
+
+/* How the way to the relay is, some hundred times a second. False: it must not be so. */
+bool comeback_link(struct gen *gen, bool up);
+/* Begin anew, once the relay is there. */
+void comeback_turn(struct gen *gen);
+/* A session is open (again). */
+void comeback_opened(struct gen *gen, struct client *client);
+
 /* ---- client.c ---- */
 
 /* Bytes from TCP, in the packet or the receive queue. */
@@ -241,6 +271,8 @@ bool client_write(struct gen *gen, struct client *client, size_t len);
 void client_mark(struct gen *gen, struct client *client);
 /* Say goodbye: close frame, close_notify, FIN. */
 void client_close(struct gen *gen, struct client *client);
+/* A client without a connection is as at first, but for what it keeps. */
+void client_reset(struct client *client);
 /* The connection is over. */
 void client_gone(struct gen *gen, struct client *client, enum wax_status why);
 

@@ -8,9 +8,10 @@
 
 #include "waxgen/port.h"
 
-#define EMPTY_TURNS 200u /* before it sleeps */
+#define EMPTY_TURNS 20u /* before it sleeps */
 #define SLEEP_US    20u
 #define TELL_US     1000000u
+#define LOOK_US     20000u  /* whether the memif is up */
 #define LINGER_US   100000u /* after the end, until the relay has read the last frames */
 
 static volatile sig_atomic_t interrupted;
@@ -23,7 +24,7 @@ static void on_signal(int signal)
 
 static void run(struct gen *gen, struct port *port)
 {
-    uint64_t told_us = port_now_us(), now_us = told_us, done_us = 0;
+    uint64_t told_us = port_now_us(), now_us = told_us, looked_us = told_us, done_us = 0;
     uint32_t empty = 0;
     while (done_us == 0 || now_us - done_us < LINGER_US) {
         now_us = port_now_us();
@@ -35,14 +36,20 @@ static void run(struct gen *gen, struct port *port)
         empty = busy ? 0 : empty + 1;
         if (empty > EMPTY_TURNS && !gen->options.performance)
             usleep(SLEEP_US);
+        if (now_us - looked_us >= LOOK_US) {
+            looked_us = now_us;
+            bool up = port_up(port);
+            if (!comeback_link(gen, up) && gen->phase < GEN_CLOSING && !gen->failed)
+                gen_error(gen, NULL, "the relay's end of the memif has gone", "");
+            if (!up && gen->phase == GEN_AWAY)
+                port_again(port);
+        }
         if (now_us - told_us < TELL_US)
             continue;
         told_us = now_us;
         report_progress(gen);
         if (interrupted && !gen->failed)
             gen_error(gen, NULL, "interrupted", "");
-        if (!port_up(port) && gen->phase < GEN_CLOSING && !gen->failed)
-            gen_error(gen, NULL, "the relay's end of the memif has gone", "");
     }
 }
 

@@ -88,18 +88,28 @@ void opening_connected(struct gen *gen, struct client *client)
 
 void opening_hello(struct gen *gen, struct client *client)
 {
-    client->opening->shake = tls_shake_new_client(gen->context, gen->options.server_name);
-    if (client->opening->shake == NULL)
+    struct tls_shake *shake = tls_shake_new_client(gen->context, gen->options.server_name);
+    struct view session = keepsake_session(client);
+    client->opening->shake = shake;
+    if (shake == NULL) {
         fail(gen, client, "no memory for a handshake", "");
-    else
-        opening_shake(gen, client, view_of(NULL, 0));
+        return;
+    }
+    if (session.len > 0 && tls_shake_resume(shake, session) != WAX_OK)
+        gen_error(gen, client, "a ticket cannot be used", "");
+    if (gen->options.resume)
+        tls_shake_want_ticket(shake);
+    opening_shake(gen, client, view_of(NULL, 0));
 }
 
 static void shaken(struct gen *gen, struct client *client, struct tls_shake_result *result)
 {
     enum wax_status status = tls_state_init(&client->tls, result);
     memcpy(client->opening->binding, result->binding, sizeof client->opening->binding);
+    gen->counts.tickets += result->resumed;
     sodium_memzero(result, sizeof *result);
+    if (gen->options.resume)
+        keepsake_take_session(gen, client, client->opening->shake);
     tls_shake_free(client->opening->shake);
     client->opening->shake = NULL;
     client->sealed = true;
@@ -148,10 +158,13 @@ size_t opening_upgraded(struct gen *gen, struct client *client, struct view in)
         return in.len;
     }
     ws_decoder_init(&client->ws, WS_CLIENT, WAX_FRAME_BYTES_MAX);
-    uint8_t frame[WIRE_HELLO_BYTES + 8];
+    uint8_t frame[WIRE_HELLO_BYTES + 8 + WAX_TOKEN_BYTES_MAX];
+    struct view token = keepsake_token(client);
     rng_fill(&gen->rng, span_of(client->opening->nonce, sizeof client->opening->nonce));
     struct frame_hello hello = {.device = GEN_DEVICE,
-                                .flags = gen->options.tls ? WIRE_HELLO_BINDING : 0,
+                                .flags = (gen->options.tls ? WIRE_HELLO_BINDING : 0) |
+                                         (token.len > 0 ? WIRE_HELLO_RESUME : 0),
+                                .token = token,
                                 .account_key = client->opening->public_key,
                                 .client_nonce = client->opening->nonce};
     size_t at = 0, len = frame_write_hello(span_of(frame, sizeof frame), &hello);
@@ -188,6 +201,9 @@ static void welcomed(struct gen *gen, struct client *client, const struct frame_
         gen_error(gen, client, "the relay's window is smaller than --window", "");
     if (welcome->payload_bytes_max < gen->options.payload)
         gen_error(gen, client, "the relay's largest payload is smaller than --payload", "");
+    gen->counts.tokens += (welcome->flags & WIRE_WELCOME_RESUMED) != 0;
+    if (gen->options.resume)
+        keepsake_take_token(gen, client, welcome->token);
     opening_end(client);
     client->state = CLIENT_OPEN;
     if (storm_has(gen, client)) {
@@ -196,6 +212,14 @@ static void welcomed(struct gen *gen, struct client *client, const struct frame_
     }
     gen->open++;
     gen->progress_us = gen->now_us;
+    comeback_opened(gen, client);
+}
+
+/* After its proof, or at once for its token. */
+static bool may_be_welcome(const struct client *client)
+{
+    return client->state == CLIENT_WELCOME ||
+           (client->state == CLIENT_CHALLENGE && keepsake_token(client).len > 0);
 }
 
 void opening_frame(struct gen *gen, struct client *client, struct view frame)
@@ -207,10 +231,10 @@ void opening_frame(struct gen *gen, struct client *client, struct view frame)
         snprintf(detail, sizeof detail, "ERROR %u: %.*s", error.code,
                  (int)(error.text.len < 40 ? error.text.len : 40), (const char *)error.text.data);
         fail(gen, client, "a session was refused", detail);
+    } else if (frame_parse_welcome(frame, &welcome) == WAX_OK && may_be_welcome(client)) {
+        welcomed(gen, client, &welcome);
     } else if (client->state == CLIENT_CHALLENGE) {
         prove(gen, client, frame);
-    } else if (client->state == CLIENT_WELCOME && frame_parse_welcome(frame, &welcome) == WAX_OK) {
-        welcomed(gen, client, &welcome);
     } else {
         fail(gen, client, "a frame came out of turn", "");
     }

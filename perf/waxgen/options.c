@@ -33,6 +33,11 @@ static const char usage[] =
     "      --performance       never sleep\n"
     "      --rate N            messages a second of all sessions together (as their windows allow)\n"
     "      --storm N           clients that open and close sessions all the time, while messages flow\n"
+    "      --resume            who comes again brings a TLS ticket and the relay's token (--storm, "
+    "--restart)\n"
+    "      --restart           with all open and idle, wait until the relay's data plane was started anew; "
+    "then\n"
+    "                          all come back at once, and messages flow\n"
     "      --flood KIND        attack as well, while messages flow: syn, ack, rst, garbage or mixed\n"
     "      --flood-sources A/PREFIX  addresses that it comes from (198.19.0.0/16)\n"
     "      --flood-seconds N   for so long at most (5)\n"
@@ -67,6 +72,8 @@ enum key {
     KEY_PERFORMANCE,
     KEY_RATE,
     KEY_STORM,
+    KEY_RESUME,
+    KEY_RESTART,
     KEY_FLOOD,
     KEY_FLOOD_SOURCES,
     KEY_FLOOD_SECONDS,
@@ -98,6 +105,8 @@ static const struct option known[] = {
     {"performance", no_argument, NULL, KEY_PERFORMANCE},
     {"rate", required_argument, NULL, KEY_RATE},
     {"storm", required_argument, NULL, KEY_STORM},
+    {"resume", no_argument, NULL, KEY_RESUME},
+    {"restart", no_argument, NULL, KEY_RESTART},
     {"flood", required_argument, NULL, KEY_FLOOD},
     {"flood-sources", required_argument, NULL, KEY_FLOOD_SOURCES},
     {"flood-seconds", required_argument, NULL, KEY_FLOOD_SECONDS},
@@ -238,6 +247,12 @@ static bool take(int key, const char *text, struct gen_options *o)
     case KEY_PERFORMANCE:
         o->performance = true;
         return true;
+    case KEY_RESUME:
+        o->resume = true;
+        return true;
+    case KEY_RESTART:
+        o->comeback = true;
+        return true;
     case KEY_FLOOD:
         return flood_kind(text, &o->flood.kind);
     case KEY_FLOOD_SOURCES:
@@ -283,6 +298,7 @@ int options_read(int argc, char **argv, struct gen_options *o)
     }
     if (o->active == 0)
         o->active = o->sessions;
+    o->resume &= o->tls;
     bool odd = o->sessions % 2 != 0 || o->active % 2 != 0 || o->active > o->sessions;
     if (o->memif == NULL || optind != argc || odd) {
         fputs(o->memif == NULL ? "waxgen: --memif is missing; --help tells more\n"

@@ -120,6 +120,12 @@ bool port_open(struct port *port, const char *path, const struct addr *address, 
     return true;
 }
 
+void port_again(struct port *port)
+{
+    rte_eth_dev_stop(port->device);
+    (void)rte_eth_dev_start(port->device); /* nobody there yet: the next time, perhaps */
+}
+
 void port_close(struct port *port)
 {
     rte_eth_dev_stop(port->device);

@@ -31,6 +31,8 @@ void port_close(struct port *port);
 
 /* Is the other side there? */
 bool port_up(const struct port *port);
+/* Ask for the relay's end again, after it has gone. */
+void port_again(struct port *port);
 
 /* What the generator needs of a port. */
 struct gen_port port_of(struct port *port);

@@ -39,6 +39,10 @@ void report_progress(struct gen *gen)
         progress_opening(gen);
     else if (gen->phase == GEN_SETTLING)
         fprintf(stderr, "waxgen: all %u sessions are open and idle\n", gen->open);
+    else if (gen->phase == GEN_AWAY)
+        fprintf(stderr, "waxgen: the relay is away\n");
+    else if (gen->phase == GEN_TRAFFIC && gen->open < gen->options.sessions)
+        progress_opening(gen);
     else if (gen->phase == GEN_TRAFFIC)
         fprintf(stderr, "waxgen: %" PRIu64 " of %" PRIu64 " messages complete, %.0f a second so far\n",
                 c->completed, gen->options.messages,
@@ -70,6 +74,20 @@ static void storm_json(FILE *file, const struct gen *gen)
             gen->options.storm, s->opened, lasted, lasted > 0 ? (double)s->opened / lasted : 0);
 }
 
+static void resume_json(FILE *file, const struct gen *gen)
+{
+    const struct comeback *c = &gen->comeback;
+    if (gen->options.resume)
+        fprintf(file, "  \"resumed\": {\"tickets\": %" PRIu64 ", \"tokens\": %" PRIu64 "},\n",
+                gen->counts.tickets, gen->counts.tokens);
+    if (gen->options.comeback)
+        fprintf(file,
+                "  \"comeback\": {\"away_seconds\": %.6f, \"opened_seconds\": %.6f, \"relaying_seconds\": "
+                "%.6f},\n",
+                seconds(c->lost_us, c->up_us), seconds(c->up_us, c->opened_us),
+                seconds(c->up_us, gen->end_us));
+}
+
 static void json_write(FILE *file, const struct gen *gen)
 {
     const struct gen_counts *c = &gen->counts;
@@ -89,6 +107,7 @@ static void json_write(FILE *file, const struct gen *gen)
         opening > 0 ? (double)o->sessions / opening : 0);
     flood_json(file, gen);
     storm_json(file, gen);
+    resume_json(file, gen);
     fprintf(file,
             "  \"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"completed\": %" PRIu64
             ", \"accepted\": %" PRIu64 ",\n  \"lost\": %" PRIu64 ", \"duplicated\": %" PRIu64

@@ -60,11 +60,7 @@ void storm_turn(struct gen *gen)
         struct client *client = &gen->clients[gen->options.sessions + storm->next++ % clients];
         if (client->state != CLIENT_IDLE && client->state != CLIENT_GONE)
             continue;
-        uint32_t index = client->index;
-        struct name name = client->name;
-        bool dirty = client->dirty, waits = client->waits;
-        *client =
-            (struct client){.index = index, .conn = TCP_NONE, .name = name, .dirty = dirty, .waits = waits};
+        client_reset(client);
         opening_begin(gen, client);
         begun++;
     }
