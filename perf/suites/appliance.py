@@ -41,15 +41,17 @@ def cpu_seconds(pid, threads=None):
 
 
 class Appliance:
-    """Both processes and a memif, in a folder that goes with them."""
+    """Both processes and a memif (or one for each generator), in a folder that goes with them."""
 
-    def __init__(self, workers, limits, protocol=None, dataplane=None, prefix=15, gateway=None, cores=None):
+    def __init__(self, workers, limits, protocol=None, dataplane=None, prefix=15, gateway=None, cores=None, doors=1):
         self.paths = build(*TARGETS)
         self.folder = Path(tempfile.mkdtemp(prefix="waxwire-perf-"))
         self.processes = []
         self.workers = workers
         self.cores = cores  # of everything but the workers, as taskset wants them; None: any
-        self.network = [f'    addresses: ["198.18.0.1/{prefix}"]', *([f'    gateway: "{gateway}"'] if gateway else [])]
+        self.doors = [(self.folder / f"memif{door or ''}.sock", f"198.{18 + door}.0.1", prefix if doors == 1 else 16)
+                      for door in range(doors)]
+        self.gateway = [f'    gateway: "{gateway}"'] if gateway else []
         self.certificate()
         self.configuration(limits, protocol or {}, dataplane or {})
 
@@ -87,13 +89,17 @@ class Appliance:
         for section, keys in sections.items():
             if keys:
                 lines += [f"{section}:", *(f"  {key}: {value}" for key, value in keys.items())]
-        lines += ["ports:", "  - kind: memif", f"    device: {self.folder}/memif.sock", "    memif_server: true",
-                  *self.network, "listeners:", "  - port: 443", "    tls: true"]
+        lines.append("ports:")
+        for socket, address, prefix in self.doors:
+            lines += ["  - kind: memif", f"    device: {socket}", "    memif_server: true",
+                      f'    addresses: ["{address}/{prefix}"]', *self.gateway]
+        lines += ["listeners:", "  - port: 443", "    tls: true"]
         self.config = self.folder / "waxwire.yaml"
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def spawn(self, name, command):
+    def spawn(self, name, command, first=False):
         prefix = ("taskset", "-c", self.cores) if self.cores and name != "dataplane" else ()
+        prefix += ("nice", "-n", "-20") if first and os.geteuid() == 0 else ()
         with open(self.folder / f"{name}.log", "wb") as log:
             process = subprocess.Popen([str(part) for part in (*prefix, *command)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=log)
@@ -105,16 +111,28 @@ class Appliance:
 
     def start(self):
         self.control = self.spawn("control", [self.paths[1], "--config", self.config])
+        self.start_dataplane()
+
+    def start_dataplane(self):
         self.dataplane = self.spawn("dataplane", [self.paths[0], "--config", self.config])
         until = time.monotonic() + 120
         while time.monotonic() < until:
             for name, process in self.processes:
-                if process.poll() is not None:
+                if not name.startswith("waxgen") and process.poll() is not None:
                     raise Failed(f"{name} ended: {self.log(name)[-1000:]}")
-            if (self.folder / "memif.sock").exists() and self.status().get("attached"):
+            if all(socket.exists() for socket, _, _ in self.doors) and self.status().get("attached"):
                 return
             time.sleep(0.1)
         raise Failed("the appliance did not come up")
+
+    def restart_dataplane(self):
+        """Kill it and start it again; returns when it has attached."""
+        self.dataplane.kill()
+        self.dataplane.wait()
+        self.processes = [(name, process) for name, process in self.processes if process is not self.dataplane]
+        for socket, _, _ in self.doors:
+            socket.unlink(missing_ok=True)
+        self.start_dataplane()
 
     def ask(self, *arguments):
         """What waxctl answers, as an object; empty when it doesn't."""
@@ -128,16 +146,18 @@ class Appliance:
     def status(self):
         return self.ask("status").get("data_plane") or {}
 
-    def generator(self, *arguments):
-        """Start the clients."""
-        return self.spawn("waxgen", [self.paths[3], "--memif", self.folder / "memif.sock", "--ca",
-                                     self.folder / "certificate.pem", "--server-name", NAME, "--json",
-                                     self.folder / "waxgen.json", *arguments])
+    def generator(self, *arguments, door=0, first=False):
+        """Start clients at one of the memifs; first: before all else on their core, where we may say so."""
+        socket, address, prefix = self.doors[door]
+        return self.spawn(f"waxgen{door or ''}",
+                          [self.paths[3], "--memif", socket, "--ca", self.folder / "certificate.pem", "--server-name", NAME,
+                           "--peer", address, "--address", f"{address[:-1]}2/{prefix}", "--seed", door + 1, "--json",
+                           self.folder / f"waxgen{door or ''}.json", *arguments], first)
 
-    def report(self):
+    def report(self, door=0):
         """What the generator wrote at its end."""
         try:
-            return json.loads((self.folder / "waxgen.json").read_text(encoding="utf-8"))
+            return json.loads((self.folder / f"waxgen{door or ''}.json").read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError):
             return {}
 

@@ -8,6 +8,7 @@ import time
 import suite_flood
 import suite_idle
 import suite_media
+import suite_restart
 import suite_store
 import suite_storm
 import suite_tcp
@@ -17,6 +18,7 @@ SUITES = {
     "flood": (suite_flood.measure, "sessions relay while SYNs, ACKs, RSTs and garbage pour in"),
     "idle": (suite_idle.measure, "sessions that do nothing: their memory, and the relay among them"),
     "media": (suite_media.measure, "blobs up and down, slow readers of a large one, and the relay beside them"),
+    "restart": (suite_restart.measure, "the data plane is killed, and all sessions come back at once"),
     "store": (suite_store.measure, "messages made durable: the mailbox store beside LMDB, RocksDB, SQLite"),
     "storm": (suite_storm.measure, "sessions relay while others connect, log in and leave as fast as they can"),
     "tcp": (suite_tcp.measure, "the TCP engine alone: two of them back to back"),
@@ -35,7 +37,8 @@ def parse(arguments):
     parser.add_argument("--quick", action="store_true", help="end within 50 s, with rougher figures")
     parser.add_argument("--json", metavar="FILE", help="write one JSON object there (-: to standard output)")
     parser.add_argument("--workers", metavar="N", type=int, default=1, help="of the appliance, where there is one")
-    parser.add_argument("--sessions", metavar="N", type=int, help="idle: how many (50,000 with --quick, else 1,000,000)")
+    parser.add_argument("--sessions", metavar="N", type=int, help="idle: how many (50,000 with --quick, else 1,000,000);"
+                        " restart: 3,000 or 100,000")
     options = parser.parse_args(arguments)
     if options.sessions is not None and not 2000 <= options.sessions <= 4000000:
         parser.error("--sessions: 2000 to 4000000")

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 Suite storm: sessions relay at a fifth of a worker's capacity while others connect, shake hands, log in and leave as
-fast as the handshake thread lets them. The worker has a core of its own, everything else shares the others. Calm and
-storm alternate, so that whatever else the machine does meets both. What one handshake costs is told by the thread's
+fast as the handshake thread lets them. The worker has a core of its own, everything else shares the others: those that
+relay and those that storm are two generators, each with a memif of its own, and the first goes before everything else on
+its core, or it would get its turn late and send in bursts, whose last messages wait for the first. Calm and storm
+alternate, so that whatever else the machine does meets both; and beside them a calm while a loop of bare OpenSSL takes
+what it can of the other cores, so that one sees what is the appliance's doing and what is the machine's. What one handshake costs is told by the thread's
 processor time, beside a loop of bare OpenSSL (perf/micro/bench_handshake.c) on the same machine.
 """
 
 import os
+import subprocess
 import time
 
 import latency
@@ -14,6 +18,7 @@ from appliance import Appliance, cpu_seconds
 from measure import Failed, build, run_json
 
 SESSIONS, WINDOW, STORM, SHARE = 1000, 8, 64, 0.2
+OVERLAP_S = 6  # that a storm lasts longer than the messages in it, for the sessions to open and to close
 SHARED_RATE = 50000  # messages a second that the generator can do beside handshakes, both sides of them on one core
 LIMITS = {"connections": 32768, "half_open": 4096, "handshakes": 512}
 
@@ -36,16 +41,30 @@ def difference(before, after, name):
     return sum(worker[name] for worker in after) - sum(worker[name] for worker in before)
 
 
-def relay(appliance, messages, *arguments):
-    """Sessions relay so many messages: the generator's report, the metrics before and after, the threads' time."""
-    before, spent = look(appliance), cpu_seconds(appliance.dataplane.pid, "handshake")
-    generator = appliance.generator("--sessions", SESSIONS, "--window", WINDOW, "--messages", messages, "--opening", 64,
-                                    "--patience", 60, *arguments)
-    code, report = generator.wait(300), appliance.report()
-    after, spent = look(appliance), cpu_seconds(appliance.dataplane.pid, "handshake") - spent
+def ended(appliance, generator, door=0):
+    code, report = generator.wait(300), appliance.report(door)
     if code != 0 or not report.get("ok"):
-        raise Failed(f"{' '.join(map(str, arguments)) or 'relay'}: {appliance.log('waxgen')[-800:]}")
-    return report, before, after, spent
+        raise Failed(f"a generator failed: {appliance.log('waxgen' + str(door or ''))[-800:]}")
+    return report
+
+
+def relay(appliance, messages, *arguments):
+    """Sessions relay so many messages: the generator's report, the metrics before and after, and the time in between."""
+    before, began = look(appliance), time.monotonic()
+    generator = appliance.generator("--sessions", SESSIONS, "--window", WINDOW, "--messages", messages, "--opening", 64,
+                                    "--patience", 60, *arguments, first=True)
+    report = ended(appliance, generator)
+    return report, before, look(appliance), time.monotonic() - began
+
+
+def storm_begin(appliance, seconds, resume):
+    """Clients come and go at the second memif for so long; returns when they do."""
+    generator = appliance.generator("--sessions", 2, "--rate", 10, "--messages", 10 * seconds, "--storm", STORM, "--patience", 60,
+                                    *(("--resume",) if resume else ()), door=1)
+    until = time.monotonic() + 30
+    while "messages complete" not in appliance.log("waxgen1") and time.monotonic() < until:
+        time.sleep(0.1)
+    return generator
 
 
 def capacity(appliance, messages):
@@ -56,24 +75,42 @@ def capacity(appliance, messages):
     return report["completed"] / busy
 
 
-def phase(appliance, rate, seconds, storm):
-    report, before, after, spent = relay(appliance, rate * seconds, "--rate", rate, *(("--storm", STORM) if storm else ()))
+def phase(appliance, rate, seconds, storm, resume=False):
+    storming = storm_begin(appliance, seconds + OVERLAP_S, resume) if storm else None
+    spent = cpu_seconds(appliance.dataplane.pid, "handshake")
+    report, before, after, lasted = relay(appliance, rate * seconds, "--rate", rate)
+    spent = cpu_seconds(appliance.dataplane.pid, "handshake") - spent
     busy, idle = difference(before, after, "busy_cycles"), difference(before, after, "idle_cycles")
-    point = {"storm": storm, **latency.between(before, after), "messages_per_s": report["messages_per_s"],
+    point = {"storm": storm, "resume": resume, **latency.between(before, after), "messages_per_s": report["messages_per_s"],
              "busy": round(busy / max(busy + idle, 1), 3), "end_to_end_p99_us": report["p99_us"]}
     for fault in ("lost", "duplicated", "reordered", "closed", "wrong"):
         point[fault] = report[fault]
     if storm:
-        handshakes = difference(before, after, "handshakes")
-        point.update(opened_per_s=report["storm"]["opened_per_s"], opened=report["storm"]["opened"],
-                     handshakes=handshakes, login_cpu_us=round(spent * 1e6 / max(handshakes, 1), 1))
+        handshakes, stormed = difference(before, after, "handshakes"), ended(appliance, storming, 1)
+        point.update(opened_per_s=round(handshakes / lasted, 1), handshakes=handshakes,
+                     login_cpu_us=round(spent * 1e6 / max(handshakes, 1), 1), storm_opened=stormed["storm"]["opened"],
+                     tickets_taken=stormed.get("resumed", {}).get("tickets", 0), tokens_taken=stormed.get("resumed", {}).get("tokens", 0))
     return point
 
 
+def bench(appliance, handshakes):
+    (program,) = build("perf/micro/bench-handshake")
+    return [program, "--certificate", appliance.folder / "certificate.pem", "--key", appliance.folder / "key.pem",
+            "--handshakes", handshakes]
+
+
 def bare(appliance, quick):
-    (bench,) = build("perf/micro/bench-handshake")
-    return run_json([bench, "--certificate", appliance.folder / "certificate.pem", "--key", appliance.folder / "key.pem",
-                     "--handshakes", 1600 if quick else 8000], 120)
+    return run_json(bench(appliance, 1600 if quick else 8000), 120)
+
+
+def crowded(appliance, rate, seconds, cores):
+    """Calm, but somebody else has the other cores."""
+    command = ["taskset", "-c", cores, "nice", "-n", "5", *map(str, bench(appliance, 10000000))]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as hog:
+        try:
+            return phase(appliance, rate, seconds, False)
+        finally:
+            hog.kill()
 
 
 def others():
@@ -86,21 +123,26 @@ def measure(options, measured):
     seconds, rounds = (3, 2) if options.quick else (10, 4)
     core, rest = others()
     dataplane = {"idle": "performance", "cores": f"[{core}]"}
-    with Appliance(options.workers, LIMITS, {"heartbeat_s": 3600}, dataplane, cores=rest) as appliance:
+    with Appliance(options.workers, LIMITS, {"heartbeat_s": 3600}, dataplane, cores=rest, doors=2) as appliance:
         alone = bare(appliance, options.quick)
         most = capacity(appliance, 200000 if options.quick else 1000000)
         rate = max(1000, int(most * SHARE) // 100 * 100)
         if rate > SHARED_RATE and len(rest.split(",")) < 2:
             measured.missing("messages_per_s_wanted", f"{rate} a second: the generator shares its core with the handshakes")
             rate = SHARED_RATE
-        points = [phase(appliance, rate, seconds, storm) for _ in range(rounds) for storm in (False, True)]
-    judge(points, measured)
+        points, beside = [], []
+        for _ in range(rounds):
+            points += [phase(appliance, rate, seconds, storm) for storm in (False, True)]
+            beside.append(crowded(appliance, rate, seconds, rest))
+        resumed = phase(appliance, rate, seconds, True, resume=True)
+    judge([*points, *beside, resumed], measured)
     calm = min((point for point in points if not point["storm"]), key=lambda point: point["p99_us"])
     storm = min((point for point in points if point["storm"]), key=lambda point: point["p99_us"])
+    crowd = min(beside, key=lambda point: point["p99_us"])
     fastest = max(point["opened_per_s"] for point in points if point["storm"])
     keys = measured.keys
-    keys.update(points=points, sessions=SESSIONS, capacity_per_core=round(most), messages_per_s=rate,
-                handshakes_per_s=fastest, handshake_cpu_us=alone["full_us"],
+    keys.update(points=points, crowded=beside, resumed=resumed, resumed_per_s=resumed["opened_per_s"], sessions=SESSIONS,
+                capacity_per_core=round(most), messages_per_s=rate, handshakes_per_s=fastest, handshake_cpu_us=alone["full_us"],
                 login_cpu_us=min(point["login_cpu_us"] for point in points if point["storm"]),
                 core_handshakes_per_s=round(1e6 / alone["full_us"]), core_resumptions_per_s=round(1e6 / alone["resumed_us"]),
                 bare_handshakes_per_s=round(1e6 / alone["bare_full_us"]),
@@ -108,9 +150,9 @@ def measure(options, measured):
                 ratio_to_bare=round(alone["bare_full_us"] / alone["full_us"], 3),
                 ratio_to_bare_resumed=round(alone["bare_resumed_us"] / alone["resumed_us"], 3), bare=alone,
                 share_of_capacity=round(rate / most, 3), relay_p99_us_calm=calm["p99_us"], relay_p99_us_storm=storm["p99_us"],
-                ratio=round(storm["p99_us"] / calm["p99_us"], 3))
-    measured.missing("resumed_per_s", "the generator's clients don't resume; what a core does is core_resumptions_per_s")
-    tell(keys, calm, storm, measured)
+                relay_p99_us_crowded=crowd["p99_us"], ratio=round(storm["p99_us"] / calm["p99_us"], 3),
+                ratio_to_crowded=round(storm["p99_us"] / crowd["p99_us"], 3))
+    tell(keys, calm, crowd, storm, measured)
 
 
 def judge(points, measured):
@@ -120,15 +162,19 @@ def judge(points, measured):
                 measured.errors.append(f"{'storm' if point['storm'] else 'calm'}: {fault} {point[fault]}")
 
 
-def tell(keys, calm, storm, measured):
+def tell(keys, calm, crowd, storm, measured):
     measured.table(f"{SESSIONS:,} sessions, {keys['messages_per_s']:,} messages a second ({100 * keys['share_of_capacity']:.0f} % of {keys['capacity_per_core']:,}): "
                    "in the worker, microseconds (the best round)",
                    ("", "p50", "p99", "p99.9", "busy", "opened /s"), [
                        ("calm", calm["p50_us"], calm["p99_us"], calm["p999_us"], f"{100 * calm['busy']:.0f} %", 0),
+                       ("calm, the other cores crowded", crowd["p50_us"], crowd["p99_us"], crowd["p999_us"],
+                        f"{100 * crowd['busy']:.0f} %", 0),
                        ("storm", storm["p50_us"], storm["p99_us"], storm["p999_us"], f"{100 * storm['busy']:.0f} %",
                         f"{storm['opened_per_s']:,.0f}"),
+                       ("with tickets and tokens", *(keys["resumed"][name] for name in ("p50_us", "p99_us", "p999_us")),
+                        f"{100 * keys['resumed']['busy']:.0f} %", f"{keys['resumed_per_s']:,.0f}"),
                    ])
-    measured.say(f"  p99 of storm to calm: {keys['ratio']}")
+    measured.say(f"  p99 of storm to calm: {keys['ratio']}, to calm with the other cores crowded: {keys['ratio_to_crowded']}")
     alone = keys["bare"]
     measured.table("a handshake on one core: processor time of the server, microseconds", ("", "ours", "bare OpenSSL", "to bare"), [
         ("full", alone["full_us"], alone["bare_full_us"], keys["ratio_to_bare"]),
