@@ -9,6 +9,7 @@ what it can of the other cores, so that one sees what is the appliance's doing a
 processor time, beside a loop of bare OpenSSL (perf/micro/bench_handshake.c) on the same machine.
 """
 
+import contextlib
 import os
 import subprocess
 import time
@@ -103,14 +104,24 @@ def bare(appliance, quick):
     return run_json(bench(appliance, 1600 if quick else 8000), 120)
 
 
-def crowded(appliance, rate, seconds, cores):
-    """Calm, but somebody else has the other cores."""
+@contextlib.contextmanager
+def crowd(appliance, cores):
+    """Somebody else has these cores."""
     command = ["taskset", "-c", cores, "nice", "-n", "5", *map(str, bench(appliance, 10000000))]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as hog:
         try:
-            return phase(appliance, rate, seconds, False)
+            yield
         finally:
             hog.kill()
+
+
+def stalls(appliance, core, cores):
+    """What the machine itself takes of the worker's core, while the others are at rest and while they are not."""
+    (program,) = build("perf/micro/bench-stalls")
+    command = ["taskset", "-c", core, program, 3]
+    calm = run_json(command, 30)
+    with crowd(appliance, cores):
+        return {"calm": calm, "crowded": run_json(command, 30)}
 
 
 def others():
@@ -123,6 +134,11 @@ def measure(options, measured):
     seconds, rounds = (3, 2) if options.quick else (10, 4)
     core, rest = others()
     dataplane = {"idle": "performance", "cores": f"[{core}]"}
+    idle = Appliance(options.workers, LIMITS)  # never started: only its certificate is needed
+    try:
+        taken = stalls(idle, core, rest)
+    finally:
+        idle.stop()
     with Appliance(options.workers, LIMITS, {"heartbeat_s": 3600}, dataplane, cores=rest, doors=2) as appliance:
         alone = bare(appliance, options.quick)
         most = capacity(appliance, 200000 if options.quick else 1000000)
@@ -133,12 +149,13 @@ def measure(options, measured):
         points, beside = [], []
         for _ in range(rounds):
             points += [phase(appliance, rate, seconds, storm) for storm in (False, True)]
-            beside.append(crowded(appliance, rate, seconds, rest))
+            with crowd(appliance, rest):
+                beside.append(phase(appliance, rate, seconds, False))
         resumed = phase(appliance, rate, seconds, True, resume=True)
     judge([*points, *beside, resumed], measured)
     calm = min((point for point in points if not point["storm"]), key=lambda point: point["p99_us"])
     storm = min((point for point in points if point["storm"]), key=lambda point: point["p99_us"])
-    crowd = min(beside, key=lambda point: point["p99_us"])
+    occupied = min(beside, key=lambda point: point["p99_us"])
     fastest = max(point["opened_per_s"] for point in points if point["storm"])
     keys = measured.keys
     keys.update(points=points, crowded=beside, resumed=resumed, resumed_per_s=resumed["opened_per_s"], sessions=SESSIONS,
@@ -150,9 +167,9 @@ def measure(options, measured):
                 ratio_to_bare=round(alone["bare_full_us"] / alone["full_us"], 3),
                 ratio_to_bare_resumed=round(alone["bare_resumed_us"] / alone["resumed_us"], 3), bare=alone,
                 share_of_capacity=round(rate / most, 3), relay_p99_us_calm=calm["p99_us"], relay_p99_us_storm=storm["p99_us"],
-                relay_p99_us_crowded=crowd["p99_us"], ratio=round(storm["p99_us"] / calm["p99_us"], 3),
-                ratio_to_crowded=round(storm["p99_us"] / crowd["p99_us"], 3))
-    tell(keys, calm, crowd, storm, measured)
+                relay_p99_us_crowded=occupied["p99_us"], ratio=round(storm["p99_us"] / calm["p99_us"], 3),
+                ratio_to_crowded=round(storm["p99_us"] / occupied["p99_us"], 3), stalls=taken)
+    tell(keys, calm, occupied, storm, measured)
 
 
 def judge(points, measured):
@@ -162,19 +179,23 @@ def judge(points, measured):
                 measured.errors.append(f"{'storm' if point['storm'] else 'calm'}: {fault} {point[fault]}")
 
 
-def tell(keys, calm, crowd, storm, measured):
+def tell(keys, calm, occupied, storm, measured):
     measured.table(f"{SESSIONS:,} sessions, {keys['messages_per_s']:,} messages a second ({100 * keys['share_of_capacity']:.0f} % of {keys['capacity_per_core']:,}): "
                    "in the worker, microseconds (the best round)",
                    ("", "p50", "p99", "p99.9", "busy", "opened /s"), [
                        ("calm", calm["p50_us"], calm["p99_us"], calm["p999_us"], f"{100 * calm['busy']:.0f} %", 0),
-                       ("calm, the other cores crowded", crowd["p50_us"], crowd["p99_us"], crowd["p999_us"],
-                        f"{100 * crowd['busy']:.0f} %", 0),
+                       ("calm, the other cores crowded", occupied["p50_us"], occupied["p99_us"], occupied["p999_us"],
+                        f"{100 * occupied['busy']:.0f} %", 0),
                        ("storm", storm["p50_us"], storm["p99_us"], storm["p999_us"], f"{100 * storm['busy']:.0f} %",
                         f"{storm['opened_per_s']:,.0f}"),
                        ("with tickets and tokens", *(keys["resumed"][name] for name in ("p50_us", "p99_us", "p999_us")),
                         f"{100 * keys['resumed']['busy']:.0f} %", f"{keys['resumed_per_s']:,.0f}"),
                    ])
     measured.say(f"  p99 of storm to calm: {keys['ratio']}, to calm with the other cores crowded: {keys['ratio_to_crowded']}")
+    measured.table("the worker's core without the appliance: what is taken from a loop that only looks at the clock",
+                   ("other cores", "stalls /s", "of 30 us and more", "lost"),
+                   [(name, found["stalls_per_s"], found["stalls_of_30_us_per_s"], f"{found['lost_percent']} %")
+                    for name, found in keys["stalls"].items()])
     alone = keys["bare"]
     measured.table("a handshake on one core: processor time of the server, microseconds", ("", "ours", "bare OpenSSL", "to bare"), [
         ("full", alone["full_us"], alone["bare_full_us"], keys["ratio_to_bare"]),
