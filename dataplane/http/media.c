@@ -1,54 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "http/media.h"
 
-#define SCHEME_BYTES 7u /* of "Bearer " */
+#include "base/base64url.h"
 
-static int digit_of(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
+#define SCHEME_BYTES 7u /* of "Bearer " */
 
 bool http_media_id_read(struct view text, uint8_t id[HTTP_MEDIA_ID_BYTES])
 {
-    uint32_t bits = 0, count = 0;
-    size_t len = 0;
-    if (text.len != HTTP_MEDIA_ID_CHARACTERS)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = digit_of(text.data[i]);
-        if (digit < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)digit;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            id[len++] = (uint8_t)(bits >> count);
-        }
-        bits &= (1u << count) - 1u;
-    }
-    return bits == 0;
+    return base64url_decode(text, span_of(id, HTTP_MEDIA_ID_BYTES));
 }
 
 void http_media_id_write(const uint8_t id[HTTP_MEDIA_ID_BYTES], char text[HTTP_MEDIA_ID_CHARACTERS])
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint32_t bits = 0, count = 0;
-    size_t next = 0;
-    for (size_t i = 0; i < HTTP_MEDIA_ID_CHARACTERS; i++) {
-        if (count < 6) {
-            bits = bits << 8 | (next < HTTP_MEDIA_ID_BYTES ? id[next] : 0u);
-            next++;
-            count += 8;
-        }
-        count -= 6;
-        text[i] = digits[bits >> count & 63u];
-    }
+    base64url_encode(view_of(id, HTTP_MEDIA_ID_BYTES), (uint8_t *)text);
 }
 
 /* credentials = "Bearer" 1*SP b64token (RFC 6750 2.1; the scheme in any case, RFC 9110 11.1). */
@@ -61,7 +25,7 @@ static bool bearer_read(struct view value, struct view *token)
         at++;
     *token = view_of(value.data + at, value.len - at);
     for (size_t i = 0; i < token->len; i++)
-        if (digit_of(token->data[i]) < 0)
+        if (base64url_digit(token->data[i]) < 0)
             return false;
     return token->len != 0;
 }

@@ -1,53 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "relay/token.h"
 
+#include "base/base64url.h"
+
 #define VERSION    1u
 #define HEAD_BYTES (TOKEN_RAW_BYTES - TOKEN_MAC_BYTES)
-
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static void encode(const uint8_t raw[TOKEN_RAW_BYTES], uint8_t out[TOKEN_BYTES])
-{
-    uint32_t bits = 0, held = 0;
-    size_t at = 0;
-    for (size_t i = 0; i < TOKEN_RAW_BYTES; i++) {
-        bits = bits << 8 | raw[i];
-        for (held += 8; held >= 6; held -= 6)
-            out[at++] = (uint8_t)digits[bits >> (held - 6) & 63u];
-    }
-    out[at] = (uint8_t)digits[bits << (6 - held) & 63u];
-}
-
-static int digit(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-static bool decode(struct view token, uint8_t raw[TOKEN_RAW_BYTES])
-{
-    uint32_t bits = 0, held = 0;
-    size_t at = 0;
-    if (token.len != TOKEN_BYTES)
-        return false;
-    for (size_t i = 0; i < TOKEN_BYTES; i++) {
-        int value = digit(token.data[i]);
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            raw[at++] = (uint8_t)(bits >> held);
-        }
-    }
-    return (bits & ((1u << held) - 1u)) == 0; /* one spelling for each token */
-}
 
 static void sign(token_mac *mac, const uint8_t *key, const uint8_t *head, const uint8_t *account_key,
                  uint8_t out[TOKEN_MAC_BYTES])
@@ -81,7 +38,7 @@ size_t token_make(const struct token_set *set, token_mac *mac, enum token_kind k
     store_be64(raw + 8, now_ms);
     memcpy(raw + 16, name->user, WAX_USER_BYTES);
     sign(mac, set->key[0].key, raw, account_key, raw + HEAD_BYTES);
-    encode(raw, out);
+    base64url_encode(view_of(raw, sizeof raw), out);
     return TOKEN_BYTES;
 }
 
@@ -101,7 +58,7 @@ enum wax_status token_check(const struct token_set *set, token_mac *mac, enum to
 {
     uint8_t raw[TOKEN_RAW_BYTES], expected[TOKEN_MAC_BYTES];
     const struct wax_token_key *key = NULL;
-    if (!decode(token, raw) || raw[0] != kind || raw[1] != VERSION)
+    if (!base64url_decode(token, span_of(raw, sizeof raw)) || raw[0] != kind || raw[1] != VERSION)
         return WAX_TOKEN_FORGED;
     uint32_t id = load_be32(raw + 4);
     for (uint32_t i = 0; i < set->key_count && key == NULL; i++)
