@@ -2,6 +2,7 @@
 /*
  * The admin socket: a line of JSON is asked, a line of JSON is answered.
  *   {"command": "status" | "workers" | "sessions" | "counters", "limit": N}
+ *   {"command": "limits" | "config"}
  *   {"command": "store"}, {"command": "mailbox", "user": HEX, "limit": N} (all users: without)
  *   {"command": "tls-reload"}: the data plane reads its certificates anew; answered when it has
  * An error is answered with {"error": "..."}.
@@ -28,6 +29,7 @@ struct admin_sources {
     const struct directory *directory;
     const struct session_table *sessions;
     const struct media *media; /* NULL: none */
+    const struct wax_config *config;
     uint64_t started_ms;
 };
 

@@ -19,4 +19,8 @@ void reply_store(const struct admin_sources *sources, struct json_object *reply)
 void reply_mailboxes(const struct admin_sources *sources, struct json_object *request,
                      struct json_object *reply, uint64_t limit);
 
+/* Answer "limits" (each limit, its use and its refusals) and "config" (what the control plane runs with). */
+void reply_limits(const struct admin_sources *sources, struct json_object *reply);
+void reply_config(const struct admin_sources *sources, struct json_object *reply);
+
 #endif

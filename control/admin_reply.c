@@ -277,10 +277,12 @@ static struct json_object *answer(const struct admin_sources *sources, struct js
         reply_mailboxes(sources, request, reply, limit);
     else if (strcmp(command, "media") == 0)
         reply_media(sources, reply);
+    else if (strcmp(command, "limits") == 0)
+        reply_limits(sources, reply);
+    else if (strcmp(command, "config") == 0)
+        reply_config(sources, reply);
     else
-        add_text(reply, "error",
-                 "a request is {\"command\": \"status\" | \"workers\" | \"sessions\" | \"counters\" | "
-                 "\"store\" | \"mailbox\" | \"media\" | \"tls-reload\" | \"trace\"}");
+        add_text(reply, "error", "the control plane knows no such command");
     return reply;
 }
 

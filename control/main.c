@@ -95,6 +95,7 @@ static void port_ready(void *ctx, enum wax_status status)
         .directory = control->directory,
         .sessions = control->sessions,
         .media = control->media,
+        .config = &control->config,
         .started_ms = control->started_ms,
     };
     control->admin = admin_listen(control->loop, &control->journal, control->config.admin_socket, &sources);

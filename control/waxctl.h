@@ -9,30 +9,91 @@
 
 enum { EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
 
+#define WAXCTL_OPERANDS_MAX 16u
+
+/* X(NUMBER, name, value, kind, help): add here, and to the commands that take it. */
+/* clang-format off */
+#define WAXCTL_OPTION_LIST(X)                                                                                \
+    X(SOCKET, "--socket", "PATH", WAXCTL_PATH, "the admin socket (default: that of the configuration)")      \
+    X(CONFIG, "--config", "FILE", WAXCTL_PATH, "the configuration; several are laid over one another "       \
+      "(default: /etc/waxwire/waxwire.yaml, when it is there)")                                              \
+    X(JSON, "--json", NULL, WAXCTL_FLAG, "answer in JSON, one object")                                       \
+    X(HELP, "--help", NULL, WAXCTL_FLAG, "what the command does, with an example")                           \
+    X(VERSION, "--version", NULL, WAXCTL_FLAG, "the version")                                                \
+    X(INTERVAL, "--interval", "MS", WAXCTL_NUMBER, "milliseconds between two looks (default 1000)")          \
+    X(LIMIT, "--limit", "N", WAXCTL_NUMBER, "list so many at most (default 1000)")                           \
+    X(KEY, "--key", "FILE", WAXCTL_PATH, "the store's key (default: as the control plane finds it)")         \
+    X(FOR, "--for", "SECONDS", WAXCTL_NUMBER, "end it after so long (default: when interrupted)")            \
+    X(COUNT, "--count", "N", WAXCTL_NUMBER, "end it after so many")                                          \
+    X(ALL, "--all", NULL, WAXCTL_FLAG, "also what never happened")                                           \
+    X(OUTPUT, "--output", "FILE", WAXCTL_PATH, "where to write")
+/* clang-format on */
+
+#define WAXCTL_OPTION_ENUM(number, name, value, kind, help) OPTION_##number,
+enum waxctl_option_number { WAXCTL_OPTION_LIST(WAXCTL_OPTION_ENUM) OPTIONS };
+#undef WAXCTL_OPTION_ENUM
+
+/* A command line, taken apart. */
 struct options {
     const char *socket;
-    const char *command;
-    const char *argument;             /* of `tls`, `trace`, `mailbox`, `store` */
-    const char *directory, *key_file; /* of `store verify` and `store dump` */
+    const char *operand[WAXCTL_OPERANDS_MAX]; /* NULL beyond the last */
+    uint32_t operands;
+    const char *config[WAXCTL_OPERANDS_MAX]; /* files, NULL beyond the last */
+    uint32_t configs;
     bool json;
     uint32_t interval_ms;
     uint32_t limit;
-    uint32_t for_s; /* of `trace`, 0: until interrupted */
-    uint32_t count; /* events of `trace`, 0: any number */
+    const char *text[OPTIONS]; /* an option's value as it was given; NULL: it was not */
+    uint32_t number[OPTIONS];  /* the same of numbers; 0: it was not */
 };
 
 /* Connect to the admin socket at a path. Negative: errno tells why. */
 int connect_admin(const char *path);
 
-/* Ask once; the answer is the caller's to put. Ends the program when there is none. */
+/*
+ * Ask once, with a request that is taken. The answer is the caller's to put; one with an error counts as
+ * an answer. Ends the program when there is none.
+ */
+struct json_object *ask_request(const struct options *options, struct json_object *request);
+
+/* Ask a command that needs nothing else; as ask_request. */
 struct json_object *ask_object(const struct options *options, const char *command);
 
-/* `store` and `mailbox`. */
-void show_store(const struct options *options);
-void show_mailboxes(const struct options *options);
+/* Whether an answer tells of an error or of something not done; says so on standard error when `say`. */
+bool answer_failed(struct json_object *reply, bool say);
 
-/* `store verify` and `store dump`: read options->directory; returns the exit code. */
-int store_offline(const struct options *options);
+/* Print an answer as one line of JSON. */
+void print_json(struct json_object *object);
+
+/* Shorter ways to print: "3 d 4 h", "12.3 us", "1.5 GiB". */
+void print_duration(uint64_t ms);
+void text_ns(char text[16], uint64_t ns);
+void print_bytes(uint64_t bytes);
+
+/* What answers hold for people. */
+void show_status(const struct options *options, struct json_object *reply);
+void show_sessions(const struct options *options, struct json_object *reply);
+void show_counters(const struct options *options, struct json_object *reply);
+void show_media(const struct options *options, struct json_object *reply);
+void show_text(const struct options *options, struct json_object *reply);
+void show_store(const struct options *options, struct json_object *reply);
+void show_mailboxes(const struct options *options, struct json_object *reply);
+void show_limits(const struct options *options, struct json_object *reply);
+
+/* What a request needs beside its command. */
+void request_limit(const struct options *options, struct json_object *request);
+void request_mailbox(const struct options *options, struct json_object *request);
+
+/* Commands that do more than to ask and show; each returns the exit code. */
+int workers_run(const struct options *options);
+int trace_run(const struct options *options);
+int store_verify_run(const struct options *options);
+int store_dump_run(const struct options *options);
+int config_check_run(const struct options *options);
+int config_show_run(const struct options *options);
+int config_diff_run(const struct options *options);
+int support_run(const struct options *options);
+int completion_run(const struct options *options);
 
 /* A number, a text or a truth of an object; 0, "" or false when there is none. */
 uint64_t get_u(struct json_object *object, const char *key);
@@ -45,8 +106,5 @@ bool endpoint_read(const char *text, char address[64], uint16_t *port);
 
 /* One line of a trace for people, without a newline, from a line of the admin socket. */
 void trace_show(struct json_object *event, char *out, size_t room);
-
-/* Follow the connections of options->argument; returns the exit code. */
-int trace_run(const struct options *options);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The admin socket, and what its answers hold. */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -55,4 +57,74 @@ int connect_admin(const char *path)
         return -1;
     }
     return fd;
+}
+
+/* A line of answer, or NULL with errno. */
+static char *read_line(int fd)
+{
+    size_t len = 0, room = 1 << 16;
+    char *text = malloc(room);
+    while (text != NULL) {
+        ssize_t got = recv(fd, text + len, room - len - 1, 0);
+        if (got <= 0) {
+            int saved = got == 0 ? ECONNRESET : errno;
+            free(text);
+            errno = saved;
+            return NULL;
+        }
+        len += (size_t)got;
+        if (text[len - 1] == '\n') {
+            text[len] = '\0';
+            return text;
+        }
+        if (len + 1 >= room) {
+            room *= 2;
+            char *grown = realloc(text, room);
+            if (grown == NULL)
+                free(text);
+            text = grown;
+        }
+    }
+    return NULL;
+}
+
+struct json_object *ask_request(const struct options *options, struct json_object *request)
+{
+    int fd = connect_admin(options->socket);
+    const char *line = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
+    char *text = NULL;
+    if (fd >= 0 && send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_MORE) == (ssize_t)strlen(line) &&
+        send(fd, "\n", 1, MSG_NOSIGNAL) == 1)
+        text = read_line(fd);
+    json_object_put(request);
+    struct json_object *reply = text != NULL ? json_tokener_parse(text) : NULL;
+    free(text);
+    if (!json_object_is_type(reply, json_type_object)) {
+        fprintf(stderr, "waxctl: the control plane does not answer on %s: %s\n", options->socket,
+                text != NULL ? "no JSON" : strerror(errno));
+        exit(EXIT_NO_ANSWER);
+    }
+    close(fd);
+    return reply;
+}
+
+struct json_object *ask_object(const struct options *options, const char *command)
+{
+    struct json_object *request = json_object_new_object();
+    json_object_object_add(request, "command", json_object_new_string(command));
+    return ask_request(options, request);
+}
+
+bool answer_failed(struct json_object *reply, bool say)
+{
+    const char *error = get_text(reply, "error");
+    bool undone = get_object(reply, "done") != NULL && !get_bool(reply, "done");
+    if (say && (error[0] != '\0' || undone))
+        fprintf(stderr, "waxctl: %s\n", error[0] != '\0' ? error : get_text(reply, "text"));
+    return error[0] != '\0' || undone;
+}
+
+void print_json(struct json_object *object)
+{
+    puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
 }

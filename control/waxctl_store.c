@@ -17,9 +17,9 @@ static double mb(uint64_t bytes)
     return (double)bytes / 1e6;
 }
 
-void show_store(const struct options *options)
+void show_store(const struct options *options, struct json_object *reply)
 {
-    struct json_object *reply = ask_object(options, "store");
+    (void)options;
     uint64_t live = get_u(reply, "live_bytes"), log = get_u(reply, "log_bytes"),
              items = get_u(reply, "items");
     uint64_t commit = get_u(reply, "commit_bytes"), moved = get_u(reply, "moved_bytes");
@@ -51,12 +51,24 @@ void show_store(const struct options *options)
                    i + 1 == json_object_array_length(within) ? ">" : "<",
                    i + 1 == json_object_array_length(within) ? 1u << (i - 1) : 1u << i, count);
     }
-    json_object_put(reply);
 }
 
-void show_mailboxes(const struct options *options)
+void request_limit(const struct options *options, struct json_object *request)
 {
-    struct json_object *reply = ask_object(options, "mailbox"), *list = get_object(reply, "mailboxes");
+    json_object_object_add(request, "limit", json_object_new_uint64(options->limit));
+}
+
+void request_mailbox(const struct options *options, struct json_object *request)
+{
+    request_limit(options, request);
+    if (options->operand[0] != NULL)
+        json_object_object_add(request, "user", json_object_new_string(options->operand[0]));
+}
+
+void show_mailboxes(const struct options *options, struct json_object *reply)
+{
+    (void)options;
+    struct json_object *list = get_object(reply, "mailboxes");
     size_t count = json_object_array_length(list);
     if (count != 0)
         printf("%-32s %6s %9s %9s %12s %s\n", "user", "device", "messages", "receipts", "bytes",
@@ -70,14 +82,14 @@ void show_mailboxes(const struct options *options)
                get_bool(box, "draining") ? ", being drained" : "");
     }
     printf("%zu of %" PRIu64 " mailboxes\n", count, get_u(reply, "count"));
-    json_object_put(reply);
 }
 
 /* ---- a store that nobody serves ---- */
 
 struct totals {
     struct image_counts counts;
-    uint64_t segments, without_keys, messages;
+    uint64_t segments, without_keys;
+    bool json;
 };
 
 static void count_segment(void *ctx, uint32_t shard, uint64_t id, const struct image_counts *counts,
@@ -92,7 +104,7 @@ static void count_segment(void *ctx, uint32_t shard, uint64_t id, const struct i
     t->counts.forged += counts->forged;
     t->counts.damaged += counts->damaged;
     t->counts.lost_bytes += counts->lost_bytes;
-    if (counts->damaged != 0 || counts->forged != 0)
+    if (!t->json && (counts->damaged != 0 || counts->forged != 0))
         printf("shard %u segment %" PRIu64 ": %" PRIu64 " places of damage, %" PRIu64
                " records that their keys don't open\n",
                shard, id, counts->damaged, counts->forged);
@@ -136,31 +148,51 @@ static void dump_record(void *ctx, uint32_t shard, const struct log_record *reco
     printf("}\n");
 }
 
-int store_offline(const struct options *options)
+/* Read options->operand[0]; a port's functions take what is found. Returns 0, or an exit code. */
+static int read_store(const struct options *options, const struct store_files_port *port)
 {
-    bool dump = strcmp(options->argument, "dump") == 0;
-    const char *directory = options->directory, *reason = "";
+    const char *directory = options->operand[0], *reason = "", *key = options->text[OPTION_KEY];
     uint8_t master[MASTER_KEY_BYTES];
-    struct totals t = {.segments = 0};
-    struct store_files_port port = {
-        .ctx = &t, .record = dump ? dump_record : NULL, .segment = dump ? NULL : count_segment};
     enum wax_status status = sodium_init() < 0 ? WAX_NO_MEMORY : WAX_OK;
     if (status == WAX_OK)
-        status = master_key_load(options->key_file, directory, master, &reason);
+        status = master_key_load(key != NULL ? key : "", directory, master, &reason);
     if (status == WAX_OK) {
-        status = store_files_read(directory, SEGMENT_BYTES, master, &port);
+        status = store_files_read(directory, SEGMENT_BYTES, master, port);
         reason = wax_status_text(status);
     }
     sodium_memzero(master, sizeof master);
-    if (status != WAX_OK) {
+    if (status != WAX_OK)
         fprintf(stderr, "waxctl: %s: %s\n", directory, reason);
-        return EXIT_NOT_DONE;
-    }
-    if (!dump)
+    return status == WAX_OK ? 0 : EXIT_NOT_DONE;
+}
+
+int store_dump_run(const struct options *options)
+{
+    struct totals t = {.segments = 0};
+    const struct store_files_port port = {.ctx = &t, .record = dump_record};
+    return read_store(options, &port);
+}
+
+int store_verify_run(const struct options *options)
+{
+    struct totals t = {.segments = 0, .json = options->json};
+    const struct image_counts *c = &t.counts;
+    const struct store_files_port port = {.ctx = &t, .segment = count_segment};
+    int code = read_store(options, &port);
+    if (code != 0)
+        return code;
+    bool sound = c->damaged + c->forged == 0;
+    if (options->json)
+        printf("{\"sound\":%s,\"segments\":%" PRIu64 ",\"segments_without_key\":%" PRIu64
+               ",\"records\":%" PRIu64 ",\"readable\":%" PRIu64 ",\"without_key\":%" PRIu64
+               ",\"forged\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"lost_bytes\":%" PRIu64 "}\n",
+               sound ? "true" : "false", t.segments, t.without_keys, c->records, c->opened, c->without_key,
+               c->forged, c->damaged, c->lost_bytes);
+    else
         printf("%" PRIu64 " segments (%" PRIu64 " without a key), %" PRIu64 " records: %" PRIu64
                " can be read, %" PRIu64 " have no key any more, %" PRIu64 " are not sound; %" PRIu64
                " places of damage, %" PRIu64 " bytes lost\n",
-               t.segments, t.without_keys, t.counts.records, t.counts.opened, t.counts.without_key,
-               t.counts.forged, t.counts.damaged, t.counts.lost_bytes);
-    return t.counts.damaged + t.counts.forged != 0 ? EXIT_NOT_DONE : 0;
+               t.segments, t.without_keys, c->records, c->opened, c->without_key, c->forged, c->damaged,
+               c->lost_bytes);
+    return sound ? 0 : EXIT_NOT_DONE;
 }

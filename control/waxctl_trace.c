@@ -180,7 +180,8 @@ static int take_line(struct following *f, const char *line)
         puts(f->options->json ? line : text);
         f->events++;
         f->lost += get_u(object, "lost");
-        code = f->options->count != 0 && f->events >= f->options->count ? 0 : -1;
+        code =
+            f->options->number[OPTION_COUNT] != 0 && f->events >= f->options->number[OPTION_COUNT] ? 0 : -1;
     }
     json_object_put(object);
     return code;
@@ -191,7 +192,9 @@ static int follow(struct following *f, int fd)
 {
     static char text[LINE_BYTES];
     size_t len = 0;
-    uint64_t end_ms = f->options->for_s == 0 ? UINT64_MAX : now_ms() + 1000ull * f->options->for_s;
+    uint64_t end_ms = f->options->number[OPTION_FOR] == 0
+                          ? UINT64_MAX
+                          : now_ms() + 1000ull * f->options->number[OPTION_FOR];
     for (;;) {
         uint64_t now = now_ms();
         struct pollfd look = {.fd = fd, .events = POLLIN};
@@ -226,7 +229,7 @@ int trace_run(const struct options *options)
     struct following following = {.options = options};
     char address[64], request[256];
     uint16_t port;
-    if (options->argument == NULL || !endpoint_read(options->argument, address, &port)) {
+    if (!endpoint_read(options->operand[0], address, &port)) {
         fprintf(stderr, "waxctl: trace takes the peer: ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT\n");
         return EXIT_USAGE;
     }

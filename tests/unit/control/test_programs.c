@@ -52,7 +52,7 @@ static void teardown(void)
 /* Run a command line; its output, both streams, in `out`. Returns the exit code. */
 static int run(const char *line, char *out, size_t room)
 {
-    char command[512];
+    char command[1024];
     snprintf(command, sizeof command, "%s 2>&1", line);
     FILE *pipe = popen(command, "r");
     size_t len = fread(out, 1, room - 1, pipe);
@@ -156,8 +156,8 @@ Test(programs, waxctl_shows_what_runs)
     cr_assert_not_null(strstr(out, "living      0 items in 0 mailboxes, 0.0 MB\n"), "%s", out);
     cr_assert_eq(run_waxctl("mailbox", out, sizeof out), 0, "%s", out);
     cr_assert_str_eq(out, "0 of 0 mailboxes\n");
-    cr_assert_eq(run_waxctl("mailbox nobody", out, sizeof out), 3, "%s", out);
-    cr_assert_not_null(strstr(out, "\"user\" is 32 hexadecimal digits"), "%s", out);
+    cr_assert_eq(run_waxctl("mailbox nobody", out, sizeof out), 2, "%s", out);
+    cr_assert_str_eq(out, "waxctl: a user is 32 hexadecimal digits, not 'nobody'\n");
     cr_assert_eq(run_waxctl("workers --interval 1", out, sizeof out), 0);
     cr_assert_str_eq(out, "no data plane is attached\n");
     cr_assert_eq(run_waxctl("sessions", out, sizeof out), 0);
@@ -176,4 +176,119 @@ Test(programs, waxctl_shows_what_runs)
     control = 0;
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     cr_assert_neq(access(admin_path, F_OK), 0);
+}
+
+Test(programs, limits_and_the_configuration_in_force_are_told)
+{
+    char out[32768], line[200];
+    start();
+    cr_assert_eq(run_waxctl("limits", out, sizeof out), 0, "%s", out);
+    cr_assert_not_null(strstr(out, "limits.connections               worker              16384"), "%s", out);
+    cr_assert_eq(run_waxctl("config show", out, sizeof out), 0);
+    cr_assert_not_null(strstr(out, "dataplane:\n  cores: []\n  workers: 1\n"), "%s", out);
+    snprintf(line, sizeof line, "config diff %s", config_path);
+    cr_assert_eq(run_waxctl(line, out, sizeof out), 0, "%s", out);
+    cr_assert_str_eq(out, "the files say what runs\n");
+    write_config("dataplane: {workers: 2}\nstore: {purge_s: 7}\n");
+    cr_assert_eq(run_waxctl(line, out, sizeof out), 2, "a key that is repeated: %s", out);
+    write_config("dataplane: {workers: 2}\nlimits: {blocks: 4096}\n");
+    cr_assert_eq(run_waxctl(line, out, sizeof out), 1, "%s", out);
+    cr_assert_not_null(
+        strstr(out, "dataplane.workers                    1 -> 2  (restart waxwire-dataplane)\n"), "%s", out);
+    cr_assert_not_null(
+        strstr(out, "limits.blocks                        32768 -> 4096  (restart waxwire-dataplane)\n"),
+        "%s", out);
+    snprintf(line, sizeof line, "config diff --json %s", config_path);
+    cr_assert_eq(run_waxctl(line, out, sizeof out), 1, "%s", out);
+    cr_assert_not_null(strstr(out, "{\"same\":false,\"differences\":[{\"key\":\"dataplane.workers\""), "%s",
+                       out);
+    snprintf(line, sizeof line, "%s config check %s", WAXCTL_EXE, config_path);
+    cr_assert_eq(run(line, out, sizeof out), 0, "%s", out);
+    write_config("dataplane: {workers: 99}\n");
+    cr_assert_eq(run(line, out, sizeof out), 1, "%s", out);
+    cr_assert_not_null(strstr(out, "'workers': '99' is out of range (1 to 64)\n"), "%s", out);
+}
+
+/* What the store's key, and a key that the configuration names, look like in a file. */
+static bool holds_secret(const char *path, const unsigned char *secret, size_t len)
+{
+    static char text[8 << 20];
+    FILE *file = fopen(path, "r");
+    cr_assert_not_null(file);
+    size_t got = fread(text, 1, sizeof text, file);
+    fclose(file);
+    return memmem(text, got, secret, len) != NULL;
+}
+
+Test(programs, a_bundle_for_support_holds_no_secret)
+{
+    char out[4096], line[500], path[120];
+    unsigned char key[32];
+    const char *canary = "MC4CAQAwBQYDK2VwBCIEIKcanaryKcanaryKcanaryKcanaryKcanaryKcanary0";
+    snprintf(path, sizeof path, "%s/tls.key", directory);
+    FILE *file = fopen(path, "w");
+    fprintf(file, "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n", canary);
+    fclose(file);
+    snprintf(line, sizeof line, "tls: {certificate: %s/tls.pem, key: %s}\n", directory, path);
+    write_config(line);
+    start();
+    snprintf(line, sizeof line, "WAX_TOKEN=%s %s --socket %s support --output %s/bundle.tar", canary,
+             WAXCTL_EXE, admin_path, directory);
+    cr_assert_eq(run(line, out, sizeof out), 0, "%s", out);
+    snprintf(path, sizeof path, "%s/store/store.key", directory);
+    file = fopen(path, "r");
+    cr_assert_eq(fread(key, 1, sizeof key, file), sizeof key);
+    fclose(file);
+    snprintf(path, sizeof path, "%s/bundle.tar", directory);
+    cr_assert(!holds_secret(path, key, sizeof key));
+    cr_assert(!holds_secret(path, (const unsigned char *)canary, strlen(canary)));
+    cr_assert(!holds_secret(path, (const unsigned char *)"PRIVATE KEY", 11));
+    cr_assert(holds_secret(path, (const unsigned char *)"\"uptime_ms\"", 11), "it holds nothing at all");
+    snprintf(line, sizeof line, "tar -tvf %s", path);
+    cr_assert_eq(run(line, out, sizeof out), 0, "%s", out);
+    const char *const members[] = {"status.json", "counters.json",   "limits.json",
+                                   "config.yaml", "machine/meminfo", "versions"};
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        cr_assert_not_null(strstr(out, members[i]), "%s in %s", members[i], out);
+    struct stat info;
+    cr_assert_eq(stat(path, &info), 0);
+    cr_assert_eq(info.st_mode & 0777, 0600);
+}
+
+/* What a shell offers behind some words. */
+static void completes(const char *shell, const char *words, const char *want)
+{
+    char line[700], out[4096];
+    if (strcmp(shell, "bash") == 0)
+        snprintf(line, sizeof line,
+                 "bash -c 'source <(%s completion bash); COMP_WORDS=(waxctl %s \"\"); "
+                 "COMP_CWORD=$((${#COMP_WORDS[@]}-1)); "
+                 "_waxctl; echo \"${COMPREPLY[*]}\"'",
+                 WAXCTL_EXE, words);
+    else
+        snprintf(line, sizeof line,
+                 "zsh -fc 'compdef() { :; }; compadd() { shift; echo \"$*\"; }; _files() { echo files; }; "
+                 "source <(%s completion zsh); words=(waxctl %s \"\"); CURRENT=${#words}; _waxctl'",
+                 WAXCTL_EXE, words);
+    cr_assert_eq(run(line, out, sizeof out), 0, "%s: %s", line, out);
+    cr_assert_not_null(strstr(out, want), "%s %s: %s", shell, words, out);
+}
+
+Test(programs, shells_complete_commands_and_the_man_page_is_sound)
+{
+    char line[300], out[4096];
+    const char *const shells[] = {"bash", "zsh"};
+    for (size_t i = 0; i < 2; i++) {
+        completes(shells[i], "", "status workers sessions counters limits store mailbox");
+        completes(shells[i], "tls", "reload");
+        completes(shells[i], "--json store", "verify dump");
+        completes(shells[i], "config", "check show diff");
+        completes(shells[i], "--socket x completion", "bash zsh man");
+    }
+    completes("zsh", "config check", "files");
+    snprintf(line, sizeof line, "%s completion man | groff -man -ww -Tutf8 2>&1 >/dev/null", WAXCTL_EXE);
+    cr_assert_eq(run(line, out, sizeof out), 0, "%s", out);
+    cr_assert_str_eq(out, "");
+    snprintf(line, sizeof line, "%s completion fish", WAXCTL_EXE);
+    cr_assert_eq(run(line, out, sizeof out), 2, "%s", out);
 }

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "waxctl_table.h"
+
+#include <string.h>
+
+#define PEER_TEXT "PEER is ADDRESS (all its connections, also those to come), ADDRESS:PORT or [ADDRESS]:PORT."
+
+static const struct waxctl_option options[] = {
+#define OPTION(number, name, value, kind, help) {name, value, kind, help},
+    WAXCTL_OPTION_LIST(OPTION)
+#undef OPTION
+};
+
+/* clang-format off */
+static const struct waxctl_command commands[] = {
+    {.name = "status", .operands = "", .says = "the two processes, sessions and the store, at a glance", .more = "",
+     .example = "waxctl status", .example_says = "is everything there?",
+     .ask = "status", .show = show_status},
+    {.name = "workers", .operands = "", .says = "what each worker does, in rates over an interval", .more = "",
+     .example = "waxctl workers --interval 5000", .example_says = "rates and latencies over five seconds",
+     .options = OPTION_BIT(INTERVAL), .run = workers_run},
+    {.name = "sessions", .operands = "", .says = "who is connected", .more = "",
+     .example = "waxctl sessions --limit 20", .example_says = "the first twenty",
+     .options = OPTION_BIT(LIMIT), .ask = "sessions", .request = request_limit, .show = show_sessions},
+    {.name = "counters", .operands = "[NAME]",
+     .says = "what was counted, dropped and refused, and what each counter means",
+     .more = "NAME leaves those whose name or meaning has it in it. Reasons that never happened are left out unless --all.",
+     .example = "waxctl counters tls", .example_says = "what went wrong in TLS",
+     .options = OPTION_BIT(ALL), .ask = "counters", .show = show_counters},
+    {.name = "limits", .operands = "", .says = "each limit: its value, how much of it is used, how often it refused", .more =
+     "Limits of a worker are compared with the fullest worker. A change of the configuration needs a restart of the "
+     "process that the line names.",
+     .example = "waxctl limits", .example_says = "is a limit near?",
+     .ask = "limits", .show = show_limits},
+    {.name = "store", .operands = "", .says = "the mailboxes' log: what lives in it, and what keeping it has cost", .more = "",
+     .example = "waxctl store", .example_says = "how full is the log?",
+     .ask = "store", .show = show_store},
+    {.name = "store verify", .operands = "DIRECTORY", .says = "read a store that nobody serves, or a copy: is all of it sound?",
+     .more = "Exit 1 when something is damaged.",
+     .example = "waxctl store verify /srv/copy --key /srv/copy.key", .example_says = "is the backup whole?",
+     .options = OPTION_BIT(KEY), .alone = true, .run = store_verify_run},
+    {.name = "store dump", .operands = "DIRECTORY", .says = "what is in a store that nobody serves, without payloads, as JSON lines",
+     .more = "",
+     .example = "waxctl store dump /srv/copy | wc -l", .example_says = "how many records are there?",
+     .options = OPTION_BIT(KEY), .alone = true, .run = store_dump_run},
+    {.name = "mailbox", .operands = "[USER]", .says = "the largest mailboxes, or those of a user", .more = "",
+     .example = "waxctl mailbox --limit 10", .example_says = "the ten largest",
+     .options = OPTION_BIT(LIMIT), .ask = "mailbox", .request = request_mailbox, .show = show_mailboxes},
+    {.name = "media", .operands = "", .says = "blobs: how many, how large, what was moved", .more = "",
+     .example = "waxctl media", .example_says = "what do blobs take?",
+     .ask = "media", .show = show_media},
+    {.name = "tls reload", .operands = "", .says = "read certificates and keys anew",
+     .more = "Sessions go on. The old certificates stay when anything is wrong with the new ones; exit 1 then.",
+     .example = "waxctl tls reload", .example_says = "after a renewal",
+     .ask = "tls-reload", .show = show_text},
+    {.name = "trace", .operands = "PEER", .says = "what happens to the TCP connections of a client, live",
+     .more = "Segments, states, windows, timers, reasons. " PEER_TEXT,
+     .example = "waxctl trace 203.0.113.7 --for 60", .example_says = "all connections of that address, for a minute",
+     .options = OPTION_BIT(FOR) | OPTION_BIT(COUNT), .run = trace_run},
+    {.name = "config check", .operands = "[FILE...]", .says = "is a configuration good?",
+     .more = "Later files are laid over earlier ones. Exit 1 with file, line and reason when it is not.",
+     .example = "waxctl config check /etc/waxwire/waxwire.yaml", .example_says = "before a restart",
+     .options = OPTION_BIT(CONFIG), .alone = true, .run = config_check_run},
+    {.name = "config show", .operands = "[FILE...]", .says = "the whole configuration, defaults included",
+     .more = "Without files: the one that the control plane runs with.",
+     .example = "waxctl config show", .example_says = "what is in force?", .run = config_show_run},
+    {.name = "config diff", .operands = "[FILE...]", .says = "how files differ from what runs, and what takes them over",
+     .more = "Without files: those of --config. Exit 1 when they differ.",
+     .example = "waxctl config diff /etc/waxwire/waxwire.yaml", .example_says = "what would a restart change?",
+     .run = config_diff_run},
+    {.name = "support", .operands = "", .says = "a tar file for those who help: state, counters, limits, machine; no secrets",
+     .more = "No keys, tokens, contents, users or addresses of clients are in it. It is written to --output "
+     "(default: waxwire-support.tar in the current directory; - is standard output).",
+     .example = "waxctl support --output /tmp/bundle.tar", .example_says = "to send with a question",
+     .options = OPTION_BIT(OUTPUT), .run = support_run},
+    {.name = "completion", .operands = "SHELL", .says = "completion for bash or zsh, or the man page (SHELL man)",
+     .more = "The package installs all three.",
+     .example = "source <(waxctl completion bash)", .example_says = "for this shell",
+     .alone = true, .run = completion_run},
+};
+/* clang-format on */
+
+const struct waxctl_command *waxctl_commands(size_t *count)
+{
+    *count = sizeof commands / sizeof commands[0];
+    return commands;
+}
+
+const struct waxctl_option *waxctl_option(enum waxctl_option_number number)
+{
+    return &options[number];
+}
+
+uint64_t waxctl_options_of(const struct waxctl_command *command)
+{
+    return command->options | OPTIONS_COMMON | (command->alone ? 0 : OPTION_BIT(SOCKET) | OPTION_BIT(CONFIG));
+}
+
+void waxctl_operands(const struct waxctl_command *command, uint32_t *least, uint32_t *most)
+{
+    *least = *most = 0;
+    for (const char *p = command->operands; *p != '\0'; p++) {
+        bool first = p == command->operands || p[-1] == ' ';
+        *least += first && *p != '[';
+        *most += first;
+        if (strncmp(p, "...", 3) == 0)
+            *most = WAXCTL_OPERANDS_MAX;
+    }
+}
+
+enum waxctl_kind waxctl_operand_kind(const struct waxctl_command *command, uint32_t index)
+{
+    const char *p = command->operands;
+    for (; index > 0 && strchr(p, ' ') != NULL; index--)
+        p = strchr(p, ' ') + 1;
+    p += *p == '[';
+    if (strncmp(p, "FILE", 4) == 0 || strncmp(p, "DIRECTORY", 9) == 0)
+        return WAXCTL_PATH;
+    return strncmp(p, "USER", 4) == 0 ? WAXCTL_USER : WAXCTL_TEXT;
+}
