@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Client, FileStorage, Identity, nodeHttp, nodeWebSocket, openMedia, RequestError, sealMedia, textOf, utf8 } from "../../client/js/src/node.js";
+import { Client, FileStorage, Identity, MemoryStorage, nodeHttp, nodeWebSocket, openMedia, RequestError, sealMedia, textOf, utf8 }
+  from "../../client/js/src/node.js";
 
 const where = JSON.parse(process.argv[2]);
 const reach = { ca: readFileSync(where.ca), address: where.address };
@@ -89,7 +90,7 @@ const scenes = {
     await until(() => bob.messages.length >= 200 && alice.client.outbox.size === 0, "all arrive", 30000);
     assert.deepEqual(bob.texts(), numbers(200));
     const ended = alice.closes.filter((end) => end.opened).length; // others were cut before WELCOME
-  assert.ok(alice.closes.length >= 1 && alice.opens.length === ended + 1);
+    assert.ok(alice.closes.length >= 1 && alice.opens.length === ended + 1);
   },
 
   async "ephemeral messages, refusals, and a second session of the same device"() {
@@ -123,6 +124,50 @@ const scenes = {
     await bob.client.accept("unblock", alice.client.user);
     assert.match((await (await alice.client.send({ user: bob.client.user }, utf8("y"))).answered).kind, /accepted|delivered/);
     await assert.rejects(alice.client.request("BLOCK", { what: 9, user: bob.client.user }), (error) => error instanceof RequestError || /ended/.test(error.message));
+  },
+
+  async "a message to many, each with its own head; and who has read it"() {
+    const alice = await online(), bob = await online(), carol = await online();
+    const tablet = await online(bob.client.identity, { device: 2 }), nobody = await Identity.create();
+    const to = [[bob, 1], [bob, 2], [carol, 1]].map(([one, device]) => ({ user: one.client.user, device, head: utf8(`for ${device} `) }));
+    const sent = await alice.client.sendMulti([...to, { user: nobody.user, device: 1, head: utf8("for nobody") }], utf8("shared"));
+    await until(() => bob.messages.length + tablet.messages.length + carol.messages.length === 3, "each has it");
+    for (const [one, device] of [[bob, 1], [tablet, 2], [carol, 1]]) {
+      const [message] = one.messages;
+      assert.deepEqual([textOf(message.head), textOf(message.payload), message.id], [`for ${device} `, "shared", sent.id]);
+    }
+    await sent.answered;
+    const of = (kind) => alice.statuses.filter((s) => s.kind === kind && s.id === sent.id).map((s) => `${s.to.user}/${s.to.device}`).sort();
+    assert.deepEqual(of("rejected"), [`${nobody.user}/1`]);
+    await until(() => of("delivered").length === 3, "the receipts of three");
+    tablet.client.read(tablet.messages);
+    await until(() => of("read").length === 1, "the reader is named");
+    assert.deepEqual(of("read"), [`${bob.client.user}/2`]);
+    await alice.client.close();
+    carol.client.read(carol.messages);
+    const back = await online(alice.client.identity);
+    await until(() => back.statuses.some((s) => s.kind === "read"), "READ waits for who is away");
+    assert.deepEqual(back.statuses.filter((s) => s.kind === "read").map((s) => [s.to.user, s.id]), [[carol.client.user, sent.id]]);
+  },
+
+  async "a device is removed; an account is deleted, and made anew"() {
+    const alice = await online(), bob = await online();
+    const storage = new MemoryStorage(), tablet = await online(bob.client.identity, { device: 2, storage });
+    assert.deepEqual((await bob.client.devices()).map((each) => [each.device, each.connected]), [[1, true], [2, true]]);
+    await bob.client.removeDevice(2);
+    await until(() => tablet.closes.length === 1, "the tablet's session ends");
+    assert.deepEqual([tablet.closes[0].error, tablet.closes[0].again, (await storage.open()).token], [6, false, null]);
+    assert.equal((await (await alice.client.send({ user: bob.client.user, device: 2 }, utf8("x"))).answered).text, "unknown device");
+    assert.deepEqual((await bob.client.devices()).map((each) => each.device), [1]);
+    await bob.client.putKeys(utf8("bundle"), [utf8("key")]);
+    await bob.client.deleteAccount();
+    await until(() => bob.closes.length === 1, "the last session of the account ends");
+    assert.deepEqual([bob.closes[0].error, bob.closes[0].again], [6, false]);
+    assert.equal((await (await alice.client.send({ user: bob.client.user }, utf8("x"))).answered).text, "unknown user");
+    assert.equal(await alice.client.getKeys(bob.client.user), null);
+    const anew = await online(bob.client.identity);
+    assert.equal(anew.opens[0].isNew, true);
+    assert.deepEqual((await alice.client.getKeys(bob.client.user)).devices, []);
   },
 
   async "a sealed photo goes up and down, with progress"() {

@@ -90,6 +90,14 @@ def test_keys_devices_and_blocks(appliance):
     play(appliance, "keys: published, got and checked, each one-time key once; devices; blocks")
 
 
+def test_a_message_to_many_and_who_has_read_it(appliance):
+    play(appliance, "a message to many, each with its own head; and who has read it")
+
+
+def test_a_device_is_removed_and_an_account_deleted(appliance):
+    play(appliance, "a device is removed; an account is deleted, and made anew")
+
+
 def test_a_sealed_photo(appliance):
     play(appliance, "a sealed photo goes up and down, with progress")
 
