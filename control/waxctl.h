@@ -26,6 +26,8 @@ enum { EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
     X(FOR, "--for", "SECONDS", WAXCTL_NUMBER, "end it after so long (default: when interrupted)")            \
     X(COUNT, "--count", "N", WAXCTL_NUMBER, "end it after so many")                                          \
     X(ALL, "--all", NULL, WAXCTL_FLAG, "also what never happened")                                           \
+    X(FIX, "--fix", NULL, WAXCTL_FLAG, "mend what is safe to mend; a reboot undoes it")                     \
+    X(ROOT, "--root", "DIRECTORY", WAXCTL_PATH, "look at a copy of /proc and /sys in a folder, not at this machine") \
     X(OUTPUT, "--output", "FILE", WAXCTL_PATH, "where to write")
 /* clang-format on */
 
@@ -92,6 +94,7 @@ int store_dump_run(const struct options *options);
 int config_check_run(const struct options *options);
 int config_show_run(const struct options *options);
 int config_diff_run(const struct options *options);
+int doctor_run_command(const struct options *options);
 int support_run(const struct options *options);
 int completion_run(const struct options *options);
 

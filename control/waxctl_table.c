@@ -68,6 +68,12 @@ static const struct waxctl_command commands[] = {
      .more = "Without files: those of --config. Exit 1 when they differ.",
      .example = "waxctl config diff /etc/waxwire/waxwire.yaml", .example_says = "what would a restart change?",
      .run = config_diff_run},
+    {.name = "doctor", .operands = "", .says = "is the machine fit for the configuration? with how to mend what is not",
+     .more = "Hugepages, memory's nodes, cores and their isolation, power, interrupts, IOMMU, cards, rings, MTU, clock, limits, disk and "
+     "certificates. It changes nothing unless --fix (hugepages, governor, deep sleep, interrupts); to time the disk it syncs a file without a "
+     "name in the store's folder. Exit 1 when something is bad or a warning.",
+     .example = "waxctl doctor --config /etc/waxwire/waxwire.yaml", .example_says = "before the first start",
+     .options = OPTION_BIT(CONFIG) | OPTION_BIT(FIX) | OPTION_BIT(ROOT), .alone = true, .run = doctor_run_command},
     {.name = "support", .operands = "", .says = "a tar file for those who help: state, counters, limits, machine; no secrets",
      .more = "No keys, tokens, contents, users or addresses of clients are in it. It is written to --output "
      "(default: waxwire-support.tar in the current directory; - is standard output).",
