@@ -16,7 +16,7 @@ def packages(results):
 def units(results):
     """Types by tsc; then each test of node's runner is one test."""
     check(results, "javascript: types", ["node_modules/.bin/tsc", "-p", "tsconfig.json"], 120, cwd=LIBRARY)
-    tests = sorted(LIBRARY.glob("test/*.test.js"))
+    tests = sorted([*LIBRARY.glob("test/*.test.js"), *LIBRARY.glob("examples/*/*.test.js")])
     done = run(["node", "--test", "--test-reporter=tap", *tests], 120, cwd=LIBRARY)
     told = re.findall(r"^ *(ok|not ok) \d+ - ([^\n]*)\n((?:(?! *(?:ok|not ok|# Subtest)\b)[^\n]*\n)*)", done.output, flags=re.M)
     for word, name, text in told:

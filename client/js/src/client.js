@@ -6,7 +6,7 @@ import { bundleIsOf, isUser, keysText, ready, userOf } from "./identity.js";
 import { download, remove, upload } from "./media.js";
 import { isEphemeral, Outbox } from "./outbox.js";
 import { Session } from "./session.js";
-import { MemoryStorage } from "./storage.js";
+import { applyOwn, MemoryStorage } from "./storage.js";
 import { BUNDLE_BYTES_MAX, Code, decode, encode, firstId, Flag, FRAME_BYTES_MAX, KEY_BYTES_MAX, KEYS_MAX, Kind, Reason, reasonText, RECIPIENTS_MAX }
   from "./wire.js";
 
@@ -14,7 +14,8 @@ const BACKOFF_MS_MIN = 500, BACKOFF_MS_MAX = 60000;
 const STOOD_MS = 5000; // a session that stood so long begins the back-off anew
 const BUFFERED_MAX = 1 << 18, BUFFERED_WAIT_MS = 20;
 const CHECK_MS = 5000, SILENT_MS = 25000, PROBE_MS = 10000;
-const REQUEST_MS = 15000;
+const REQUEST_MS = 15000, REQUESTS_AT_ONCE = 3; // the relay takes 4 of a session, one of which is left for `probe`
+const BUSY_MS = 1000, BUSY_MS_MAX = 4000; // pauses before a request that was refused as too many is made again
 const READS_MAX = 512;
 
 /** @typedef {import("./outbox.js").Recipient} Recipient */
@@ -55,6 +56,8 @@ const READS_MAX = 512;
  * @property {boolean} stored it came out of the mailbox
  * @property {boolean} urgent
  * @property {boolean} ephemeral
+ * @property {(own?: import("./storage.js").Own) => Promise<void>} done for a handler, called once: keeps what came of the message in one
+ *   write with the note that it has been seen. Whatever happens, both are there or neither is, and the message is not delivered again
  */
 
 /**
@@ -75,6 +78,8 @@ const READS_MAX = 512;
  * @property {boolean} [urgent]
  * @property {boolean} [ephemeral] never stored: now or not at all
  * @property {boolean} [silent] ephemeral, and without any answer
+ * @property {import("./storage.js").Own | ((id: bigint) => import("./storage.js").Own)} [own] what the application keeps in one write
+ *   with the message (not of ephemeral ones); a function of the message's id, where that is wanted
  */
 
 /**
@@ -134,6 +139,8 @@ export class Client {
     this.outbox = new Outbox();
     /** @type {Map<string, bigint>} */
     this.seen = new Map();
+    /** @type {Map<string, any>} what the application keeps in the storage; changed by `keepOwn`, `done` of a message, and `send` */
+    this.own = new Map();
     this.lastId = 0n;
     /** @type {Uint8Array | null} */
     this.token = null;
@@ -142,6 +149,8 @@ export class Client {
     /** @type {any} WELCOME of the session at hand, null while there is none */
     this.welcome = null;
     this.running = false;
+    /** @type {Promise<void> | null} */
+    this.loading = null;
     this.failures = 0;
     this.openedAt = 0;
     /** @type {Map<string, Set<(what: any) => any>>} */
@@ -208,19 +217,30 @@ export class Client {
     return this.welcome !== null;
   }
 
-  /** Loads what was kept and begins to connect; from now on the client comes back by itself. */
-  async start() {
-    if (this.running) return;
-    this.running = true;
+  /** Loads what was kept, without connecting yet. */
+  load() {
+    this.loading ??= this.loadKept();
+    return this.loading;
+  }
+
+  async loadKept() {
     await ready();
     const kept = await this.storage.open();
     this.lastId = kept.lastId > this.lastId ? kept.lastId : this.lastId;
     this.token = kept.token;
     this.seen = new Map(kept.seen);
+    this.own = new Map(kept.own);
     for (const record of kept.outbox) {
       this.outbox.add(record, true);
       if (record.id > this.lastId) this.lastId = record.id;
     }
+  }
+
+  /** Begins to connect; from now on the client comes back by itself. */
+  async start() {
+    if (this.running) return;
+    this.running = true;
+    await this.load();
     if (this.running) this.open();
   }
 
@@ -236,6 +256,7 @@ export class Client {
     }
     await this.until(() => !this.working);
     await this.storage.close();
+    this.loading = null;
   }
 
   // ---- sessions
@@ -366,6 +387,23 @@ export class Client {
     this.storage.write(changes).catch((error) => this.failed(error));
   }
 
+  /**
+   * Keeps something of the application's; null takes a name away. It stands in `own` at once; the promise is kept when it is safe.
+   * @param {import("./storage.js").Own} own
+   */
+  keepOwn(own) {
+    return this.write([], own);
+  }
+
+  /**
+   * @param {import("./storage.js").Change[]} changes
+   * @param {import("./storage.js").Own} own
+   */
+  write(changes, own) {
+    applyOwn(this.own, own);
+    return this.storage.write([...changes, ...own.map((pair) => ({ own: pair }))]);
+  }
+
   // ---- frames of the relay
 
   /** @param {any} frame */
@@ -417,16 +455,21 @@ export class Client {
     const peer = `${frame.user}/${frame.device}`;
     const ephemeral = (frame.flags & Flag.DELIVER_EPHEMERAL) !== 0;
     if (!ephemeral && frame.id <= (this.seen.get(peer) ?? 0n)) return;
+    let noted = ephemeral;
+    const done = (/** @type {import("./storage.js").Own} */ own = []) => {
+      if (noted) return this.write([], own);
+      noted = true;
+      this.seen.set(peer, frame.id);
+      return this.write([{ seen: [peer, frame.id] }], own);
+    };
     /** @type {Message} */
     const message = {
       from: { user: frame.user, device: frame.device }, id: frame.id, head: frame.head, payload: frame.payload, taken: frame.taken,
       again: (frame.flags & Flag.AGAIN) !== 0, stored: (frame.flags & Flag.STORED) !== 0,
-      urgent: (frame.flags & Flag.DELIVER_URGENT) !== 0, ephemeral,
+      urgent: (frame.flags & Flag.DELIVER_URGENT) !== 0, ephemeral, done,
     };
     for (const handler of this.handlers.get("message") ?? []) await handler(message);
-    if (ephemeral) return;
-    this.seen.set(peer, frame.id);
-    await this.storage.write([{ seen: [peer, frame.id] }]);
+    if (!noted) await done();
   }
 
   /** @param {{kind: number, reason: number, id: bigint, user: string, device: number}} status */
@@ -515,7 +558,8 @@ export class Client {
     const entry = this.outbox.add(record, false);
     const answered = new Promise((resolve) => { entry.answered = resolve; });
     try {
-      await this.storage.write([{ put: record }]);
+      const { own = [] } = options;
+      await this.write([{ put: record }], typeof own === "function" ? own(record.id) : own);
     } catch (error) {
       this.outbox.drop(entry);
       this.pump();
@@ -578,10 +622,32 @@ export class Client {
   /**
    * @param {string} type
    * @param {import("./wire.js").Fields} fields without `request`
-   * @returns {Promise<any>} the frame that answers
+   * @returns {Promise<any>} the frame that answers; "rate limited" is tried again up to three times
    */
   async request(type, fields) {
-    await this.opened();
+    for (let pause = BUSY_MS; ; pause *= 2) {
+      try {
+        return await this.ask(type, fields);
+      } catch (error) {
+        const busy = error instanceof RequestError && error.code === Code.RATE && type !== "BLOCK"; // a full list stays full
+        if (!busy || pause > BUSY_MS_MAX) throw error;
+      }
+      await new Promise((resolve) => { this.clock.setTimeout(() => resolve(null), pause * (1 + this.clock.random())); });
+    }
+  }
+
+  /**
+   * Asks once, when it is this question's turn.
+   * @param {string} type
+   * @param {import("./wire.js").Fields} fields
+   * @returns {Promise<any>}
+   */
+  async ask(type, fields) {
+    const turn = () => !this.running || (this.isOpen && this.requests.size < REQUESTS_AT_ONCE);
+    while (!turn() || !this.isOpen) {
+      if (!this.running) throw new RequestError(0, "the client has ended");
+      await this.until(turn); // and then another may have been quicker
+    }
     const session = /** @type {Session} */ (this.session);
     this.lastRequest = this.lastRequest === 0xffffffff ? 1 : this.lastRequest + 1;
     const number = this.lastRequest;
@@ -607,6 +673,7 @@ export class Client {
     this.clock.clearTimeout(request.timer);
     if (error) request.reject(error);
     else request.resolve(frame);
+    for (const wake of [...this.waiters]) wake();
     return true;
   }
 

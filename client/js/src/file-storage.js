@@ -7,7 +7,7 @@ import { Kept } from "./storage.js";
 
 /** @typedef {import("./storage.js").Change} Change */
 
-const REWRITE_LINES = 2000;
+const REWRITE_BYTES = 1 << 18;
 
 /** @param {any} change */
 const toPlain = (change) => JSON.stringify(change, (_, value) => {
@@ -38,7 +38,8 @@ export class FileStorage {
     this.kept = new Kept();
     /** @type {import("node:fs/promises").FileHandle | null} */
     this.file = null;
-    this.lines = 0;
+    this.bytes = 0; // of the file
+    this.rewritten = 0; // its bytes when it was written anew
     /** @type {{text: string, resolve: () => void, reject: (error: unknown) => void}[]} */
     this.waiting = [];
     /** @type {Promise<void> | null} */
@@ -53,7 +54,7 @@ export class FileStorage {
     const lines = text.split("\n");
     const torn = lines.pop() ?? ""; // behind the last newline: a write that a crash cut off, and that nobody was told of
     for (const line of lines) for (const change of fromPlain(line)) this.kept.apply(change);
-    this.lines = lines.length;
+    this.bytes = this.rewritten = text.length;
     if (torn !== "") await this.rewrite();
     return this.kept.snapshot();
   }
@@ -79,11 +80,12 @@ export class FileStorage {
       this.waiting = [];
       try {
         if (this.file === null) throw new Error("the storage is not open");
-        await this.file.appendFile(batch.map((each) => each.text).join(""));
+        const text = batch.map((each) => each.text).join("");
+        await this.file.appendFile(text);
         await this.file.datasync();
-        this.lines += batch.length;
+        this.bytes += text.length;
         for (const each of batch) each.resolve();
-        if (this.lines > REWRITE_LINES && this.lines > 4 * (this.kept.outbox.size + this.kept.seen.size)) await this.rewrite();
+        if (this.bytes > REWRITE_BYTES && this.bytes > 4 * this.rewritten) await this.rewrite();
       } catch (error) {
         for (const each of batch) each.reject(error);
       }
@@ -93,14 +95,15 @@ export class FileStorage {
 
   /** A new file with what is kept now takes the place of the journal. */
   async rewrite() {
-    const { lastId, token, outbox, seen } = this.kept.snapshot();
+    const { lastId, token, outbox, seen, own } = this.kept.snapshot();
     /** @type {Change[][]} */
-    const all = [...outbox.map((put) => [{ put }]), ...seen.map((pair) => [{ seen: pair }]), [{ token }]];
+    const all = [...outbox.map((put) => [{ put }]), ...seen.map((pair) => [{ seen: pair }]), ...own.map((pair) => [{ own: pair }]), [{ token }]];
     if (!this.kept.outbox.has(lastId)) // the number alone has to live on
       all.push([{ put: { id: lastId, many: false, to: [], flags: 0, ttl: 0, payload: new Uint8Array(0) } }, { drop: lastId }]);
+    const text = all.map((changes) => `${toPlain(changes)}\n`).join("");
     const fresh = await open(`${this.path}.new`, "w", 0o600);
     try {
-      await fresh.writeFile(all.map((changes) => `${toPlain(changes)}\n`).join(""));
+      await fresh.writeFile(text);
       await fresh.sync();
     } finally {
       await fresh.close();
@@ -109,7 +112,7 @@ export class FileStorage {
     await syncFolder(dirname(this.path));
     await this.file?.close();
     this.file = await open(this.path, "a+", 0o600);
-    this.lines = all.length;
+    this.bytes = this.rewritten = text.length;
   }
 
   async close() {

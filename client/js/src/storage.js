@@ -11,11 +11,17 @@
  * @property {Uint8Array | null} token for a resumed session
  * @property {OutboxRecord[]} outbox messages without an answer, by rising id
  * @property {[string, bigint][]} seen for each "user/device", the last message id that came from it
+ * @property {[string, any][]} own what the application keeps here
  */
 
 /**
  * One thing that changes.
- * @typedef {{put: OutboxRecord} | {drop: bigint} | {token: Uint8Array | null} | {seen: [string, bigint]}} Change
+ * @typedef {{put: OutboxRecord} | {drop: bigint} | {token: Uint8Array | null} | {seen: [string, bigint]} | {own: [string, any]}} Change
+ */
+
+/**
+ * What an application keeps: plain values, bigint and Uint8Array among them; null takes a name away.
+ * @typedef {[string, any][]} Own
  */
 
 /**
@@ -27,6 +33,17 @@
  * @property {() => Promise<void>} close
  */
 
+/**
+ * @param {Map<string, any>} map
+ * @param {Own} pairs
+ */
+export function applyOwn(map, pairs) {
+  for (const [name, value] of pairs) {
+    if (value === null) map.delete(name);
+    else map.set(name, value);
+  }
+}
+
 /** What the changes make of a snapshot, as every storage keeps it in memory. */
 export class Kept {
   constructor() {
@@ -37,6 +54,8 @@ export class Kept {
     this.outbox = new Map();
     /** @type {Map<string, bigint>} */
     this.seen = new Map();
+    /** @type {Map<string, any>} */
+    this.own = new Map();
   }
 
   /** @param {Change} change */
@@ -48,6 +67,8 @@ export class Kept {
       this.outbox.delete(change.drop);
     } else if ("token" in change) {
       this.token = change.token;
+    } else if ("own" in change) {
+      applyOwn(this.own, [change.own]);
     } else {
       this.seen.set(change.seen[0], change.seen[1]);
     }
@@ -56,7 +77,7 @@ export class Kept {
   /** @returns {Snapshot} */
   snapshot() {
     const outbox = [...this.outbox.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    return { lastId: this.lastId, token: this.token, outbox, seen: [...this.seen] };
+    return { lastId: this.lastId, token: this.token, outbox, seen: [...this.seen], own: [...this.own] };
   }
 }
 

@@ -299,6 +299,48 @@ test("duplicates are dropped by id, also after a restart", async () => {
   assert.equal(scene.relay.saidOf("ACK").length, acks + 1, "but acknowledged");
 });
 
+test("what came of a message is kept in one write with the note that it was seen, whenever the program dies", async () => {
+  for (const dies of ["before", "with", "after"]) {
+    const scene = new Scene(), storage = new MemoryStorage(), alice = await scene.online(1);
+    let dead = false, writes = 0;
+    const first = new MemoryStorage();
+    first.write = async (changes) => {
+      writes += changes.some((change) => "own" in change) ? 1 : 0;
+      if (dies === "with" && writes > 0) dead = true;
+      await (dead ? new Promise(() => {}) : storage.write(changes));
+    };
+    const bob = await scene.online(2, { storage: first });
+    bob.client.on("message", async (message) => {
+      if (dies === "before") throw new Error("dies");
+      const read = bob.client.own.get("read") ?? [];
+      await message.done([["read", [...read, textOf(message.payload)]]]);
+      if (dies === "after") throw new Error("dies");
+    });
+    await alice.client.send({ user: bob.client.user }, utf8("hello"));
+    await settle();
+    dead = true;
+    bob.client.session?.cut("dies");
+    bob.client.running = false;
+    const again = await scene.client(2, { storage });
+    again.client.on("message", (message) => message.done([["read", [...(again.client.own.get("read") ?? []), textOf(message.payload)]]]));
+    assert.equal(scene.relay.box({ user: bob.client.user, device: 1 }).length, 1, "the relay still has it");
+    await again.client.start();
+    await settle();
+    assert.deepEqual((await storage.open()).own, [["read", ["hello"]]], dies);
+    assert.equal(writes, dies === "before" ? 0 : 1);
+  }
+});
+
+test("what an application keeps with a message that it sends is there exactly when the message is", async () => {
+  const scene = new Scene(), storage = new MemoryStorage(), alice = await scene.online(1, { storage });
+  scene.relay.holdStatus = true;
+  const { id } = await alice.client.send({ user: "ab".repeat(16) }, utf8("x"), { own: (sent) => [["history", [sent]], ["gone", null]] });
+  const kept = await storage.open();
+  assert.deepEqual([kept.outbox.map((record) => record.id), kept.own], [[id], [["history", [id]]]]);
+  await alice.client.keepOwn([["history", null]]);
+  assert.deepEqual([(await storage.open()).own, alice.client.own.size], [[], 0]);
+});
+
 test("a burst is acknowledged within 8 deliveries", async () => {
   const scene = new Scene(), alice = await scene.online(1), bob = await scene.online(2);
   for (let n = 0; n < 40; n++) await alice.client.send({ user: bob.client.user }, utf8(`${n}`));
@@ -456,6 +498,28 @@ test("requests end with their session, or when no answer comes", async () => {
   const slow = assert.rejects(alice.client.accept("block", alice.client.user), /in time/);
   await scene.clock.advance(16000);
   await slow;
+});
+
+test("no more than 3 requests at a time; those refused as too many are made again, the others are not", async () => {
+  const scene = new Scene(), { client } = await scene.online(1);
+  scene.relay.deaf = true;
+  const asked = Array.from({ length: 7 }, () => client.devices());
+  await settle();
+  const numbers = () => scene.relay.saidOf("DEVICE").map((frame) => frame.request);
+  assert.deepEqual(numbers(), [1, 2, 3]);
+  scene.relay.deaf = false;
+  for (const request of [1, 2]) scene.relay.current.say("DEVICES", { request, devices: [] });
+  scene.relay.current.say("ERROR", { code: 131, request: 3, text: "rate limited" });
+  await settle();
+  assert.deepEqual(numbers(), [1, 2, 3, 4, 5, 6, 7]);
+  await scene.clock.advance(2100);
+  assert.equal(numbers().length, 8);
+  for (const one of asked) await one;
+  scene.relay.deaf = true;
+  const blocking = client.accept("only allowed");
+  await settle();
+  scene.relay.current.say("ERROR", { code: 131, request: 9, text: "the list is full" });
+  await assert.rejects(blocking, /full/);
 });
 
 test("a refusal has its reason", async () => {

@@ -332,7 +332,8 @@ export class FakeRelay {
   onKeysGet(c, f) {
     const accountKey = this.accounts.get(f.user);
     if (accountKey === undefined) return c.say("KEYS", { flags: 1, request: f.request, user: f.user, accountKey: new Uint8Array(32), devices: [] });
-    const devices = [...this.keys].filter(([name]) => name.startsWith(`${f.user}/`)).map(([name, held]) => ({
+    const wanted = f.device === 0 ? `${f.user}/` : `${f.user}/${f.device}`;
+    const devices = [...this.keys].filter(([name]) => (f.device === 0 ? name.startsWith(wanted) : name === wanted)).map(([name, held]) => ({
       device: Number(name.split("/")[1]), bundle: held.bundle, signature: held.signature,
       key: (f.flags & Flag.KEYS_TAKE ? held.keys.shift() : undefined) ?? new Uint8Array(0),
     }));
