@@ -61,6 +61,9 @@ struct json_object *ask_request(const struct options *options, struct json_objec
 /* Ask a command that needs nothing else; as ask_request. */
 struct json_object *ask_object(const struct options *options, const char *command);
 
+/* The same, but NULL (errno) when there is no answer, or an error. */
+struct json_object *try_ask_object(const struct options *options, const char *command);
+
 /* Whether an answer tells of an error or of something not done; says so on standard error when `say`. */
 bool answer_failed(struct json_object *reply, bool say);
 
@@ -88,6 +91,7 @@ void request_mailbox(const struct options *options, struct json_object *request)
 
 /* Commands that do more than to ask and show; each returns the exit code. */
 int workers_run(const struct options *options);
+int top_run(const struct options *options);
 int trace_run(const struct options *options);
 int store_verify_run(const struct options *options);
 int store_dump_run(const struct options *options);

@@ -88,7 +88,8 @@ static char *read_line(int fd)
     return NULL;
 }
 
-struct json_object *ask_request(const struct options *options, struct json_object *request)
+/* Send a request, which is taken, and read its answer. NULL (errno) when there is none. */
+static struct json_object *exchange(const struct options *options, struct json_object *request)
 {
     int fd = connect_admin(options->socket);
     const char *line = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
@@ -96,23 +97,51 @@ struct json_object *ask_request(const struct options *options, struct json_objec
     if (fd >= 0 && send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_MORE) == (ssize_t)strlen(line) &&
         send(fd, "\n", 1, MSG_NOSIGNAL) == 1)
         text = read_line(fd);
-    json_object_put(request);
+    int saved = text != NULL ? EBADMSG : errno;
     struct json_object *reply = text != NULL ? json_tokener_parse(text) : NULL;
+    if (reply != NULL && !json_object_is_type(reply, json_type_object)) {
+        json_object_put(reply);
+        reply = NULL;
+    }
+    if (fd >= 0)
+        close(fd);
     free(text);
-    if (!json_object_is_type(reply, json_type_object)) {
+    json_object_put(request);
+    errno = saved;
+    return reply;
+}
+
+static struct json_object *request_of(const char *command)
+{
+    struct json_object *request = json_object_new_object();
+    json_object_object_add(request, "command", json_object_new_string(command));
+    return request;
+}
+
+struct json_object *ask_request(const struct options *options, struct json_object *request)
+{
+    struct json_object *reply = exchange(options, request);
+    if (reply == NULL) {
         fprintf(stderr, "waxctl: the control plane does not answer on %s: %s\n", options->socket,
-                text != NULL ? "no JSON" : strerror(errno));
+                strerror(errno));
         exit(EXIT_NO_ANSWER);
     }
-    close(fd);
     return reply;
 }
 
 struct json_object *ask_object(const struct options *options, const char *command)
 {
-    struct json_object *request = json_object_new_object();
-    json_object_object_add(request, "command", json_object_new_string(command));
-    return ask_request(options, request);
+    return ask_request(options, request_of(command));
+}
+
+struct json_object *try_ask_object(const struct options *options, const char *command)
+{
+    struct json_object *reply = exchange(options, request_of(command));
+    if (reply != NULL && answer_failed(reply, false)) {
+        json_object_put(reply);
+        reply = NULL;
+    }
+    return reply;
 }
 
 bool answer_failed(struct json_object *reply, bool say)

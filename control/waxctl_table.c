@@ -16,6 +16,11 @@ static const struct waxctl_command commands[] = {
     {.name = "status", .operands = "", .says = "the two processes, sessions and the store, at a glance", .more = "",
      .example = "waxctl status", .example_says = "is everything there?",
      .ask = "status", .show = show_status},
+    {.name = "top", .operands = "", .says = "a live view: rates, latency, workers, pools, store, drops by reason",
+     .more = "q ends it, space stops it for a while, any other key looks at once. Where standard output is no terminal it is written once, or "
+     "--count times.",
+     .example = "waxctl top --interval 2000", .example_says = "a look every two seconds",
+     .options = OPTION_BIT(INTERVAL) | OPTION_BIT(COUNT), .run = top_run},
     {.name = "workers", .operands = "", .says = "what each worker does, in rates over an interval", .more = "",
      .example = "waxctl workers --interval 5000", .example_says = "rates and latencies over five seconds",
      .options = OPTION_BIT(INTERVAL), .run = workers_run},

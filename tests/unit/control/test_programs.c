@@ -279,7 +279,7 @@ Test(programs, shells_complete_commands_and_the_man_page_is_sound)
     char line[300], out[4096];
     const char *const shells[] = {"bash", "zsh"};
     for (size_t i = 0; i < 2; i++) {
-        completes(shells[i], "", "status workers sessions counters limits store mailbox");
+        completes(shells[i], "", "sessions counters limits store mailbox");
         completes(shells[i], "tls", "reload");
         completes(shells[i], "--json store", "verify dump");
         completes(shells[i], "config", "check show diff");
@@ -291,4 +291,50 @@ Test(programs, shells_complete_commands_and_the_man_page_is_sound)
     cr_assert_str_eq(out, "");
     snprintf(line, sizeof line, "%s completion fish", WAXCTL_EXE);
     cr_assert_eq(run(line, out, sizeof out), 2, "%s", out);
+}
+
+/* The screen of the test's tmux, once `want` is on it. */
+static bool shows(const char *want, char *out, size_t room)
+{
+    char line[200];
+    snprintf(line, sizeof line, "tmux -S %s/tmux capture-pane -p", directory);
+    for (int i = 0; i < 100; i++) {
+        if (run(line, out, room) == 0 && strstr(out, want) != NULL)
+            return true;
+        nanosleep(&(struct timespec){0, 50000000}, NULL);
+    }
+    return false;
+}
+
+Test(programs, top_lives_in_a_terminal)
+{
+    char out[16384], line[500];
+    start();
+    snprintf(line, sizeof line,
+             "tmux -S %s/tmux -f /dev/null new-session -d -x 120 -y 30 '%s top --interval 200 --socket %s; "
+             "echo ended $?; sleep 60'",
+             directory, WAXCTL_EXE, admin_path);
+    cr_assert_eq(run(line, out, sizeof out), 0, "%s", out);
+    cr_assert(shows("q quit  space pause", out, sizeof out), "%s", out);
+    cr_assert_not_null(strstr(out, "data plane NOT ATTACHED"), "%s", out);
+    cr_assert_not_null(strstr(out, "store       0 items in 0 mailboxes"), "%s", out);
+    snprintf(line, sizeof line, "tmux -S %s/tmux send-keys Space", directory);
+    cr_assert_eq(run(line, out, sizeof out), 0);
+    kill(control, SIGKILL);
+    waitpid(control, NULL, 0);
+    control = 0;
+    snprintf(line, sizeof line, "tmux -S %s/tmux send-keys x", directory);
+    cr_assert_eq(run(line, out, sizeof out), 0);
+    cr_assert(shows("the control plane does not answer; asking again", out, sizeof out), "%s", out);
+    start();
+    cr_assert(shows("data plane NOT ATTACHED", out, sizeof out), "it is there again: %s", out);
+    snprintf(line, sizeof line, "tmux -S %s/tmux send-keys q", directory);
+    cr_assert_eq(run(line, out, sizeof out), 0);
+    cr_assert(shows("ended 0", out, sizeof out), "%s", out);
+    cr_assert_null(strstr(out, "q quit"), "the screen of before is back: %s", out);
+    snprintf(line, sizeof line, "tmux -S %s/tmux kill-server", directory);
+    cr_assert_eq(run(line, out, sizeof out), 0);
+    cr_assert_eq(run_waxctl("top --interval 100", out, sizeof out), 0, "no terminal: once");
+    cr_assert_eq(run_waxctl("top --interval 100 --count 2 --json", out, sizeof out), 0);
+    cr_assert_not_null(strstr(out, "\"answers\":true"), "%s", out);
 }
