@@ -101,6 +101,17 @@ static struct json_object *requests_object(const struct intake_view *view)
     return requests;
 }
 
+static struct json_object *quotas_object(const struct intake_view *view)
+{
+    struct json_object *quotas = json_object_new_object();
+    add_u(quotas, "mailbox_messages", view->quota.messages);
+    add_u(quotas, "mailbox_bytes", view->quota.bytes);
+    add_u(quotas, "mailbox_full", view->mailbox_full);
+    add_u(quotas, "reads_refused", view->reads_refused);
+    add_u(quotas, "receipts_refused", view->receipts_refused);
+    return quotas;
+}
+
 static void reply_status(const struct admin_sources *sources, struct json_object *reply, uint64_t now_ms)
 {
     struct intake_view view;
@@ -132,6 +143,7 @@ static void reply_status(const struct admin_sources *sources, struct json_object
     add_u(reply, "not_invited", counts.not_invited);
     json_object_object_add(reply, "store", store_object(sources));
     json_object_object_add(reply, "requests", requests_object(&view));
+    json_object_object_add(reply, "quotas", quotas_object(&view));
 }
 
 static struct json_object *metrics_object(const struct wax_metrics *metrics)

@@ -39,6 +39,7 @@ struct largest {
     bool of_user;
     uint8_t user[WAX_USER_BYTES];
     uint64_t count, limit, all;
+    struct quota_usage sum; /* of all */
     struct entry {
         struct device_name name;
         struct mailbox_usage usage;
@@ -56,7 +57,11 @@ static void take(void *ctx, const struct device_name *name, const struct mailbox
     struct largest *largest = ctx;
     if (largest->of_user && memcmp(name->user, largest->user, sizeof largest->user) != 0)
         return;
+    struct quota_usage one = intake_usage(usage);
     largest->all++;
+    largest->sum.messages += one.messages;
+    largest->sum.receipts += one.receipts;
+    largest->sum.bytes += one.bytes;
     uint64_t at = largest->count < largest->limit ? largest->count++ : 0;
     if (at == 0 && largest->count == largest->limit && largest->all > largest->limit) {
         for (uint64_t i = 1; i < largest->count; i++) {
@@ -79,6 +84,25 @@ static bool read_user(const char *text, uint8_t user[WAX_USER_BYTES])
         user[i / 2] = (uint8_t)(user[i / 2] << 4 | digit);
     }
     return text[2 * WAX_USER_BYTES] == '\0';
+}
+
+/* What counts for the quota, and what that is. */
+static void add_quota(const struct admin_sources *sources, struct json_object *reply,
+                      const struct largest *largest)
+{
+    struct intake_view view;
+    struct json_object *quota = json_object_new_object();
+    intake_look(sources->intake, &view);
+    add_u(quota, "messages", view.quota.messages);
+    add_u(quota, "bytes", view.quota.bytes);
+    json_object_object_add(reply, "quota", quota); /* of one account */
+    if (!largest->of_user)
+        return;
+    struct json_object *account = json_object_new_object();
+    add_u(account, "messages", largest->sum.messages);
+    add_u(account, "receipts", largest->sum.receipts);
+    add_u(account, "bytes", largest->sum.bytes);
+    json_object_object_add(reply, "account", account);
 }
 
 void reply_mailboxes(const struct admin_sources *sources, struct json_object *request,
@@ -113,5 +137,6 @@ void reply_mailboxes(const struct admin_sources *sources, struct json_object *re
     }
     add_u(reply, "count", largest->all);
     json_object_object_add(reply, "mailboxes", list);
+    add_quota(sources, reply, largest);
     free(largest);
 }

@@ -49,6 +49,8 @@ void config_defaults(struct wax_config *config)
     config->media_bytes_max = WAX_MEDIA_BYTES_DEFAULT;
     config->media_ttl_s = WAX_MEDIA_TTL_S_DEFAULT;
     config->media_quota_mib = WAX_MEDIA_QUOTA_MIB_DEFAULT;
+    config->mailbox_messages = WAX_MAILBOX_MESSAGES_DEFAULT;
+    config->mailbox_mib = WAX_MAILBOX_MIB_DEFAULT;
 }
 
 enum wax_status loading_refuse(struct loading *l, const yaml_node_t *node, enum wax_status status,

@@ -78,6 +78,8 @@ static const struct config_field fields[] = {
     NUMBER("media", "ttl_s", media_ttl_s, 1, 10u * 365u * 24u * 3600u),
     NUMBER("media", "quota_mib", media_quota_mib, 0, UINT32_MAX),
     CHOICE("accounts", "registration", registration, registration_names),
+    NUMBER("accounts", "mailbox_messages", mailbox_messages, 0, UINT32_MAX),
+    NUMBER("accounts", "mailbox_mib", mailbox_mib, 0, UINT32_MAX),
 };
 
 const struct config_field *config_fields(size_t *count)

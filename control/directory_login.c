@@ -142,16 +142,15 @@ static uint8_t judged(const struct directory *directory, const struct account *a
 }
 
 uint8_t directory_refuses(const struct directory *directory, const struct device_name *name,
-                          const uint8_t sender[WAX_USER_BYTES])
+                          const uint8_t sender[WAX_USER_BYTES], struct account *account)
 {
-    struct account account;
     const struct change *change = change_of(directory, name->user);
-    if (change != NULL && change->coming != NULL)
-        return judged(directory, change->coming, name, sender);
-    enum wax_status status = directory_account(directory, name->user, &account);
+    if (change != NULL && change->coming != NULL) {
+        *account = *change->coming;
+        return judged(directory, account, name, sender);
+    }
+    enum wax_status status = directory_account(directory, name->user, account);
     if (status == WAX_NOT_FOUND)
         return WIRE_REASON_UNKNOWN_USER;
-    if (status != WAX_OK)
-        return WIRE_REASON_BUSY;
-    return judged(directory, &account, name, sender);
+    return status != WAX_OK ? WIRE_REASON_BUSY : judged(directory, account, name, sender);
 }

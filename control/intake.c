@@ -168,60 +168,6 @@ static void logins_again(struct intake *intake)
     }
 }
 
-static void rejected_add(struct rejected *rejected, const struct device_name *name)
-{
-    if (rejected->count < REJECTED_NAMES_MAX)
-        rejected->name[rejected->count++] = *name;
-    else
-        rejected->more = true;
-}
-
-/*
- * Whether home may not have heard yet of a rejection in this mailbox. Nothing later is stored there until
- * it has: were control killed between the two, home would offer again what was rejected, at a position
- * that has been passed by, where it would be taken for stored.
- */
-static bool rejected_unread(struct intake *intake, uint32_t worker, const struct device_name *name)
-{
-    struct rejected *rejected = &intake->rejected[worker];
-    if (rejected->count == 0)
-        return false;
-    if (attachment_all_read(intake->attachment, worker)) {
-        rejected->count = 0;
-        rejected->more = false;
-        return false;
-    }
-    for (uint32_t i = 0; i < rejected->count; i++) {
-        if (rejected->name[i].device == name->device &&
-            memcmp(rejected->name[i].user, name->user, sizeof name->user) == 0)
-            return true;
-    }
-    return rejected->more;
-}
-
-/*
- * Only who has an account has a mailbox, and only whom its policy lets may write to it. What a connection was
- * handed already can't be refused any more.
- */
-static enum wax_status take_store(struct intake *intake, uint32_t worker, const struct channel_store *request)
-{
-    uint8_t reason = 0;
-    if (request->exempt == 0 || mailbox_waiting(intake->mailboxes, &request->name) == 0)
-        reason = directory_refuses(intake->directory, &request->name, request->sender.user);
-    if (reason != WIRE_REASON_BUSY && request->exempt != 0) {
-        if (reason == WIRE_REASON_UNKNOWN_USER || reason == WIRE_REASON_UNKNOWN_DEVICE)
-            intake_evict(intake, request->name.user, request->name.device, reason);
-        reason = 0; /* of a device that is no more it is rejected by and by */
-    }
-    if (reason == 0)
-        return rejected_unread(intake, worker, &request->name)
-                   ? WAX_FULL
-                   : mailbox_store(intake->mailboxes, worker, request);
-    rejected_add(&intake->rejected[worker], &request->name);
-    port_stored(intake, worker, request->tag, reason);
-    return WAX_OK;
-}
-
 /* FULL: the record stays, and is looked at again later. */
 static enum wax_status take_record(struct intake *intake, uint32_t worker,
                                    const struct channel_record *record)
@@ -241,9 +187,9 @@ static enum wax_status take_record(struct intake *intake, uint32_t worker,
         return WAX_OK;
     }
     case CHANNEL_STORE:
-        return take_store(intake, worker, p);
+        return intake_take_store(intake, worker, p);
     case CHANNEL_STORE_RECEIPT:
-        return mailbox_store_receipt(m, worker, p);
+        return intake_take_receipt(intake, worker, p);
     case CHANNEL_RETIRE:
         return mailbox_retire(m, p);
     case CHANNEL_DRAIN:
@@ -352,6 +298,7 @@ struct intake *intake_new(const struct intake_config *config)
     intake->journal = config->journal;
     intake->directory = config->directory;
     intake->sessions = config->sessions;
+    intake->quota = intake->view.quota = config->quota;
     intake->listener = -1;
     intake->allowances = allowances_new(ALLOWANCES);
     intake->checker = checker_new(config->loop);

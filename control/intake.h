@@ -11,6 +11,7 @@
 #include "loop.h"
 #include "mailbox.h"
 #include "media.h"
+#include "quota.h"
 #include "session_table.h"
 #include "ticket_keys.h"
 #include "token_keys.h"
@@ -24,6 +25,7 @@ struct intake_config {
     struct directory *directory;
     struct session_table *sessions;
     const char *socket; /* path; an old socket there is replaced */
+    struct quota quota; /* of an account's mailboxes */
 };
 
 /* What there is to tell of the data plane. */
@@ -42,6 +44,10 @@ struct intake_view {
     uint64_t keys_asked;       /* KEYS_GETs */
     uint64_t keys_given;       /* one-time keys */
     uint64_t keys_withheld;    /* KEYS_GETs that were given bundles alone, for too many were asked for */
+    struct quota quota;
+    uint64_t mailbox_full;     /* messages refused with REJECTED 5 */
+    uint64_t reads_refused;    /* READs that policy or quota kept out of a mailbox, or of nobody's */
+    uint64_t receipts_refused; /* other receipts, for a device that is no more */
 };
 
 #define INTAKE_NAP_US 50u
@@ -123,6 +129,9 @@ void intake_trace_end(struct intake *intake, struct intake_trace *trace);
 /* End the sessions of a user, or of one device of it (0: all), and tell why. Returns how many there were. */
 uint32_t intake_close_sessions(struct intake *intake, const uint8_t user[WAX_USER_BYTES], uint16_t device,
                                enum wax_status why);
+
+/* What of a mailbox counts for a quota. */
+struct quota_usage intake_usage(const struct mailbox_usage *usage);
 
 /* What there is to tell an operator; `view` is filled. */
 void intake_look(const struct intake *intake, struct intake_view *view);

@@ -52,6 +52,7 @@ struct intake {
     struct session_table *sessions;
     struct mailboxes *mailboxes;
     struct media *media;
+    struct quota quota;
     char path[108];
     int listener;
     struct loop_op listener_op;
@@ -99,6 +100,14 @@ enum wax_status intake_take_request(struct intake *intake, uint32_t worker,
 void request_answer(struct request *request, struct view frame);
 void request_error(struct request *request, uint8_t code, const char *text);
 void request_ok(struct request *request);
+
+/* ---- intake_store.c ---- */
+
+/* Have a message stored, or a receipt, or refuse it. FULL: not now, its record stays. */
+enum wax_status intake_take_store(struct intake *intake, uint32_t worker,
+                                  const struct channel_store *request);
+enum wax_status intake_take_receipt(struct intake *intake, uint32_t worker,
+                                    const struct channel_store_receipt *request);
 
 /* ---- intake_keys.c ---- */
 

@@ -169,6 +169,7 @@ static void directory_ready(void *ctx, enum wax_status status)
         .directory = control->directory,
         .sessions = control->sessions,
         .socket = control->config.control_socket,
+        .quota = {control->config.mailbox_messages, (uint64_t)control->config.mailbox_mib << 20},
     };
     control->intake = intake_new(&intake);
     intake_tickets(control->intake, &control->ticket_keys);

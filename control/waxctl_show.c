@@ -76,6 +76,11 @@ void show_status(const struct options *options, struct json_object *reply)
            " one-time keys given, %" PRIu64 " times withheld\n",
            get_u(requests, "taken"), get_u(requests, "rate_limited"), get_u(requests, "keys_asked"),
            get_u(requests, "one_time_keys_given"), get_u(requests, "one_time_keys_withheld"));
+    struct json_object *quotas = get_object(reply, "quotas");
+    if (get_u(quotas, "mailbox_full") + get_u(quotas, "reads_refused") != 0)
+        printf("quotas      %" PRIu64 " messages REJECTED, for a mailbox was full; %" PRIu64
+               " READs not kept for who was away\n",
+               get_u(quotas, "mailbox_full"), get_u(quotas, "reads_refused"));
     if (get_u(store, "damaged") != 0)
         printf("            %" PRIu64 " places of DAMAGE were met at recovery\n", get_u(store, "damaged"));
 }

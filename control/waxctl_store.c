@@ -65,6 +65,14 @@ void request_mailbox(const struct options *options, struct json_object *request)
         json_object_object_add(request, "user", json_object_new_string(options->operand[0]));
 }
 
+static void show_of(const char *what, uint64_t now, uint64_t most)
+{
+    printf("%" PRIu64, now);
+    if (most != 0)
+        printf(" of %" PRIu64, most);
+    printf(" %s, ", what);
+}
+
 void show_mailboxes(const struct options *options, struct json_object *reply)
 {
     (void)options;
@@ -82,6 +90,13 @@ void show_mailboxes(const struct options *options, struct json_object *reply)
                get_bool(box, "draining") ? ", being drained" : "");
     }
     printf("%zu of %" PRIu64 " mailboxes\n", count, get_u(reply, "count"));
+    struct json_object *account = get_object(reply, "account"), *quota = get_object(reply, "quota");
+    if (account != NULL) {
+        printf("for the quota: ");
+        show_of("messages", get_u(account, "messages"), get_u(quota, "messages"));
+        show_of("bytes of messages", get_u(account, "bytes"), get_u(quota, "bytes"));
+        printf("%" PRIu64 " receipts\n", get_u(account, "receipts"));
+    }
 }
 
 /* ---- a store that nobody serves ---- */

@@ -147,6 +147,8 @@ struct wax_config {
 
     /* accounts */
     enum config_registration registration;
+    uint32_t mailbox_messages; /* that wait for an account; 0: any number */
+    uint32_t mailbox_mib;      /* of them; 0: any number */
 };
 
 /* Where and why a file was refused: "file:line: reason", always terminated. */

@@ -46,19 +46,21 @@
 #define WAX_ERROR_TEXT_BYTES_MAX  128u
 
 /* Requests of sessions that the control plane answers. */
-#define WAX_BUNDLE_BYTES_MAX       8192u
-#define WAX_ONE_TIME_KEY_BYTES_MAX 4096u
-#define WAX_ONE_TIME_KEYS_PUT_MAX  200u  /* in one KEYS_PUT */
-#define WAX_ONE_TIME_KEYS_MAX      1000u /* held of a device */
-#define WAX_ONE_TIME_KEYS_LOW      20u   /* with fewer the device is told */
-#define WAX_REQUESTS_PER_SESSION   4u    /* unanswered; more are ERROR 131 */
-#define WAX_REQUESTS_PER_WORKER    256u
-#define WAX_REQUEST_QUEUED_MAX     (64u << 10) /* bytes that a client has not read, with which it may ask */
-#define WAX_KEYS_TAKES_BURST       512u        /* KEYS_GETs with one-time keys, by an account and of one */
-#define WAX_KEYS_TAKE_MS           10000u      /* until one more of them is allowed */
-#define WAX_REQUESTS_BURST         1000u       /* of an account */
-#define WAX_REQUEST_MS             20u         /* until one more of them is allowed */
-#define WAX_POLICY_USERS_MAX       1024u       /* that an account blocks, and that it allows */
+#define WAX_BUNDLE_BYTES_MAX         8192u
+#define WAX_ONE_TIME_KEY_BYTES_MAX   4096u
+#define WAX_ONE_TIME_KEYS_PUT_MAX    200u  /* in one KEYS_PUT */
+#define WAX_ONE_TIME_KEYS_MAX        1000u /* held of a device */
+#define WAX_ONE_TIME_KEYS_LOW        20u   /* with fewer the device is told */
+#define WAX_REQUESTS_PER_SESSION     4u    /* unanswered; more are ERROR 131 */
+#define WAX_REQUESTS_PER_WORKER      256u
+#define WAX_REQUEST_QUEUED_MAX       (64u << 10) /* bytes that a client has not read, with which it may ask */
+#define WAX_KEYS_TAKES_BURST         512u        /* KEYS_GETs with one-time keys, by an account and of one */
+#define WAX_KEYS_TAKE_MS             10000u      /* until one more of them is allowed */
+#define WAX_REQUESTS_BURST           1000u       /* of an account */
+#define WAX_REQUEST_MS               20u         /* until one more of them is allowed */
+#define WAX_POLICY_USERS_MAX         1024u       /* that an account blocks, and that it allows */
+#define WAX_MAILBOX_MESSAGES_DEFAULT 100000u     /* that wait for an account */
+#define WAX_MAILBOX_MIB_DEFAULT      1024u
 
 /* Windows and clocks of the protocol. */
 #define WAX_SEND_WINDOW_DEFAULT  256u

@@ -77,6 +77,11 @@ int connect_to(const char *path, int type)
 
 void setup(void)
 {
+    setup_with("");
+}
+
+void setup_with(const char *more)
+{
     cr_assert_geq(sodium_init(), 0);
     strcpy(directory, "/tmp/wax-e2e-XXXXXX");
     cr_assert_not_null(mkdtemp(directory));
@@ -87,8 +92,9 @@ void setup(void)
     fprintf(
         file,
         "control: {socket: %s, admin_socket: %s}\nstore: {directory: %s/store, purge_s: 5}\n"
-        "ports: [{kind: tap, device: x, addresses: [198.18.0.2/24]}]\nlisteners: [{port: 80, tls: false}]\n",
-        socket_path, admin_path, directory);
+        "ports: [{kind: tap, device: x, addresses: [198.18.0.2/24]}]\nlisteners: [{port: 80, tls: false}]\n"
+        "%s",
+        socket_path, admin_path, directory, more);
     fclose(file);
     start_control();
 }

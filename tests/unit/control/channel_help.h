@@ -43,6 +43,8 @@ int connect_to(const char *path, int type);
 
 /* A directory with a configuration and a control plane; and their end. */
 void setup(void);
+/* The same with more lines of configuration. */
+void setup_with(const char *more);
 void teardown(void);
 
 /* Offer memory with these seals; the answer (CHANNEL_DOWN: none). */

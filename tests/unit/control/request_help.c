@@ -96,6 +96,56 @@ struct view asked(struct plane *plane, const struct person *person, uint16_t dev
     return answer_to(plane, ask(plane, person, device, frame));
 }
 
+void send_store(struct plane *plane, const struct person *from, const struct person *to, uint16_t device,
+                uint64_t position, uint32_t bytes, bool exempt)
+{
+    struct channel_store *request = reserve(plane, 0, CHANNEL_STORE, sizeof *request + bytes);
+    request->tag = position;
+    request->name = name_of(to, device);
+    request->sender = name_of(from, 1);
+    request->position = position;
+    request->id = position;
+    request->taken_ms = wall_ms();
+    request->ttl_s = 1000;
+    request->payload_bytes = bytes;
+    request->exempt = exempt;
+    publish(plane, 0);
+}
+
+uint8_t stored(struct plane *plane, uint64_t tag)
+{
+    const struct channel_record *record = next(plane, 0, 5000);
+    cr_assert_not_null(record, "no answer");
+    cr_assert_eq(record->kind, CHANNEL_STORED, "kind %u", record->kind);
+    const struct channel_stored *got = (const void *)record;
+    cr_assert_eq(got->tag, tag);
+    uint8_t reason = got->reason;
+    release(plane, 0, record);
+    return reason;
+}
+
+uint8_t store(struct plane *plane, const struct person *from, const struct person *to, uint64_t position,
+              bool exempt)
+{
+    send_store(plane, from, to, 1, position, 5, exempt);
+    return stored(plane, position);
+}
+
+uint8_t store_receipt(struct plane *plane, const struct person *about, const struct person *to,
+                      uint64_t position, uint8_t kind, uint64_t retire)
+{
+    struct channel_store_receipt *receipt = reserve(plane, 0, CHANNEL_STORE_RECEIPT, sizeof *receipt);
+    receipt->tag = position;
+    receipt->name = name_of(to, 1);
+    receipt->about = name_of(about, 1);
+    receipt->position = position;
+    receipt->id = position;
+    receipt->retire = retire;
+    receipt->status_kind = kind;
+    publish(plane, 0);
+    return stored(plane, position);
+}
+
 void expect_nothing(struct plane *plane, uint32_t worker)
 {
     const struct channel_record *record = next(plane, worker, 100);

@@ -33,6 +33,20 @@ struct view answer_to(struct plane *plane, uint32_t serial);
 /* Ask, and take the answer. */
 struct view asked(struct plane *plane, const struct person *person, uint16_t device, struct view frame);
 
+/* A message of 5 bytes for device 1 of somebody; the reason with which it is refused, 0: none. */
+uint8_t store(struct plane *plane, const struct person *from, const struct person *to, uint64_t position,
+              bool exempt);
+
+/* The same for a device and of a size, its answer not waited for; and the next STORED, which must be of a
+ * tag. */
+void send_store(struct plane *plane, const struct person *from, const struct person *to, uint16_t device,
+                uint64_t position, uint32_t bytes, bool exempt);
+uint8_t stored(struct plane *plane, uint64_t tag);
+
+/* A receipt for device 1 of `to`, about device 1 of `about`; the reason with which it is refused. */
+uint8_t store_receipt(struct plane *plane, const struct person *about, const struct person *to,
+                      uint64_t position, uint8_t kind, uint64_t retire);
+
 /* Nothing comes for a worker. */
 void expect_nothing(struct plane *plane, uint32_t worker);
 

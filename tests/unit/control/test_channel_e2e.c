@@ -354,7 +354,7 @@ Test(channel, a_receipt_retires_what_it_is_about_in_the_same_commit)
     expect_stored(&plane, 0, 1);
     struct channel_store_receipt *receipt = reserve(&plane, 0, CHANNEL_STORE_RECEIPT, sizeof *receipt);
     receipt->tag = 2;
-    receipt->name = name_of(200, 1);
+    receipt->name = name_of(2, 1);
     receipt->position = base + 2;
     receipt->about = name_of(1, 1);
     receipt->id = (base + 1) * 3;
@@ -368,7 +368,7 @@ Test(channel, a_receipt_retires_what_it_is_about_in_the_same_commit)
     attach(&plane, plane.grant.epoch);
     drain(&plane, 0, 1, 1, 0, 100);
     expect_drained(&plane, 0, 1, 0, 0, 1, base + 1);
-    drain(&plane, 0, 200, 1, 0, 100);
+    drain(&plane, 0, 2, 1, 0, 100);
     const struct channel_record *record = next(&plane, 0, 5000);
     cr_assert_not_null(record);
     const struct channel_drained *d = (const void *)record;

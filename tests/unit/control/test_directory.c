@@ -213,6 +213,7 @@ Test(directory, a_closed_registration_lets_in_whom_there_is_and_nobody_else)
 {
     struct fixture f = begin();
     struct directory_counts counts;
+    struct account account;
     struct device_name name = {.device = 1};
     struct reply reply;
     ask(&f, &reply, 1, 1);
@@ -230,7 +231,7 @@ Test(directory, a_closed_registration_lets_in_whom_there_is_and_nobody_else)
     cr_assert_eq(reply.error, WIRE_ERROR_NOT_INVITED);
     cr_assert_not(directory_busy(f.directory), "nothing is kept of it");
     memcpy(name.user, reply.login.user, sizeof name.user);
-    cr_assert_eq(directory_refuses(f.directory, &name, name.user), WIRE_REASON_UNKNOWN_USER);
+    cr_assert_eq(directory_refuses(f.directory, &name, name.user, &account), WIRE_REASON_UNKNOWN_USER);
     directory_count(f.directory, &counts);
     cr_assert_eq(counts.not_invited, 1);
     cr_assert_eq(counts.accounts, 0);

@@ -53,31 +53,6 @@ static void confirm(struct plane *plane, uint64_t tag)
     publish(plane, 0);
 }
 
-/* A message for device 1 of somebody; the reason with which it is refused, 0: none. */
-static uint8_t store(struct plane *plane, const struct person *from, const struct person *to,
-                     uint64_t position, bool exempt)
-{
-    struct channel_store *request = reserve(plane, 0, CHANNEL_STORE, sizeof *request + 5);
-    request->tag = position;
-    request->name.device = request->sender.device = 1;
-    memcpy(request->name.user, to->user, WAX_USER_BYTES);
-    memcpy(request->sender.user, from->user, WAX_USER_BYTES);
-    request->position = position;
-    request->id = position;
-    request->taken_ms = wall_ms();
-    request->ttl_s = 1000;
-    request->payload_bytes = 5;
-    request->exempt = exempt;
-    publish(plane, 0);
-    const struct channel_record *record = next(plane, 0, 5000);
-    cr_assert_not_null(record);
-    cr_assert_eq(record->kind, CHANNEL_STORED);
-    cr_assert_eq(((const struct channel_stored *)(const void *)record)->tag, position);
-    uint8_t reason = ((const struct channel_stored *)(const void *)record)->reason;
-    release(plane, 0, record);
-    return reason;
-}
-
 Test(requests_block, homes_obey_before_it_is_answered)
 {
     struct plane plane;
