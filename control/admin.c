@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin_operate.h"
 #include "admin_trace.h"
 
 struct client {
@@ -52,7 +53,7 @@ static void client_close(struct client *client)
         return;
     client->closing = true;
     if (client->waiting)
-        intake_forget(client->admin->sources.intake, &client->order);
+        intake_forget(&client->order);
     if (client->tracing)
         intake_trace_end(client->admin->sources.intake, &client->trace);
     client->tracing = false;
@@ -183,6 +184,9 @@ static void client_ask(struct client *client, const char *request, size_t len)
         intake_reload(sources->intake, &client->order);
     } else if (client_trace(client, request, len)) {
         client_send(client);
+    } else if (admin_operates(request, len)) {
+        client->waiting = true;
+        admin_operate(sources, request, len, &client->order);
     } else {
         client_reply(client, admin_reply(sources, request, len, wall_ms()));
     }

@@ -4,6 +4,8 @@
  *   {"command": "status" | "workers" | "sessions" | "counters", "limit": N}
  *   {"command": "limits" | "config"}
  *   {"command": "store"}, {"command": "mailbox", "user": HEX, "limit": N} (all users: without)
+ *   {"command": "users", "after": HEX, "limit": N}, {"command": "user", "user": HEX}
+ *   {"command": "user-suspend" | "user-restore" | "user-delete", "user": HEX}: answered when it is durable
  *   {"command": "tls-reload"}: the data plane reads its certificates anew; answered when it has
  * An error is answered with {"error": "..."}.
  *   {"command": "trace", "peer": ADDRESS, "port": N, "local_port": N}

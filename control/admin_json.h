@@ -12,6 +12,12 @@ void add_u(struct json_object *object, const char *key, uint64_t value);
 void add_text(struct json_object *object, const char *key, const char *text);
 void add_hex(struct json_object *object, const char *key, const uint8_t *bytes, size_t len);
 
+/* What a request says; NULL when it is no JSON. The caller's to put. */
+struct json_object *admin_parse(const char *request, size_t len);
+
+/* Reads a user as 32 hexadecimal digits. */
+bool read_user(const char *text, uint8_t user[WAX_USER_BYTES]);
+
 /* Answer "store": segments, what lives in them, what keeping them so has cost. */
 void reply_store(const struct admin_sources *sources, struct json_object *reply);
 

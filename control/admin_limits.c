@@ -102,6 +102,8 @@ static void add_other_limits(const struct admin_sources *sources, struct json_ob
     } rows[] = {
         {"media.max_bytes", "blob", c->media_bytes_max, control, WAX_HTTP_TOO_LARGE},
         {"media.quota_mib", "account", c->media_quota_mib, control, WAX_MEDIA_QUOTA},
+        {"accounts.mailbox_messages", "account", c->mailbox_messages, control, WAX_REJECT_MAILBOX_FULL},
+        {"accounts.mailbox_mib", "account", c->mailbox_mib, control, WAX_REJECT_MAILBOX_FULL},
         {"frame bytes", "frame", WAX_FRAME_BYTES_MAX, fixed, WAX_WS_TOO_BIG},
         {"recipients of a SEND_MULTI", "frame", WAX_MULTI_RECIPIENTS_MAX, fixed, WAX_OK},
         {"devices", "account", WAX_DEVICES_PER_USER_MAX, fixed, WAX_SESSION_DEVICES},

@@ -6,6 +6,7 @@
 
 #include "admin.h"
 #include "admin_json.h"
+#include "admin_operate.h"
 
 #ifndef WAX_VERSION
 #define WAX_VERSION "0"
@@ -289,6 +290,10 @@ static struct json_object *answer(const struct admin_sources *sources, struct js
         reply_mailboxes(sources, request, reply, limit);
     else if (strcmp(command, "media") == 0)
         reply_media(sources, reply);
+    else if (strcmp(command, "users") == 0)
+        reply_users(sources, request, reply, limit);
+    else if (strcmp(command, "user") == 0)
+        reply_user(sources, request, reply);
     else if (strcmp(command, "limits") == 0)
         reply_limits(sources, reply);
     else if (strcmp(command, "config") == 0)
@@ -311,7 +316,7 @@ static char *text_of(struct json_object *reply)
     return out;
 }
 
-static struct json_object *parse(const char *request, size_t len)
+struct json_object *admin_parse(const char *request, size_t len)
 {
     struct json_tokener *tokener = json_tokener_new_ex(8);
     struct json_object *parsed =
@@ -322,7 +327,7 @@ static struct json_object *parse(const char *request, size_t len)
 
 bool admin_is(const char *request, size_t len, const char *command)
 {
-    struct json_object *parsed = parse(request, len), *value;
+    struct json_object *parsed = admin_parse(request, len), *value;
     bool is = json_object_is_type(parsed, json_type_object) &&
               json_object_object_get_ex(parsed, "command", &value) &&
               json_object_is_type(value, json_type_string) &&
@@ -343,7 +348,7 @@ char *admin_order_reply(enum wax_status status, const char *text, uint64_t now_m
 
 char *admin_reply(const struct admin_sources *sources, const char *request, size_t len, uint64_t now_ms)
 {
-    struct json_object *parsed = parse(request, len);
+    struct json_object *parsed = admin_parse(request, len);
     struct json_object *reply = answer(sources, parsed, now_ms);
     json_object_put(parsed);
     return text_of(reply);

@@ -74,11 +74,13 @@ static void take(void *ctx, const struct device_name *name, const struct mailbox
     largest->entry[at] = (struct entry){*name, *usage};
 }
 
-static bool read_user(const char *text, uint8_t user[WAX_USER_BYTES])
+bool read_user(const char *text, uint8_t user[WAX_USER_BYTES])
 {
     for (size_t i = 0; i < 2 * WAX_USER_BYTES; i++) {
         char c = text[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        int digit = c >= '0' && c <= '9'                     ? c - '0'
+                    : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                             : -1;
         if (digit < 0)
             return false;
         user[i / 2] = (uint8_t)(user[i / 2] << 4 | digit);

@@ -205,6 +205,16 @@ enum wax_status directory_read(const struct directory *directory, const uint8_t 
     return reading.status;
 }
 
+enum wax_status directory_next(const struct directory *directory, const uint8_t user[WAX_USER_BYTES],
+                               struct view name, struct storage_name *next)
+{
+    struct reading reading = {.op = {.done = value_read}};
+    directory->storage->calls->dir_next(directory->storage, user, name, next->user, next->bytes, &next->len,
+                                        &reading.op);
+    assert(reading.done);
+    return reading.status;
+}
+
 enum wax_status directory_account(const struct directory *directory, const uint8_t user[WAX_USER_BYTES],
                                   struct account *account)
 {

@@ -72,7 +72,8 @@ void directory_login(struct directory *directory, struct directory_login *login)
 /*
  * Why a message for this device can't be taken: 0 when it can, WIRE_REASON_UNKNOWN_USER or _UNKNOWN_DEVICE,
  * WIRE_REASON_BLOCKED by the recipient's policy, or WIRE_REASON_BUSY when the directory can't be read. Who is
- * just coming in for the first time counts as known. `account` is filled, unless user is unknown or it is busy.
+ * just coming in for the first time counts as known. `account` is filled, unless user is unknown or it is
+ * busy.
  */
 uint8_t directory_refuses(const struct directory *directory, const struct device_name *name,
                           const uint8_t sender[WAX_USER_BYTES], struct account *account);

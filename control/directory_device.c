@@ -7,6 +7,23 @@
 
 #define VALUES_A_TURN 64u /* removed at a time */
 
+/*
+ * What is marked is on a list, one name of this user each: "gone" and the account. So it is found after a
+ * restart.
+ */
+static const uint8_t unfinished_user[WAX_USER_BYTES];
+
+struct unfinished_name {
+    uint8_t bytes[4 + WAX_USER_BYTES];
+};
+
+static struct view unfinished_name(struct unfinished_name *name, const uint8_t user[WAX_USER_BYTES])
+{
+    memcpy(name->bytes, "gone", 4);
+    memcpy(name->bytes + 4, user, WAX_USER_BYTES);
+    return view_of(name->bytes, sizeof name->bytes);
+}
+
 struct removing {
     struct change change;
     struct storage_op op;
@@ -17,6 +34,7 @@ struct removing {
     enum wax_status status;
     uint8_t ignored[4];
     size_t ignored_len;
+    struct unfinished_name name;
     struct removing_op {
         struct storage_op op;
         struct removing *removing;
@@ -40,15 +58,15 @@ static struct removing *removing_of(struct storage_op *op)
     return (struct removing *)(void *)((char *)op - offsetof(struct removing, op));
 }
 
-static void account_written(struct storage_op *op, enum wax_status status)
+static void account_marked(struct storage_op *op, enum wax_status status)
 {
-    removing_end(removing_of(op), status == WAX_NOT_FOUND ? WAX_OK : status);
+    removing_end(removing_of(op), status);
 }
 
-static void write_account(struct removing *r)
+static void write_account(struct removing *r, void (*done)(struct storage_op *op, enum wax_status status))
 {
     struct storage *storage = r->change.directory->storage;
-    r->op.done = account_written;
+    r->op.done = done;
     storage->calls->dir_put(storage, r->change.user, view_of("account", 7),
                             view_of(r->account.bytes, r->account.len), &r->op);
 }
@@ -66,6 +84,16 @@ static struct removing *removing_new(struct removal *wanted, void (*begin)(struc
 }
 
 /* ---- marking ---- */
+
+/* It is on the list of what is unfinished: now it may begin. */
+static void listed(struct storage_op *op, enum wax_status status)
+{
+    struct removing *r = removing_of(op);
+    if (status != WAX_OK)
+        removing_end(r, status);
+    else
+        write_account(r, account_marked);
+}
 
 static void mark_begin(struct change *change)
 {
@@ -85,7 +113,10 @@ static void mark_begin(struct change *change)
     }
     if (r->wanted->device == 0)
         account_set_flags(&r->account, account_flags(&r->account) | ACCOUNT_DELETED);
-    write_account(r);
+    r->op.done = listed;
+    change->directory->storage->calls->dir_put(change->directory->storage, unfinished_user,
+                                               unfinished_name(&r->name, change->user), view_of("", 0),
+                                               &r->op);
 }
 
 void directory_remove(struct directory *directory, struct removal *removal)
@@ -97,6 +128,29 @@ void directory_remove(struct directory *directory, struct removal *removal)
 
 static void erase_keys(struct removing *r);
 
+static void unlisted(struct storage_op *op, enum wax_status status)
+{
+    (void)status; /* one that stays on the list is looked at after the next start */
+    removing_end(removing_of(op), WAX_OK);
+}
+
+/* The device is gone, or the account: with the last one that was marked nothing is unfinished. */
+static void erased(struct storage_op *op, enum wax_status status)
+{
+    struct removing *r = removing_of(op);
+    struct storage *storage = r->change.directory->storage;
+    bool more = false;
+    for (uint32_t i = 0; i < account_devices(&r->account); i++)
+        more |= account_removed(&r->account, i);
+    if (more || (status != WAX_OK && status != WAX_NOT_FOUND)) {
+        removing_end(r, status == WAX_NOT_FOUND ? WAX_OK : status);
+        return;
+    }
+    r->op.done = unlisted;
+    storage->calls->dir_take(storage, unfinished_user, unfinished_name(&r->name, r->change.user),
+                             span_of(r->ignored, sizeof r->ignored), &r->ignored_len, &r->op);
+}
+
 static void policy_gone(struct storage_op *op, enum wax_status status)
 {
     struct removing *r = removing_of(op);
@@ -105,24 +159,29 @@ static void policy_gone(struct storage_op *op, enum wax_status status)
         removing_end(r, status);
         return;
     }
-    r->op.done = account_written;
+    r->op.done = erased;
     storage->calls->dir_take(storage, r->change.user, view_of("account", 7),
+                             span_of(r->ignored, sizeof r->ignored), &r->ignored_len, &r->op);
+}
+
+/* Nothing else is left of the account. */
+static void erase_account(struct removing *r)
+{
+    struct storage *storage = r->change.directory->storage;
+    r->op.done = policy_gone;
+    storage->calls->dir_take(storage, r->change.user, view_of("policy", 6),
                              span_of(r->ignored, sizeof r->ignored), &r->ignored_len, &r->op);
 }
 
 /* The device's values are gone: so is the device, and perhaps its account. */
 static void erase_device(struct removing *r)
 {
-    struct storage *storage = r->change.directory->storage;
     uint32_t place = account_place(&r->account, r->wanted->device);
     account_remove(&r->account, place);
-    if ((account_flags(&r->account) & ACCOUNT_DELETED) == 0 || account_devices(&r->account) != 0) {
-        write_account(r);
-        return;
-    }
-    r->op.done = policy_gone;
-    storage->calls->dir_take(storage, r->change.user, view_of("policy", 6),
-                             span_of(r->ignored, sizeof r->ignored), &r->ignored_len, &r->op);
+    if ((account_flags(&r->account) & ACCOUNT_DELETED) == 0 || account_devices(&r->account) != 0)
+        write_account(r, erased);
+    else
+        erase_account(r);
 }
 
 static void value_gone(struct storage_op *op, enum wax_status status)
@@ -172,6 +231,11 @@ static void erase_begin(struct change *change)
     struct removing *r = (struct removing *)(void *)change;
     enum wax_status status = directory_account(change->directory, change->user, &r->account);
     uint32_t place = status == WAX_OK ? account_place(&r->account, r->wanted->device) : 0;
+    if (status == WAX_OK && account_devices(&r->account) == 0 &&
+        (account_flags(&r->account) & ACCOUNT_DELETED) != 0) {
+        erase_account(r);
+        return;
+    }
     if (status != WAX_OK || place == account_devices(&r->account) || !account_removed(&r->account, place)) {
         removing_end(r, status == WAX_NOT_FOUND ? WAX_OK : status);
         return;
@@ -186,6 +250,18 @@ static void erase_begin(struct change *change)
 void directory_erase(struct directory *directory, struct removal *removal)
 {
     change_ask(directory, &removing_new(removal, erase_begin)->change);
+}
+
+bool directory_unfinished(const struct directory *directory, uint8_t user[WAX_USER_BYTES])
+{
+    struct unfinished_name name;
+    struct storage_name next;
+    if (directory_next(directory, unfinished_user, unfinished_name(&name, user), &next) != WAX_OK ||
+        memcmp(next.user, unfinished_user, WAX_USER_BYTES) != 0 || next.len != sizeof name.bytes ||
+        memcmp(next.bytes, name.bytes, 4) != 0)
+        return false;
+    memcpy(user, next.bytes + 4, WAX_USER_BYTES);
+    return true;
 }
 
 /* ---- when a device was seen ---- */

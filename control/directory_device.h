@@ -20,8 +20,14 @@ struct removal {
 void directory_remove(struct directory *directory, struct removal *removal);
 
 /*
+ * The account behind `user` of which something is marked that may not have been erased yet; false when there
+ * is none. From zeros on, after a start: what is marked must be erased by and by.
+ */
+bool directory_unfinished(const struct directory *directory, uint8_t user[WAX_USER_BYTES]);
+
+/*
  * Erase a device that is marked, with its bundle and one-time keys, and with the last one of an account that
- * is marked the account. What is not marked stays.
+ * is marked the account (any device, when it has none). What is not marked stays.
  */
 void directory_erase(struct directory *directory, struct removal *removal);
 

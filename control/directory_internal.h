@@ -57,4 +57,14 @@ const struct change *change_of(const struct directory *directory, const uint8_t 
 enum wax_status directory_read(const struct directory *directory, const uint8_t user[WAX_USER_BYTES],
                                struct view name, struct span out, size_t *len);
 
+struct storage_name {
+    uint8_t user[WAX_USER_BYTES];
+    size_t len;
+    uint8_t bytes[STORAGE_NAME_BYTES_MAX];
+};
+
+/* The name behind this one, now, as the storage's dir_next. */
+enum wax_status directory_next(const struct directory *directory, const uint8_t user[WAX_USER_BYTES],
+                               struct view name, struct storage_name *next);
+
 #endif

@@ -94,16 +94,25 @@ void intake_tickets(struct intake *intake, const struct ticket_keys *keys);
 /* The same for the keys of tokens, and what is revoked. Call again when they have changed. */
 void intake_tokens(struct intake *intake, struct token_keys *keys);
 
-/* An order that waits for its report. */
+/* An order of an operator that waits for its end. */
 struct intake_order {
-    /* Called once: what the data plane made of it, and words for the operator. */
+    /* Called once: what became of it, and words for the operator. */
     void (*done)(struct intake_order *order, enum wax_status status, const char *text);
+    struct intake_order **held; /* the intake's */
 };
 
 /* Let the data plane read its certificates anew. One that still waits is answered with EXISTS. */
 void intake_reload(struct intake *intake, struct intake_order *order);
-/* Nobody waits for it any more: `done` will not be called. */
-void intake_forget(struct intake *intake, struct intake_order *order);
+/* Nobody waits for it any more: `done` will not be called. What was begun goes on. */
+void intake_forget(struct intake_order *order);
+
+/*
+ * Suspend an account, or let it in again; delete it with all that is its own. Answered with OK when that is
+ * durable, its tokens are dead and its sessions told to end; with NOT_FOUND when there is no such account.
+ */
+void intake_suspend(struct intake *intake, const uint8_t user[WAX_USER_BYTES], bool suspended,
+                    struct intake_order *order);
+void intake_delete(struct intake *intake, const uint8_t user[WAX_USER_BYTES], struct intake_order *order);
 
 /*
  * Somebody who traces connections. The owner fills the match and the functions, and keeps it from

@@ -242,6 +242,7 @@ enum wax_status intake_listen(struct intake *intake, struct mailboxes *mailboxes
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(address.sun_path, intake->path);
     intake->mailboxes = mailboxes;
+    intake_evict_unfinished(intake);
     intake->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (intake->listener < 0)
         return WAX_STORE_IO;

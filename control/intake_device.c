@@ -109,15 +109,17 @@ void intake_evictions_free(struct intake *intake)
         eviction_end(intake->evictions);
 }
 
-/* ---- DEVICE ---- */
+/* ---- removing ---- */
 
 struct removing {
     struct removal removal;
-    struct request *request;
+    struct intake *intake;
+    struct request *request;    /* of a session, or */
+    struct intake_order *order; /* of an operator; NULL: nobody waits any more */
     struct account before;
 };
 
-static void close_and_evict(struct intake *intake, const struct removing *removing)
+static void close_and_evict(const struct removing *removing)
 {
     const uint8_t *user = removing->removal.user;
     uint16_t device = removing->removal.device;
@@ -125,44 +127,93 @@ static void close_and_evict(struct intake *intake, const struct removing *removi
         uint16_t number = account_device(&removing->before, i);
         if (device != 0 && number != device)
             continue;
-        intake_close_sessions(intake, user, number, WAX_SESSION_SUSPENDED);
-        intake_evict(intake, user, number,
+        intake_close_sessions(removing->intake, user, number, WAX_SESSION_SUSPENDED);
+        intake_evict(removing->intake, user, number,
                      device == 0 ? WIRE_REASON_UNKNOWN_USER : WIRE_REASON_UNKNOWN_DEVICE);
     }
+    if (device == 0 && account_devices(&removing->before) == 0)
+        intake_evict(removing->intake, user, 0, WIRE_REASON_UNKNOWN_USER); /* which erases the account */
 }
 
 static void removed(struct removal *removal, enum wax_status status)
 {
     struct removing *removing = (struct removing *)(void *)removal;
     struct request *request = removing->request;
-    struct intake *intake = request->intake;
-    if (status != WAX_OK) {
-        free(removing);
-        request_error(request, WIRE_ERROR_RATE, "the directory can't be written now");
-        return;
-    }
-    token_keys_revoke(intake->token_keys, removal->user, removal->device, intake->now_ms);
-    intake_tokens(intake, intake->token_keys);
-    if (removal->device == 0)
+    struct intake *intake = removing->intake;
+    if (status == WAX_OK)
+        intake_revoke(intake, removal->user, removal->device);
+    if (status == WAX_OK && removal->device == 0)
         media_forget(intake->media, removal->user);
-    request_ok(request);
-    close_and_evict(intake, removing);
+    if (request != NULL && status == WAX_OK)
+        request_ok(request);
+    else if (request != NULL)
+        request_error(request, WIRE_ERROR_RATE, "the directory can't be written now");
+    else
+        intake_operated(removing->order, status,
+                        status == WAX_OK ? "the account is deleted" : "the directory can't be written now");
+    if (status == WAX_OK)
+        close_and_evict(removing);
     free(removing);
+}
+
+static void remove_from(struct removing *removing)
+{
+    struct intake *intake = removing->intake;
+    removing->removal.done = removed;
+    if (directory_account(intake->directory, removing->removal.user, &removing->before) != WAX_OK)
+        account_make(&removing->before, (const uint8_t[WAX_ACCOUNT_KEY_BYTES]){0}, 0);
+    directory_remove(intake->directory, &removing->removal);
+}
+
+static struct removing *removing_new(struct intake *intake, const uint8_t user[WAX_USER_BYTES],
+                                     uint16_t device)
+{
+    struct removing *removing = calloc(1, sizeof *removing);
+    if (removing == NULL)
+        abort();
+    removing->intake = intake;
+    removing->removal.device = device;
+    memcpy(removing->removal.user, user, WAX_USER_BYTES);
+    return removing;
 }
 
 void intake_take_removal(struct request *request, uint16_t device)
 {
-    struct intake *intake = request->intake;
-    struct removing *removing = calloc(1, sizeof *removing);
-    if (removing == NULL)
-        abort();
+    struct removing *removing = removing_new(request->intake, request->name.user, device);
     removing->request = request;
-    removing->removal.device = device;
-    removing->removal.done = removed;
-    memcpy(removing->removal.user, request->name.user, WAX_USER_BYTES);
-    if (directory_account(intake->directory, request->name.user, &removing->before) != WAX_OK)
-        removing->before.len = 0;
-    if (removing->before.len == 0)
-        account_make(&removing->before, removing->before.bytes, 0);
-    directory_remove(intake->directory, &removing->removal);
+    remove_from(removing);
+}
+
+void intake_delete(struct intake *intake, const uint8_t user[WAX_USER_BYTES], struct intake_order *order)
+{
+    struct account account;
+    enum wax_status status = directory_account(intake->directory, user, &account);
+    if (status != WAX_OK) {
+        intake_operated(order, status,
+                        status == WAX_NOT_FOUND ? "there is no such account" : "the directory can't be read");
+        return;
+    }
+    struct removing *removing = removing_new(intake, user, 0);
+    intake_hold(&removing->order, order);
+    remove_from(removing);
+}
+
+void intake_evict_unfinished(struct intake *intake)
+{
+    uint8_t user[WAX_USER_BYTES] = {0};
+    struct account account;
+    while (directory_unfinished(intake->directory, user)) {
+        if (directory_account(intake->directory, user, &account) != WAX_OK)
+            continue;
+        bool deleted = (account_flags(&account) & ACCOUNT_DELETED) != 0;
+        if (deleted)
+            media_forget(intake->media, user);
+        if (deleted && account_devices(&account) == 0)
+            intake_evict(intake, user, 0, WIRE_REASON_UNKNOWN_USER);
+        for (uint32_t i = 0; i < account_devices(&account); i++) {
+            if (account_removed(&account, i))
+                intake_evict(intake, user, account_device(&account, i),
+                             deleted ? WIRE_REASON_UNKNOWN_USER : WIRE_REASON_UNKNOWN_DEVICE);
+        }
+    }
 }

@@ -124,6 +124,17 @@ void intake_evict(struct intake *intake, const uint8_t user[WAX_USER_BYTES], uin
 /* Once in each turn: go on with those; true when those who wait for them should look again. */
 bool intake_evict_turn(struct intake *intake);
 void intake_evictions_free(struct intake *intake);
+/* At the start: have erased what was marked before. */
+void intake_evict_unfinished(struct intake *intake);
+
+/* ---- intake_operate.c ---- */
+
+/* An operation keeps an order in `holder`, which becomes NULL when nobody waits for it any more. */
+void intake_hold(struct intake_order **holder, struct intake_order *order);
+/* It has ended: answer the order, unless it is NULL. */
+void intake_operated(struct intake_order *order, enum wax_status status, const char *text);
+/* The tokens of a device (0: all of the user) that were given up to now are dead. */
+void intake_revoke(struct intake *intake, const uint8_t user[WAX_USER_BYTES], uint16_t device);
 
 /* ---- intake_policy.c ---- */
 

@@ -69,8 +69,7 @@ static void order_done(struct intake *intake, enum wax_status status, const char
 {
     struct intake_order *order = intake->order;
     intake->order = NULL;
-    if (order != NULL)
-        order->done(order, status, text);
+    intake_operated(order, status, text);
 }
 
 void intake_reload(struct intake *intake, struct intake_order *order)
@@ -78,17 +77,11 @@ void intake_reload(struct intake *intake, struct intake_order *order)
     order_done(intake, WAX_EXISTS, "another reload was asked for meanwhile");
     struct channel_order reload = {
         .magic = CHANNEL_MAGIC, .kind = CHANNEL_ORDER_TLS_RELOAD, .tag = ++intake->order_tag};
-    intake->order = order;
+    intake_hold(&intake->order, order);
     if (intake->attachment == NULL)
         order_done(intake, WAX_CHANNEL_DOWN, "no data plane is attached");
     else if (!order_send(intake, &reload, sizeof reload))
         order_done(intake, WAX_CHANNEL_DOWN, "the data plane does not take orders");
-}
-
-void intake_forget(struct intake *intake, struct intake_order *order)
-{
-    if (intake->order == order)
-        intake->order = NULL;
 }
 
 void intake_order_lost(struct intake *intake)

@@ -90,6 +90,16 @@ struct storage_calls {
     void (*dir_take)(struct storage *, const uint8_t user[WAX_USER_BYTES], struct view name, struct span out,
                      size_t *len, struct storage_op *);
 
+    /*
+     * The name behind this one: the next that the user has, in the order of bytes, else the first of some
+     * other user, in an order of the backend's own. `next_user` and `next_name` (STORAGE_NAME_BYTES_MAX; may
+     * be what was handed in) receive it with `*name_len`. NOT_FOUND: that was the last. It may complete
+     * before it returns; what changes meanwhile may be met or not.
+     */
+    void (*dir_next)(struct storage *, const uint8_t user[WAX_USER_BYTES], struct view name,
+                     uint8_t next_user[WAX_USER_BYTES], uint8_t *next_name, size_t *name_len,
+                     struct storage_op *);
+
     /* Blobs: immutable, written in chunks, read by range. NULL in a backend that has none yet. */
     void (*blob_put)(struct storage *, const uint8_t id[32], uint64_t offset, struct view chunk, bool last,
                      struct storage_op *);

@@ -272,6 +272,34 @@ static void local_dir_get(struct storage *storage, const uint8_t user[WAX_USER_B
     op->done(op, error == MDB_NOTFOUND ? WAX_NOT_FOUND : status_of_errno(error));
 }
 
+static void local_dir_next(struct storage *storage, const uint8_t user[WAX_USER_BYTES], struct view name,
+                           uint8_t next_user[WAX_USER_BYTES], uint8_t *next_name, size_t *name_len,
+                           struct storage_op *op)
+{
+    struct local *local = local_of(storage);
+    uint8_t key[WAX_USER_BYTES + STORAGE_NAME_BYTES_MAX];
+    MDB_val k = mdb_view(key, value_key(key, user, name)), v;
+    MDB_cursor *cursor = NULL;
+    MDB_txn *txn;
+    int error = mdb_txn_begin(local->env, NULL, MDB_RDONLY, &txn);
+    if (error == 0) {
+        size_t len = k.mv_size;
+        error = mdb_cursor_open(txn, local->values, &cursor);
+        if (error == 0)
+            error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+        if (error == 0 && k.mv_size == len && memcmp(k.mv_data, key, len) == 0)
+            error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+        if (error == 0) {
+            *name_len = k.mv_size - WAX_USER_BYTES;
+            memcpy(next_user, k.mv_data, WAX_USER_BYTES);
+            memcpy(next_name, (const uint8_t *)k.mv_data + WAX_USER_BYTES, *name_len);
+        }
+        mdb_cursor_close(cursor);
+        mdb_txn_abort(txn);
+    }
+    op->done(op, error == MDB_NOTFOUND ? WAX_NOT_FOUND : status_of_errno(error));
+}
+
 static void local_dir_put(struct storage *storage, const uint8_t user[WAX_USER_BYTES], struct view name,
                           struct view value, struct storage_op *op)
 {
@@ -367,6 +395,7 @@ enum wax_status storage_local_open(struct loop *loop, const struct storage_local
         .dir_get = local_dir_get,
         .dir_put = local_dir_put,
         .dir_take = local_dir_take,
+        .dir_next = local_dir_next,
         .flush = local_flush,
     };
     struct local *local = calloc(1, sizeof *local);

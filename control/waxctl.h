@@ -28,6 +28,7 @@ enum { EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
     X(ALL, "--all", NULL, WAXCTL_FLAG, "also what never happened")                                           \
     X(FIX, "--fix", NULL, WAXCTL_FLAG, "mend what is safe to mend; a reboot undoes it")                     \
     X(ROOT, "--root", "DIRECTORY", WAXCTL_PATH, "look at a copy of /proc and /sys in a folder, not at this machine") \
+    X(AFTER, "--after", "USER", WAXCTL_USER, "go on behind this one")                                        \
     X(OUTPUT, "--output", "FILE", WAXCTL_PATH, "where to write")
 /* clang-format on */
 
@@ -84,10 +85,14 @@ void show_text(const struct options *options, struct json_object *reply);
 void show_store(const struct options *options, struct json_object *reply);
 void show_mailboxes(const struct options *options, struct json_object *reply);
 void show_limits(const struct options *options, struct json_object *reply);
+void show_users(const struct options *options, struct json_object *reply);
+void show_user(const struct options *options, struct json_object *reply);
 
 /* What a request needs beside its command. */
 void request_limit(const struct options *options, struct json_object *request);
 void request_mailbox(const struct options *options, struct json_object *request);
+void request_users(const struct options *options, struct json_object *request);
+void request_user(const struct options *options, struct json_object *request);
 
 /* Commands that do more than to ask and show; each returns the exit code. */
 int workers_run(const struct options *options);

@@ -4,7 +4,7 @@
 import expect
 import waxproto
 from test_restart import Killed
-from waxproto import ACCEPTED, DELIVERED, EPHEMERAL, OK, REJECTED, SILENT
+from waxproto import ACCEPTED, DELIVERED, EPHEMERAL, OK, READ_BY, REJECTED, SILENT
 
 BLOCK, UNBLOCK, ONLY, ALLOW, EVERYONE = 1, 2, 3, 4, 5
 BLOCKED = (REJECTED, 3)
@@ -88,3 +88,21 @@ def test_a_resumed_session_is_protected_as_well(appliance):
     with Killed(appliance):
         pass
     expect.equal(outcome(bob, again), BLOCKED)
+
+
+def test_read_is_not_kept_for_who_is_away_and_blocks_the_reader(appliance):
+    alice, bob, carol = appliance.open(), appliance.online(), appliance.online()
+    ids = {who: alice.send(who, b"seen?") for who in (bob, carol)}
+    for who, ident in ids.items():
+        alice.status(ident, DELIVERED)
+    police(alice, BLOCK, bob.user)
+    alice.close()
+    for who, ident in ids.items():
+        who.transport.send(waxproto.read([(alice.user, 1, ident)]))
+    later = [carol.status(carol.send(alice, b"behind it")).kind for _ in range(2)]
+    expect.equal(later, [ACCEPTED, ACCEPTED])
+    again = appliance.open(alice.identity)
+    again.status(ids[carol], READ_BY)
+    again.delivery(1)
+    again.quiet(0.3)
+    expect.true(not any(s.kind == READ_BY and s.ident == ids[bob] for s in again.statuses), "no READ of who is blocked")

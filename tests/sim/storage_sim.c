@@ -376,6 +376,33 @@ static void sim_dir_get(struct storage *storage, const uint8_t user[WAX_USER_BYT
     op->done(op, found != NULL ? WAX_OK : WAX_NOT_FOUND);
 }
 
+static int key_order(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+    return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+static void sim_dir_next(struct storage *storage, const uint8_t user[WAX_USER_BYTES], struct view name,
+                         uint8_t next_user[WAX_USER_BYTES], uint8_t *next_name, size_t *name_len,
+                         struct storage_op *op)
+{
+    struct storage_sim *sim = (struct storage_sim *)(void *)storage;
+    struct sim_value *like = value_new(user, name, (struct view){0});
+    const struct sim_value *best = NULL;
+    for (const struct sim_value *at = sim->values; at != NULL; at = at->next) {
+        if (key_order(at->key, at->key_len, like->key, like->key_len) > 0 &&
+            (best == NULL || key_order(at->key, at->key_len, best->key, best->key_len) < 0))
+            best = at;
+    }
+    free(like);
+    if (best != NULL) {
+        memcpy(next_user, best->key, WAX_USER_BYTES);
+        *name_len = best->key_len - WAX_USER_BYTES;
+        memcpy(next_name, best->key + WAX_USER_BYTES, *name_len);
+    }
+    op->done(op, best != NULL ? WAX_OK : WAX_NOT_FOUND);
+}
+
 static void sim_dir_put(struct storage *storage, const uint8_t user[WAX_USER_BYTES], struct view name,
                         struct view value, struct storage_op *op)
 {
@@ -523,6 +550,7 @@ struct storage_sim *storage_sim_new(uint64_t seed)
         .dir_get = sim_dir_get,
         .dir_put = sim_dir_put,
         .dir_take = sim_dir_take,
+        .dir_next = sim_dir_next,
         .flush = sim_flush,
     };
     struct storage_sim *sim = calloc(1, sizeof *sim);

@@ -4,6 +4,7 @@
 
 #include "directory.h"
 #include "directory_device.h"
+#include "directory_operate.h"
 #include "session_table.h"
 #include "storage_sim.h"
 
@@ -338,4 +339,113 @@ Test(sessions, many_are_kept_and_listed_up_to_a_limit)
     session_table_clear(table);
     cr_assert_eq(session_table_count(table), 0);
     session_table_free(table);
+}
+
+/* ---- what is unfinished ---- */
+
+struct removed {
+    struct removal removal;
+    bool done;
+    enum wax_status status;
+};
+
+static void on_removed(struct removal *removal, enum wax_status status)
+{
+    struct removed *removed = (struct removed *)(void *)removal;
+    removed->done = true;
+    removed->status = status;
+}
+
+static void begin_removal(struct fixture *f, struct removed *removed, const struct reply *who,
+                          uint16_t device, void (*how)(struct directory *, struct removal *))
+{
+    *removed = (struct removed){.removal = {.device = device, .done = on_removed}};
+    memcpy(removed->removal.user, who->login.user, WAX_USER_BYTES);
+    how(f->directory, &removed->removal);
+}
+
+/* Whatever is marked durably is on the list, whenever a crash comes; and what is erased is not. */
+Test(directory, what_is_marked_is_found_after_a_crash_until_it_is_erased)
+{
+    bool early = false, late = false;
+    for (int steps = 0; steps < 60; steps++) {
+        struct fixture f = begin();
+        struct reply reply;
+        struct removed removed;
+        struct account account;
+        uint8_t user[WAX_USER_BYTES] = {0};
+        ask(&f, &reply, 1, 7);
+        settle(&f);
+        cr_assert_not(directory_unfinished(f.directory, user));
+        begin_removal(&f, &removed, &reply, 0, directory_remove);
+        for (int i = 0; i < steps && !removed.done; i++)
+            storage_sim_step(f.disk);
+        early |= !removed.done;
+        crash(&f);
+        cr_assert_eq(directory_account(f.directory, reply.login.user, &account), WAX_OK);
+        bool marked = (account_flags(&account) & ACCOUNT_DELETED) != 0;
+        bool listed = directory_unfinished(f.directory, user);
+        cr_assert(listed || !marked, "%d steps", steps);
+        cr_assert(marked || !removed.done, "it was told to be");
+        if (listed)
+            cr_assert_arr_eq(user, reply.login.user, WAX_USER_BYTES);
+        if (marked) {
+            begin_removal(&f, &removed, &reply, 7, directory_erase);
+            settle(&f);
+            cr_assert_eq(removed.status, WAX_OK);
+            cr_assert_eq(directory_account(f.directory, reply.login.user, &account), WAX_NOT_FOUND);
+            memset(user, 0, sizeof user);
+            cr_assert_not(directory_unfinished(f.directory, user));
+            late = true;
+        }
+        end(&f);
+    }
+    cr_assert(early && late);
+}
+
+Test(directory, an_account_without_devices_is_erased_as_well)
+{
+    struct fixture f = begin();
+    struct reply reply;
+    struct removed removed;
+    struct account account;
+    uint8_t user[WAX_USER_BYTES] = {0};
+    ask(&f, &reply, 1, 7);
+    settle(&f);
+    begin_removal(&f, &removed, &reply, 7, directory_remove);
+    settle(&f);
+    begin_removal(&f, &removed, &reply, 7, directory_erase);
+    settle(&f);
+    cr_assert_eq(directory_account(f.directory, reply.login.user, &account), WAX_OK);
+    cr_assert_eq(account_devices(&account), 0);
+    cr_assert_not(directory_unfinished(f.directory, user), "the device has gone, the account is not to");
+    begin_removal(&f, &removed, &reply, 0, directory_remove);
+    settle(&f);
+    begin_removal(&f, &removed, &reply, 0, directory_erase);
+    settle(&f);
+    cr_assert_eq(directory_account(f.directory, reply.login.user, &account), WAX_NOT_FOUND);
+    cr_assert_not(directory_unfinished(f.directory, user));
+    end(&f);
+}
+
+Test(directory, accounts_are_met_one_after_the_other_each_once)
+{
+    struct fixture f = begin();
+    struct reply reply;
+    struct account account;
+    uint8_t user[WAX_USER_BYTES] = {0}, last[WAX_USER_BYTES];
+    uint32_t met = 0;
+    cr_assert_eq(directory_next_account(f.directory, user, &account), WAX_NOT_FOUND, "the relay is none");
+    for (uint8_t key = 1; key <= 40; key++) {
+        ask(&f, &reply, key, key);
+        settle(&f);
+    }
+    while (directory_next_account(f.directory, user, &account) == WAX_OK) {
+        cr_assert(met == 0 || memcmp(last, user, sizeof user) < 0);
+        memcpy(last, user, sizeof user);
+        cr_assert_eq(account_device(&account, 0), account_key(&account)[0]);
+        met++;
+    }
+    cr_assert_eq(met, 40);
+    end(&f);
 }
