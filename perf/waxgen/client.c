@@ -204,8 +204,8 @@ void client_receive(struct gen *gen, struct client *client, struct view in_packe
 
 bool client_message(struct gen *gen, size_t *at, struct view head, struct view payload)
 {
-    size_t len = head.len + payload.len;
-    if (*at + WAX_WS_HEADER_BYTES_MAX + len > sizeof gen->gather)
+    size_t len = head.len + payload.len, most = *at == 0 ? sizeof gen->gather : WAX_TLS_PLAINTEXT_BYTES_MAX;
+    if (*at + WAX_WS_HEADER_BYTES_MAX + len > most)
         return false;
     uint8_t mask[4];
     uint32_t random = (uint32_t)rng_next(&gen->rng);
@@ -220,11 +220,8 @@ bool client_message(struct gen *gen, size_t *at, struct view head, struct view p
     return true;
 }
 
-bool client_write(struct gen *gen, struct client *client, size_t len)
+static bool write_record(struct gen *gen, struct client *client, struct view bytes)
 {
-    struct view bytes = view_of(gen->gather, len);
-    if (len == 0)
-        return true;
     if (gen->options.tls) {
         size_t sealed = 0;
         enum wax_status status = tls_seal(&client->tls.tx, TLS_APPLICATION_DATA, bytes,
@@ -239,6 +236,15 @@ bool client_write(struct gen *gen, struct client *client, size_t len)
     if (status != WAX_OK)
         gen_error(gen, client, "TCP does not take a record", wax_status_text(status));
     return status == WAX_OK;
+}
+
+bool client_write(struct gen *gen, struct client *client, size_t len)
+{
+    size_t most = WAX_TLS_PLAINTEXT_BYTES_MAX;
+    for (size_t at = 0; at < len; at += most)
+        if (!write_record(gen, client, view_of(gen->gather + at, len - at < most ? len - at : most)))
+            return false;
+    return true;
 }
 
 void client_close(struct gen *gen, struct client *client)
@@ -263,6 +269,7 @@ void client_close(struct gen *gen, struct client *client)
 void client_reset(struct client *client)
 {
     free(client->messages);
+    free(client->members);
     *client = (struct client){.index = client->index,
                               .conn = TCP_NONE,
                               .name = client->name,

@@ -162,12 +162,14 @@ void gen_free(struct gen *gen)
     for (uint32_t i = 0; gen->clients != NULL && i < gen->options.sessions + gen->options.storm; i++) {
         opening_end(&gen->clients[i]);
         free(gen->clients[i].messages);
+        free(gen->clients[i].members);
         free(gen->clients[i].keepsake);
         free(gen->clients[i].partial);
         free(gen->clients[i].pong);
         free(gen->clients[i].ws.control);
     }
     free(gen->storm.waiting);
+    free(gen->names);
     free(gen->nets);
     free(gen->clients);
     free(gen->by_conn);
@@ -396,7 +398,9 @@ static void phases(struct gen *gen)
         break;
     case GEN_SETTLING:
         gen->progress_us = gen->now_us;
-        if (!o->comeback && gen->now_us - gen->opened_us >= (uint64_t)o->settle_s * 1000000u) {
+        if (o->commands) {
+            gen->phase = GEN_WAITING;
+        } else if (!o->comeback && gen->now_us - gen->opened_us >= (uint64_t)o->settle_s * 1000000u) {
             gen->phase = GEN_TRAFFIC;
             gen->traffic_us = gen->now_us;
             traffic_begin(gen);
@@ -405,11 +409,16 @@ static void phases(struct gen *gen)
     case GEN_AWAY:
         comeback_turn(gen);
         break;
+    case GEN_WAITING:
+        gen->progress_us = gen->now_us;
+        break;
     case GEN_TRAFFIC:
         if (gen->begun < o->sessions && !gen->failed)
             open_more(gen);
         /* The sessions stay until the flood is over: what it does to them is the question. */
-        if (traffic_done(gen) && (o->flood.kind == FLOOD_NONE || gen->flood.ended_us != 0)) {
+        if (traffic_done(gen) && o->commands) {
+            steps_end(gen);
+        } else if (traffic_done(gen) && (o->flood.kind == FLOOD_NONE || gen->flood.ended_us != 0)) {
             storm_end(gen);
             close_all(gen);
         }

@@ -9,7 +9,12 @@
  *   opening.c   from SYN to WELCOME
  *   keepsake.c  what a client comes back with
  *   comeback.c  all of them come back after the relay's restart
- *   traffic.c   messages, deliveries, acknowledgements, answers
+ *   traffic.c   windows, rates, and what a client sends in a turn
+ *   ledger.c    who sends to whom, and what has become of each message
+ *   group.c     messages to many at once
+ *   payload.c   what is in a message
+ *   steps.c     one traffic after the other with the same sessions, at a command
+ *   search.c    the highest rate at which all messages come through in time
  *   flood.c     an attacker beside them
  *   gen.c       the network side and the turns
  *   options.c, report.c, port.c, main.c: the program around it
@@ -31,12 +36,15 @@
 
 #define GEN_ID_SHIFT      20u /* ids begin at milliseconds since 1970 times 2^20 */
 #define GEN_DEVICE        1u
-#define GEN_PAYLOAD_LEAST 16u /* sender and number, by which the receiver knows what it should be */
-#define GEN_GATHER_BYTES  WAX_TLS_PLAINTEXT_BYTES_MAX
-#define GEN_PORTS         60000u /* of one address, from GEN_PORT_FIRST on */
+#define GEN_PAYLOAD_LEAST 16u        /* sender and number, by which the receiver knows what it should be */
+#define GEN_HEAD_BYTES    32u        /* of each recipient in a group */
+#define GEN_GROUP_WINDOW  64u        /* messages of a sender to its group on their way, at most */
+#define GEN_GATHER_BYTES  (1u << 17) /* one frame to a group, or a record of others */
+#define GEN_PORTS         60000u     /* of one address, from GEN_PORT_FIRST on */
 #define GEN_PORT_FIRST    1024u
 #define GEN_SESSIONS_MAX  4000000u
 #define GEN_NOBODY        UINT32_MAX
+#define GEN_INDEX_BITS    0xfffffffu
 
 enum client_state {
     CLIENT_IDLE,      /* not begun */
@@ -50,12 +58,22 @@ enum client_state {
     CLIENT_GONE,
 };
 
-/* What has become of a message, by its sender's number. */
+/* What its sender knows of a message, by its number. */
 enum message_state { MESSAGE_UNSENT, MESSAGE_SENT, MESSAGE_ACCEPTED, MESSAGE_DELIVERED };
 
 struct message {
-    uint32_t sent_us; /* low 32 bits */
-    uint8_t state;
+    uint32_t sent_us;      /* low 32 bits; with a rate, when it was due */
+    uint32_t to : 28;      /* recipient; of a group, how many have not been answered for */
+    uint32_t state : 3;    /* enum message_state */
+    uint32_t received : 1; /* the recipient has it */
+};
+
+_Static_assert(GEN_SESSIONS_MAX <= GEN_INDEX_BITS && sizeof(struct message) == 8, "messages are many");
+
+/* Who sends to whom. */
+enum gen_matrix {
+    MATRIX_PAIRS,   /* each to its partner */
+    MATRIX_UNIFORM, /* each message to somebody else, drawn at random */
 };
 
 /* What a session needs only until it is open. */
@@ -75,6 +93,7 @@ struct client {
     struct opening *opening;   /* NULL once it is open */
     uint8_t *partial;          /* plaintext that is not a whole reply or message yet, NULL: none */
     uint8_t *pong;             /* payload of the ping to be answered, NULL: it has none */
+    struct member *members;    /* of the group that it sends to, NULL: none */
     struct message *messages;  /* ours, by number from 0; NULL: it sends none */
     struct keepsake *keepsake; /* NULL: nothing to come back with */
     uint32_t partial_len, partial_room;
@@ -89,11 +108,10 @@ struct client {
     bool waits;     /* in storm.waiting */
     uint32_t quota; /* messages to send in this run */
     uint32_t sent, unanswered;
-    uint32_t granted;   /* messages that it may send now, with a rate */
-    uint32_t delivered; /* of ours: answered DELIVERED, in order */
-    uint32_t expected;  /* number of the partner's next message */
-    uint32_t seq;       /* last delivery sequence received */
-    uint32_t acked;     /* last one acknowledged */
+    uint32_t granted; /* messages that it may send now, with a rate */
+    uint32_t base;    /* of ours: all before it have been received */
+    uint32_t seq;     /* last delivery sequence received */
+    uint32_t acked;   /* last one acknowledged */
 };
 
 _Static_assert(sizeof(struct client) <= 400, "a million idle sessions fit beside the relay's");
@@ -118,6 +136,14 @@ struct gen_options {
     bool resume;         /* who comes again does so with a ticket and a token */
     bool comeback;       /* all wait for the relay's restart, and come again after it */
     uint32_t rate;       /* messages a second of all sessions together, 0: as their windows allow */
+    uint32_t seconds;    /* with a rate: so long, instead of so many messages */
+    uint32_t search;     /* for the highest rate, until it is known to so many percent; 0: no search */
+    enum gen_matrix matrix;
+    uint32_t burst;   /* with a rate: messages of a client that are due at once */
+    uint32_t senders; /* of the active, the first so many send; 0: all */
+    uint32_t group;   /* recipients of each message, 0: no groups */
+    bool silent;      /* forwarding alone: ephemeral and silent, nothing answers */
+    bool commands;    /* traffic begins at commands on standard input only */
     struct flood_options flood;
 };
 
@@ -136,9 +162,16 @@ struct comeback {
     uint64_t opened_us;      /* the last session, again */
 };
 
-/* What a run has seen. */
+struct search {
+    uint32_t low, high; /* rates: the highest that was good, the lowest that was not */
+    uint32_t trials;    /* that have begun */
+    bool on;
+};
+
+/* What a run, or a step of it, has seen. */
 struct gen_counts {
     uint64_t sent, received, accepted, completed;
+    uint64_t deliveries; /* to one of a group, acknowledged */
     uint64_t lost, duplicated, again, reordered, stale;
     uint64_t wrong;           /* payload, sender, id, answer */
     uint64_t rejected;        /* answers REJECTED */
@@ -162,7 +195,7 @@ struct gen_port {
     uint32_t (*waiting)(void *ctx);
 };
 
-enum gen_phase { GEN_OPENING, GEN_SETTLING, GEN_AWAY, GEN_TRAFFIC, GEN_CLOSING, GEN_DONE };
+enum gen_phase { GEN_OPENING, GEN_SETTLING, GEN_AWAY, GEN_WAITING, GEN_TRAFFIC, GEN_CLOSING, GEN_DONE };
 
 struct gen {
     struct gen_options options;
@@ -184,7 +217,10 @@ struct gen {
     struct flood flood;
     struct storm storm;
     struct comeback comeback;
-    uint64_t granted; /* messages, with a rate */
+    struct search search;
+    uint64_t granted;    /* messages, with a rate */
+    uint32_t apart;      /* of so many pairs one is active */
+    uint32_t quota_most; /* messages of one client */
     enum gen_phase phase;
     bool failed;
     bool behind; /* the last burst was a full one: more frames wait */
@@ -193,12 +229,15 @@ struct gen {
     uint64_t started_us, opened_us, traffic_us, end_us; /* when phases began */
     uint64_t progress_us;                               /* when something last went forward */
     uint16_t first_port;
-    struct rng rng; /* of masks and nonces */
+    struct rng rng;  /* of masks and nonces */
+    uint32_t *names; /* clients by their names, for groups */
+    uint32_t names_mask;
     uint8_t record[WAX_TLS_RECORD_BYTES_MAX];
     uint8_t gather[GEN_GATHER_BYTES];
     uint8_t sealed[WAX_TLS_RECORD_BYTES_MAX];
     uint8_t out[TLS_SHAKE_OUT_BYTES];
     uint8_t frame[WAX_FRAME_BYTES_MAX];
+    uint8_t shared[WAX_TLS_PLAINTEXT_BYTES_MAX];
 };
 
 /*
@@ -276,11 +315,45 @@ void client_reset(struct client *client);
 /* The connection is over. */
 void client_gone(struct gen *gen, struct client *client, enum wax_status why);
 
+/* ---- payload.c ---- */
+
+/* Numbers that follow from a number, and look random. */
+uint64_t payload_mixed(uint64_t value);
+/* What a sender (an index) puts into its message `number`: `len` bytes, at least GEN_PAYLOAD_LEAST. */
+void payload_write(uint8_t *payload, uint32_t len, uint32_t sender, uint32_t number);
+/* Whether it is that. */
+bool payload_good(struct view payload, uint32_t sender, uint32_t number);
+
+/* ---- ledger.c ---- */
+
+/* The place of a client among those that exchange messages, GEN_NOBODY for one that idles. */
+uint32_t ledger_place(const struct gen *gen, uint32_t index);
+/* The way back: the index of the one at a place. */
+uint32_t ledger_index(const struct gen *gen, uint32_t place);
+/* To whom (an index) a client's message `number` goes. */
+uint32_t ledger_recipient(const struct gen *gen, const struct client *client, uint32_t number);
+/* A DELIVER, and an entry of a STATUS. */
+void ledger_deliver(struct gen *gen, struct client *client, struct view frame);
+void ledger_answer(struct gen *gen, struct client *client, const struct frame_status_entry *entry);
+
+/* A message has had its whole cycle. */
+void ledger_complete(struct gen *gen, const struct message *message);
+
+/* ---- group.c ---- */
+
+/* Groups of a step, when it has any. False: no memory. */
+bool group_begin(struct gen *gen);
+/* The client's next message, to all of its group. Returns its length, 0: it does not fit. */
+size_t group_frame(struct gen *gen, const struct client *client, struct span out);
+/* A sound DELIVER of message `number` of `from`. */
+void group_deliver(struct gen *gen, struct client *client, struct client *from, uint32_t number,
+                   const struct frame_deliver *d);
+/* An answer to message `number`. False when it makes no sense. */
+bool group_answer(struct gen *gen, struct client *client, const struct frame_status_entry *entry,
+                  uint32_t number);
+
 /* ---- traffic.c ---- */
 
-/* The payload that a sender (an index) gives its message `number`: `len` bytes, at least GEN_PAYLOAD_LEAST.
- */
-void traffic_payload(uint8_t *payload, uint32_t len, uint32_t sender, uint32_t number);
 /* All sessions are open: share out the messages. */
 void traffic_begin(struct gen *gen);
 /* A frame of the relay's to an open session. */
@@ -291,6 +364,22 @@ void traffic_pace(struct gen *gen);
 void traffic_flush(struct gen *gen, struct client *client);
 /* Every message has had its whole cycle. */
 bool traffic_done(const struct gen *gen);
+
+/* ---- steps.c ---- */
+
+/* The next step: forget the messages of the last one, and begin those of the options. */
+void steps_begin(struct gen *gen);
+/* A step is over: report it, and wait for the next command. */
+void steps_end(struct gen *gen);
+/* A line of commands (options of traffic, or "end"); answers on standard output. */
+void steps_command(struct gen *gen, char *line);
+
+/* ---- search.c ---- */
+
+/* The first trial, without a rate. */
+void search_begin(struct gen *gen);
+/* A trial is over. True when another has begun. */
+bool search_goes_on(struct gen *gen);
 
 /* ---- storm.c ---- */
 
@@ -316,6 +405,8 @@ void storm_end(struct gen *gen);
 void report_progress(struct gen *gen);
 /* The sums on standard output, and as JSON. False when the file can't be written. */
 bool report_end(const struct gen *gen);
+/* The sums as an object of JSON, whose last line is "}" alone. */
+void report_json(FILE *file, const struct gen *gen);
 /* Note a latency. */
 void report_latency(struct gen_counts *counts, uint32_t us);
 /* The value, within 1.6 % above, that `part` in a million of the latencies don't exceed; 0 without any. */
@@ -325,5 +416,7 @@ uint64_t report_latency_at(const struct gen_counts *counts, uint64_t part);
 
 /* Negative: go on; else exit with it. */
 int options_read(int argc, char **argv, struct gen_options *options);
+/* The options of one step, as words of a line: only those of traffic. False after saying why. */
+bool options_step(char *line, struct gen_options *options);
 
 #endif

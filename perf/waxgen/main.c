@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* waxgen: the program. */
+#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -8,11 +9,12 @@
 
 #include "waxgen/port.h"
 
-#define EMPTY_TURNS 20u /* before it sleeps */
-#define SLEEP_US    20u
-#define TELL_US     1000000u
-#define LOOK_US     20000u  /* whether the memif is up */
-#define LINGER_US   100000u /* after the end, until the relay has read the last frames */
+#define EMPTY_TURNS   20u /* before it sleeps */
+#define SLEEP_US      20u
+#define TELL_US       1000000u
+#define LOOK_US       20000u /* whether the memif is up, and for commands */
+#define COMMAND_BYTES 512u
+#define LINGER_US     100000u /* after the end, until the relay has read the last frames */
 
 static volatile sig_atomic_t interrupted;
 
@@ -22,8 +24,26 @@ static void on_signal(int signal)
     interrupted = 1;
 }
 
+/* Commands, when there are any: whole lines. The end of them is "end". */
+static void listen_to(struct gen *gen, char line[COMMAND_BYTES], size_t *len)
+{
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    if (gen->phase != GEN_WAITING || poll(&in, 1, 0) <= 0)
+        return;
+    char byte;
+    ssize_t n;
+    while ((n = read(STDIN_FILENO, &byte, 1)) == 1 && byte != '\n')
+        if (*len < COMMAND_BYTES - 1)
+            line[(*len)++] = byte;
+    line[*len] = '\0';
+    steps_command(gen, n == 1 ? line : (char[]){"end"});
+    *len = 0;
+}
+
 static void run(struct gen *gen, struct port *port)
 {
+    static char command[COMMAND_BYTES];
+    size_t command_len = 0;
     uint64_t told_us = port_now_us(), now_us = told_us, looked_us = told_us, done_us = 0;
     uint32_t empty = 0;
     while (done_us == 0 || now_us - done_us < LINGER_US) {
@@ -34,10 +54,11 @@ static void run(struct gen *gen, struct port *port)
         if (gen->phase == GEN_DONE && done_us == 0)
             done_us = now_us;
         empty = busy ? 0 : empty + 1;
-        if (empty > EMPTY_TURNS && !gen->options.performance)
+        if (empty > EMPTY_TURNS && (!gen->options.performance || gen->phase == GEN_OPENING))
             usleep(SLEEP_US);
         if (now_us - looked_us >= LOOK_US) {
             looked_us = now_us;
+            listen_to(gen, command, &command_len);
             bool up = port_up(port);
             if (!comeback_link(gen, up) && gen->phase < GEN_CLOSING && !gen->failed)
                 gen_error(gen, NULL, "the relay's end of the memif has gone", "");
@@ -71,7 +92,7 @@ int main(int argc, char **argv)
     if (gen == NULL)
         return EXIT_FAILURE;
     run(gen, &port);
-    bool good = report_end(gen) && !gen->failed && traffic_done(gen);
+    bool good = report_end(gen) && !gen->failed && (options.commands || traffic_done(gen));
     gen_free(gen);
     port_close(&port);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -30,8 +30,26 @@ static const char usage[] =
     "      --opening N         sessions that are being opened at a time (16)\n"
     "      --seed N            of the accounts (1)\n"
     "      --patience N        seconds without any progress before giving up (20)\n"
-    "      --performance       never sleep\n"
-    "      --rate N            messages a second of all sessions together (as their windows allow)\n"
+    "      --performance       never sleep once all sessions are open\n"
+    "      --rate N            messages a second of all sessions together (as their windows allow); "
+    "latency\n"
+    "                          counts from when a message was due\n"
+    "      --seconds N         with a rate: so long, instead of --messages\n"
+    "      --matrix KIND       who sends to whom: pairs, or uniform: a recipient drawn for each message "
+    "(pairs)\n"
+    "      --group N           each message to so many at once, who follow the sender: a SEND_MULTI (none)\n"
+    "      --burst N           with a rate: messages of a session that are due at once (1)\n"
+    "      --senders N         of the active sessions, those that send; the others only receive (all)\n"
+    "      --silent            forwarding alone: nothing is acknowledged or answered\n"
+    "      --search N          with --commands: the highest rate at which all come through, to N percent\n"
+    "      --commands          lines on standard input say what flows, one after the other: --window, "
+    "--payload,\n"
+    "                          --messages, --rate, --burst, --seconds, --matrix, --group, --senders, "
+    "--silent, "
+    "--search, or end; "
+    "what "
+    "came\n"
+    "                          of each is an object of JSON on standard output\n"
     "      --storm N           clients that open and close sessions all the time, while messages flow\n"
     "      --resume            who comes again brings a TLS ticket and the relay's token (--storm, "
     "--restart)\n"
@@ -71,6 +89,14 @@ enum key {
     KEY_PATIENCE,
     KEY_PERFORMANCE,
     KEY_RATE,
+    KEY_SECONDS,
+    KEY_MATRIX,
+    KEY_GROUP,
+    KEY_SENDERS,
+    KEY_BURST,
+    KEY_SILENT,
+    KEY_SEARCH,
+    KEY_COMMANDS,
     KEY_STORM,
     KEY_RESUME,
     KEY_RESTART,
@@ -104,6 +130,14 @@ static const struct option known[] = {
     {"patience", required_argument, NULL, KEY_PATIENCE},
     {"performance", no_argument, NULL, KEY_PERFORMANCE},
     {"rate", required_argument, NULL, KEY_RATE},
+    {"seconds", required_argument, NULL, KEY_SECONDS},
+    {"matrix", required_argument, NULL, KEY_MATRIX},
+    {"burst", required_argument, NULL, KEY_BURST},
+    {"senders", required_argument, NULL, KEY_SENDERS},
+    {"group", required_argument, NULL, KEY_GROUP},
+    {"silent", no_argument, NULL, KEY_SILENT},
+    {"search", required_argument, NULL, KEY_SEARCH},
+    {"commands", no_argument, NULL, KEY_COMMANDS},
     {"storm", required_argument, NULL, KEY_STORM},
     {"resume", no_argument, NULL, KEY_RESUME},
     {"restart", no_argument, NULL, KEY_RESTART},
@@ -190,6 +224,16 @@ static bool take_number(int key, const char *text, struct gen_options *o)
         return number32("patience", text, 1, 86400, &o->patience_s);
     case KEY_RATE:
         return number32("rate", text, 1, 100000000, &o->rate);
+    case KEY_GROUP:
+        return number32("group", text, 1, WAX_MULTI_RECIPIENTS_MAX, &o->group);
+    case KEY_BURST:
+        return number32("burst", text, 1, WAX_SEND_WINDOW_MAX, &o->burst);
+    case KEY_SENDERS:
+        return number32("senders", text, 1, GEN_SESSIONS_MAX, &o->senders);
+    case KEY_SECONDS:
+        return number32("seconds", text, 1, 86400, &o->seconds);
+    case KEY_SEARCH:
+        return number32("search", text, 1, 50, &o->search);
     case KEY_STORM:
         return number32("storm", text, 1, 10000, &o->storm);
     case KEY_FLOOD_SECONDS:
@@ -226,6 +270,15 @@ static bool flood_sources(const char *text, struct flood_options *out)
     return good;
 }
 
+static bool matrix(const char *text, enum gen_matrix *out)
+{
+    bool uniform = strcmp(text, "uniform") == 0, good = uniform || strcmp(text, "pairs") == 0;
+    *out = uniform ? MATRIX_UNIFORM : MATRIX_PAIRS;
+    if (!good)
+        fprintf(stderr, "waxgen: --matrix: %s is neither pairs nor uniform\n", text);
+    return good;
+}
+
 static bool take(int key, const char *text, struct gen_options *o)
 {
     switch (key) {
@@ -247,6 +300,14 @@ static bool take(int key, const char *text, struct gen_options *o)
     case KEY_PERFORMANCE:
         o->performance = true;
         return true;
+    case KEY_SILENT:
+        o->silent = true;
+        return true;
+    case KEY_COMMANDS:
+        o->commands = true;
+        return true;
+    case KEY_MATRIX:
+        return matrix(text, &o->matrix);
     case KEY_RESUME:
         o->resume = true;
         return true;
@@ -266,6 +327,19 @@ static bool take(int key, const char *text, struct gen_options *o)
     default:
         return take_number(key, text, o);
     }
+}
+
+/* What belongs together. */
+static bool sane(const struct gen_options *o)
+{
+    const char *wrong = o->search != 0 && o->seconds == 0 ? "--search needs --seconds, of a trial"
+                        : o->group >= o->active ? "--group: no more than all other sessions that are active"
+                        : o->group != 0 && o->window > GEN_GROUP_WINDOW ? "--group: at most 64 in a --window"
+                        : o->group != 0 && o->silent ? "--group and --silent don't go together"
+                                                     : NULL;
+    if (wrong != NULL)
+        fprintf(stderr, "waxgen: %s\n", wrong);
+    return wrong == NULL;
 }
 
 int options_read(int argc, char **argv, struct gen_options *o)
@@ -308,7 +382,44 @@ int options_read(int argc, char **argv, struct gen_options *o)
               stderr);
         return EXIT_USAGE;
     }
+    if (!sane(o))
+        return EXIT_USAGE;
+    if (!o->commands && o->rate != 0 && o->seconds != 0)
+        o->messages = (uint64_t)o->rate * o->seconds;
     if (o->port == 0)
         o->port = o->tls ? 443 : 80;
     return -1;
+}
+
+static const struct option *find(const char *word)
+{
+    static const int keys[] = {KEY_WINDOW, KEY_PAYLOAD, KEY_MESSAGES, KEY_RATE,   KEY_SECONDS, KEY_MATRIX,
+                               KEY_GROUP,  KEY_SENDERS, KEY_BURST,    KEY_SILENT, KEY_SEARCH};
+    for (const struct option *option = known; option->name != NULL; option++)
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+            if (option->val == keys[i] && strncmp(word, "--", 2) == 0 && strcmp(word + 2, option->name) == 0)
+                return option;
+    fprintf(stderr, "waxgen: %s is no option of a step\n", word);
+    return NULL;
+}
+
+bool options_step(char *line, struct gen_options *o)
+{
+    char *rest = NULL;
+    o->silent = false;
+    o->rate = o->seconds = o->search = o->group = o->senders = o->burst = 0;
+    o->matrix = MATRIX_PAIRS;
+    for (char *word = strtok_r(line, " \n", &rest); word != NULL; word = strtok_r(NULL, " \n", &rest)) {
+        const struct option *option = find(word);
+        const char *value = "";
+        if (option == NULL)
+            return false;
+        if (option->has_arg == required_argument && (value = strtok_r(NULL, " \n", &rest)) == NULL) {
+            fprintf(stderr, "waxgen: --%s needs a value\n", option->name);
+            return false;
+        }
+        if (!take(option->val, value, o))
+            return false;
+    }
+    return sane(o);
 }

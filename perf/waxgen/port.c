@@ -162,6 +162,10 @@ static void queue(struct port *port, struct rte_mbuf *mbuf)
 static bool port_alloc(void *ctx, struct span *room, void **owner)
 {
     struct port *port = ctx;
+    if (port->count + PORT_SPARE > PORT_FRAMES) /* TCP waits, rather than lose what it sends */
+        port_flush(port);
+    if (port->count + PORT_SPARE > PORT_FRAMES)
+        return false;
     struct rte_mbuf *mbuf = rte_pktmbuf_alloc(port->pool);
     if (mbuf == NULL)
         return false;

@@ -12,6 +12,7 @@ struct rte_mempool;
 
 #define PORT_BURST  32u
 #define PORT_FRAMES 512u
+#define PORT_SPARE  32u /* of them, for answers to a burst */
 
 struct port {
     uint16_t device;

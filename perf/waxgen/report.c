@@ -88,7 +88,7 @@ static void resume_json(FILE *file, const struct gen *gen)
                 seconds(c->up_us, gen->end_us));
 }
 
-static void json_write(FILE *file, const struct gen *gen)
+void report_json(FILE *file, const struct gen *gen)
 {
     const struct gen_counts *c = &gen->counts;
     const struct gen_options *o = &gen->options;
@@ -96,10 +96,14 @@ static void json_write(FILE *file, const struct gen *gen)
            traffic = seconds(gen->traffic_us, gen->end_us);
     fprintf(file, "{\n  \"suite\": \"waxgen\", \"version\": \"%s\", \"ok\": %s,\n", WAX_VERSION,
             gen->failed ? "false" : "true");
-    fprintf(file,
-            "  \"sessions\": %u, \"active\": %u, \"window\": %u, \"payload\": %u, \"messages\": %" PRIu64
-            ", \"matrix\": \"pairs\", \"tls\": %s, \"seed\": %" PRIu64 ",\n",
-            o->sessions, o->active, o->window, o->payload, o->messages, o->tls ? "true" : "false", o->seed);
+    fprintf(
+        file,
+        "  \"sessions\": %u, \"active\": %u, \"window\": %u, \"payload\": %u, \"messages\": %" PRIu64
+        ", \"matrix\": \"%s\", \"group\": %u, \"silent\": %s, \"rate\": %u, \"tls\": %s, \"seed\": %" PRIu64
+        ",\n",
+        o->sessions, o->active, o->window, o->payload, o->messages,
+        o->matrix == MATRIX_UNIFORM ? "uniform" : "pairs", o->group, o->silent ? "true" : "false", o->rate,
+        o->tls ? "true" : "false", o->seed);
     fprintf(
         file,
         "  \"seconds\": %.6f, \"messages_per_s\": %.1f, \"opening_seconds\": %.6f, \"opened_per_s\": %.1f,\n",
@@ -108,13 +112,17 @@ static void json_write(FILE *file, const struct gen *gen)
     flood_json(file, gen);
     storm_json(file, gen);
     resume_json(file, gen);
+    if (o->search != 0)
+        fprintf(file, "  \"no_loss_per_s\": %u, \"too_many_per_s\": %u, \"trials\": %u,\n", gen->search.low,
+                gen->search.high, gen->search.trials);
     fprintf(file,
-            "  \"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"completed\": %" PRIu64
-            ", \"accepted\": %" PRIu64 ",\n  \"lost\": %" PRIu64 ", \"duplicated\": %" PRIu64
-            ", \"again\": %" PRIu64 ", \"reordered\": %" PRIu64 ", \"wrong\": %" PRIu64
-            ", \"rejected\": %" PRIu64 ", \"closed\": %" PRIu64 ", \"stale\": %" PRIu64 ", \"errors\": %u,\n",
-            c->sent, c->received, c->completed, c->accepted, c->lost, c->duplicated, c->again, c->reordered,
-            c->wrong, c->rejected, c->closed, c->stale, c->errors_told);
+            "  \"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"deliveries\": %" PRIu64
+            ", \"completed\": %" PRIu64 ", \"accepted\": %" PRIu64 ",\n  \"lost\": %" PRIu64
+            ", \"duplicated\": %" PRIu64 ", \"again\": %" PRIu64 ", \"reordered\": %" PRIu64
+            ", \"wrong\": %" PRIu64 ", \"rejected\": %" PRIu64 ", \"closed\": %" PRIu64
+            ", \"stale\": %" PRIu64 ", \"errors\": %u,\n",
+            c->sent, c->received, c->deliveries, c->completed, c->accepted, c->lost, c->duplicated, c->again,
+            c->reordered, c->wrong, c->rejected, c->closed, c->stale, c->errors_told);
     fprintf(file,
             "  \"p50_us\": %" PRIu64 ", \"p90_us\": %" PRIu64 ", \"p99_us\": %" PRIu64
             ", \"p999_us\": %" PRIu64 ", \"max_us\": %" PRIu64 "\n}\n",
@@ -150,6 +158,6 @@ bool report_end(const struct gen *gen)
         perror(gen->options.json);
         return false;
     }
-    json_write(file, gen);
+    report_json(file, gen);
     return fclose(file) == 0;
 }

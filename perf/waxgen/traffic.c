@@ -1,72 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Messages between pairs of sessions. Every message is followed by its sender's number: from SENT through
- * ACCEPTED (when the relay had to store it) to DELIVERED; and at its receiver it must be the next one.
- */
+/* What a client sends in a turn: as its window and the rate allow, with the acknowledgement of what came. */
 #include <stdlib.h>
 
 #include "waxgen/gen.h"
 
-#define ROOM_LEAST (2u * WAX_TLS_RECORD_BYTES_MAX) /* of TCP's send queue, before more is written */
+/* Of TCP's send queue, before more is written: two records, or a frame to a group. */
+#define ROOM_LEAST (2u * WAX_TLS_RECORD_BYTES_MAX)
+#define ROOM_GROUP (GEN_GATHER_BYTES + WAX_TLS_RECORD_BYTES_MAX)
 
-static uint64_t mixed(uint64_t value)
+static uint32_t senders_of(const struct gen_options *o)
 {
-    value = (value ^ value >> 31) * UINT64_C(0x9e3779b97f4a7c15);
-    return value ^ value >> 29;
+    return o->senders == 0 || o->senders > o->active ? o->active : o->senders;
 }
 
-/* Both numbers, then words that follow from them. */
-void traffic_payload(uint8_t *payload, uint32_t len, uint32_t sender, uint32_t number)
+static uint32_t burst_of(const struct gen_options *o)
 {
-    uint64_t word = mixed((uint64_t)sender << 32 | number);
-    store_be64(payload, sender);
-    store_be64(payload + 8, number);
-    for (uint32_t at = 16; at < len; at += 8, word = mixed(word + at)) {
-        uint32_t left = len - at < 8 ? len - at : 8;
-        memcpy(payload + at, &word, left);
-    }
-}
-
-static bool payload_good(struct view payload, uint32_t sender, uint32_t number)
-{
-    uint64_t word = mixed((uint64_t)sender << 32 | number);
-    if (load_be64(payload.data) != sender || load_be64(payload.data + 8) != number)
-        return false;
-    for (size_t at = 16; at < payload.len; at += 8, word = mixed(word + at)) {
-        size_t left = payload.len - at < 8 ? payload.len - at : 8;
-        if (memcmp(payload.data + at, &word, left) != 0)
-            return false;
-    }
-    return true;
-}
-
-static struct client *partner(struct gen *gen, const struct client *client)
-{
-    return &gen->clients[client->index ^ 1];
-}
-
-/* The place among those that exchange messages, GEN_NOBODY for one that idles: pairs lie evenly among all. */
-static uint32_t active_place(const struct gen *gen, uint32_t index)
-{
-    uint32_t pairs = gen->options.active / 2u, apart = gen->options.sessions / 2u / pairs, pair = index / 2u;
-    return pair % apart == 0 && pair / apart < pairs ? 2u * (pair / apart) + (index & 1u) : GEN_NOBODY;
-}
-
-/* The way back: the index of the one at a place. */
-static uint32_t active_index(const struct gen *gen, uint32_t place)
-{
-    uint32_t pairs = gen->options.active / 2u, apart = gen->options.sessions / 2u / pairs;
-    return 2u * (place / 2u * apart) + (place & 1u);
+    return o->rate == 0 || o->burst == 0 ? 1 : o->burst;
 }
 
 void traffic_begin(struct gen *gen)
 {
-    uint64_t each = gen->options.messages / gen->options.active;
-    uint64_t more = gen->options.messages % gen->options.active;
+    uint32_t senders = senders_of(&gen->options);
+    uint32_t burst = burst_of(&gen->options);
+    uint64_t turns = gen->options.messages / burst, each = turns / senders, more = turns % senders;
+    gen->options.messages = turns * burst;
+    gen->apart = gen->options.sessions / 2u / (gen->options.active / 2u);
+    gen->quota_most = (uint32_t)(each + (more != 0)) * burst;
     for (uint32_t i = 0; i < gen->options.sessions; i++) {
         struct client *client = &gen->clients[i];
-        uint32_t place = active_place(gen, i);
-        client->quota = place == GEN_NOBODY ? 0 : (uint32_t)(each + (place < more ? 1 : 0));
+        uint32_t place = ledger_place(gen, i);
+        client->quota = place >= senders ? 0 : (uint32_t)(each + (place < more ? 1 : 0)) * burst;
         if (client->quota == 0)
             continue;
         client->messages = calloc(client->quota, sizeof client->messages[0]);
@@ -76,80 +39,8 @@ void traffic_begin(struct gen *gen)
         }
         client_mark(gen, client);
     }
-}
-
-static void deliver(struct gen *gen, struct client *client, struct view frame)
-{
-    struct frame_deliver d;
-    const struct client *from = partner(gen, client);
-    if (frame_parse_deliver(frame, &d) != WAX_OK || d.seq != sequence_next(client->seq)) {
-        gen->counts.wrong++;
-        gen_error(gen, client, "a DELIVER is malformed or out of sequence", "");
-        return;
-    }
-    client->seq = d.seq;
-    client_mark(gen, client);
-    if (!name_same(&d.from, &from->name) || d.id < gen->id_base) {
-        gen->counts.stale++; /* left over from an earlier run of this seed */
-        return;
-    }
-    uint64_t number = d.id - gen->id_base;
-    if (number < client->expected) {
-        gen->counts.again += (d.flags & WIRE_DELIVER_AGAIN) != 0;
-        gen->counts.duplicated += (d.flags & WIRE_DELIVER_AGAIN) == 0;
-        if ((d.flags & WIRE_DELIVER_AGAIN) == 0)
-            gen_error(gen, client, "a message came twice, or late", "");
-        return;
-    }
-    if (number > client->expected || number >= from->sent) {
-        gen->counts.reordered++;
-        gen->counts.lost += number - client->expected;
-        gen_error(gen, client, "a message is missing before this one", "");
-    } else if (d.payload.len != gen->options.payload ||
-               !payload_good(d.payload, from->index, (uint32_t)number)) {
-        gen->counts.wrong++;
-        gen_error(gen, client, "a payload is not what was sent", "");
-    }
-    client->expected = (uint32_t)number + 1;
-    gen->counts.received++;
-}
-
-static void answered(struct gen *gen, struct client *client, const struct frame_status_entry *entry)
-{
-    uint64_t number = entry->id - gen->id_base;
-    if (entry->id < gen->id_base || !name_same(&entry->about, &partner(gen, client)->name)) {
-        gen->counts.stale++;
-        return;
-    }
-    if (number >= client->sent || entry->kind == WIRE_REJECTED) {
-        char detail[32];
-        snprintf(detail, sizeof detail, "kind %u reason %u", entry->kind, entry->reason);
-        gen->counts.rejected += entry->kind == WIRE_REJECTED;
-        gen->counts.wrong += entry->kind != WIRE_REJECTED;
-        gen_error(gen, client, "an answer REJECTED, or to what was never sent", detail);
-        return;
-    }
-    struct message *message = &client->messages[number];
-    bool first = message->state == MESSAGE_SENT;
-    if (entry->kind == WIRE_ACCEPTED && first) {
-        message->state = MESSAGE_ACCEPTED;
-        gen->counts.accepted++;
-    } else if (entry->kind == WIRE_DELIVERED && message->state < MESSAGE_DELIVERED) {
-        message->state = MESSAGE_DELIVERED;
-        if (number >= partner(gen, client)->expected) {
-            gen->counts.wrong++;
-            gen_error(gen, client, "DELIVERED before it was", "");
-        }
-        client->delivered++;
-        gen->counts.completed++;
-        report_latency(&gen->counts, (uint32_t)gen->now_us - message->sent_us);
-        gen->progress_us = gen->now_us;
-    } else {
-        gen->counts.wrong++;
-        gen_error(gen, client, "an answer that makes no sense", "");
-    }
-    client->unanswered -= first && message->state != MESSAGE_SENT;
-    client_mark(gen, client);
+    if (!group_begin(gen))
+        gen_error(gen, NULL, "no memory for groups", "");
 }
 
 void traffic_frame(struct gen *gen, struct client *client, struct view frame)
@@ -158,7 +49,7 @@ void traffic_frame(struct gen *gen, struct client *client, struct view frame)
     struct frame_error error;
     switch (frame_type(frame)) {
     case WIRE_DELIVER:
-        deliver(gen, client, frame);
+        ledger_deliver(gen, client, frame);
         return;
     case WIRE_STATUS:
         if (frame_parse_status(frame, &status) != WAX_OK) {
@@ -168,7 +59,7 @@ void traffic_frame(struct gen *gen, struct client *client, struct view frame)
         }
         for (uint32_t i = 0; i < status.count; i++) {
             struct frame_status_entry entry = frame_status_entry(&status, i);
-            answered(gen, client, &entry);
+            ledger_answer(gen, client, &entry);
         }
         return;
     case WIRE_ERROR:
@@ -184,15 +75,45 @@ void traffic_frame(struct gen *gen, struct client *client, struct view frame)
     }
 }
 
+/* With a rate a message is as old as its turn was due, whatever held it up: nothing is left out. */
+static uint32_t begins_us(const struct gen *gen, const struct client *client)
+{
+    const struct gen_options *o = &gen->options;
+    if (o->rate == 0)
+        return (uint32_t)gen->now_us;
+    uint32_t burst = burst_of(o);
+    uint64_t turn = (uint64_t)(client->sent / burst) * senders_of(o) + ledger_place(gen, client->index);
+    return (uint32_t)(gen->traffic_us + turn * burst * 1000000u / o->rate);
+}
+
+static bool send_to_group(struct gen *gen, struct client *client, size_t *at)
+{
+    size_t len = group_frame(gen, client, span_of(gen->frame, sizeof gen->frame));
+    if (len == 0 || !client_message(gen, at, view_of(gen->frame, len), view_of(NULL, 0)))
+        return false;
+    client->messages[client->sent] = (struct message){
+        .sent_us = begins_us(gen, client), .to = gen->options.group & GEN_INDEX_BITS, .state = MESSAGE_SENT};
+    client->sent++;
+    client->unanswered = client->sent - client->base;
+    gen->counts.sent++;
+    return true;
+}
+
 static bool send_one(struct gen *gen, struct client *client, size_t *at)
 {
+    if (gen->options.group != 0)
+        return send_to_group(gen, client, at);
     uint8_t head[WIRE_SEND_BYTES];
-    struct frame_send send = {.to = partner(gen, client)->name, .id = gen->id_base + client->sent};
+    uint32_t to = ledger_recipient(gen, client, client->sent);
+    struct frame_send send = {.flags = gen->options.silent ? WIRE_SEND_EPHEMERAL | WIRE_SEND_SILENT : 0,
+                              .to = gen->clients[to].name,
+                              .id = gen->id_base + client->sent};
     frame_write_send_head(span_of(head, sizeof head), &send);
-    traffic_payload(gen->frame, gen->options.payload, client->index, client->sent);
+    payload_write(gen->frame, gen->options.payload, client->index, client->sent);
     if (!client_message(gen, at, view_of(head, sizeof head), view_of(gen->frame, gen->options.payload)))
         return false;
-    client->messages[client->sent] = (struct message){(uint32_t)gen->now_us, MESSAGE_SENT};
+    client->messages[client->sent] =
+        (struct message){.sent_us = begins_us(gen, client), .to = to & GEN_INDEX_BITS, .state = MESSAGE_SENT};
     client->sent++;
     client->unanswered++;
     gen->counts.sent++;
@@ -205,11 +126,12 @@ void traffic_pace(struct gen *gen)
     const struct gen_options *o = &gen->options;
     if (o->rate == 0 || gen->phase != GEN_TRAFFIC)
         return;
-    uint64_t due = (gen->now_us - gen->traffic_us) * o->rate / 1000000u;
+    uint32_t burst = burst_of(o);
+    uint64_t due = (gen->now_us - gen->traffic_us) * o->rate / 1000000u + burst;
     due = due < o->messages ? due : o->messages;
-    for (; gen->granted < due; gen->granted++) {
-        struct client *client = &gen->clients[active_index(gen, gen->turn_of++ % o->active)];
-        client->granted++;
+    for (; gen->granted + burst <= due; gen->granted += burst) {
+        struct client *client = &gen->clients[ledger_index(gen, gen->turn_of++ % senders_of(o))];
+        client->granted += burst;
         client_mark(gen, client);
     }
 }
@@ -224,7 +146,8 @@ void traffic_flush(struct gen *gen, struct client *client)
 {
     if (client->conn == TCP_NONE || client->state != CLIENT_OPEN)
         return;
-    while (tcp_send_room(gen->tcp, client->conn) >= ROOM_LEAST) {
+    uint32_t room = gen->options.group != 0 ? ROOM_GROUP : ROOM_LEAST;
+    while (tcp_send_room(gen->tcp, client->conn) >= room) {
         size_t at = 0;
         if (client->pong_due) {
             uint8_t mask[4] = {9, 8, 7, 6};

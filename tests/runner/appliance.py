@@ -182,7 +182,9 @@ def flood(results, build, scratch, workers):
                      "--window", "8", "--rate", "5000"]
         check(results, f"sessions relay through a flood, {workers} worker(s)",
               [*generator, "--messages", "15000", "--flood", "mixed", "--flood-seconds", "3"], 90)
-        check(results, f"sessions open after a flood, {workers} worker(s)", [*generator, "--messages", "1000"], 60)
+        steps = ("--messages 1000", "--messages 1000 --matrix uniform", "--messages 4000 --silent --window 64", "end")
+        check(results, f"sessions open after a flood and relay in pairs, at random, silently, {workers} worker(s)",
+              ["bash", "-c", 'printf "%s\\n" "${@:1:4}" | "${@:5}"', "steps", *steps, *generator, "--commands"], 60)
         counted = counters(build, served)
         timed = counted.get("deliveries", 0) >= 16000 and counted.get("untimed", 16000) < 1600
         results.add(f"latencies are noted while another port is down, {workers} worker(s)", "pass" if timed else "fail",

@@ -81,6 +81,34 @@ Test(options, a_flood_is_taken_with_its_bounds)
     cr_expect_eq(read_options(&o, 4, "--memif", "m", "--flood-seconds", "0"), 2);
 }
 
+Test(options, a_step_is_what_its_line_says_and_no_more)
+{
+    struct gen_options o;
+    char line[] = "--window 64 --rate 1000 --seconds 2 --matrix uniform --silent", next[] = "--messages 7",
+         search[] = "--search 5 --seconds 1";
+    cr_assert_eq(read_options(&o, 3, "--memif", "m", "--commands"), -1);
+    cr_assert(options_step(line, &o));
+    cr_expect_eq(o.window, 64);
+    cr_expect_eq(o.rate, 1000);
+    cr_expect_eq(o.seconds, 2);
+    cr_expect_eq(o.matrix, MATRIX_UNIFORM);
+    cr_expect(o.silent);
+    cr_assert(options_step(next, &o));
+    cr_expect_eq(o.window, 64, "as it was");
+    cr_expect_eq(o.messages, 7);
+    cr_expect_eq(o.rate, 0);
+    cr_expect_eq(o.matrix, MATRIX_PAIRS);
+    cr_expect_not(o.silent);
+    cr_assert(options_step(search, &o));
+    cr_expect_eq(o.search, 5);
+    const char *bad[] = {"--memif m", "--window", "--window no", "--search 5", "--matrix some", "rate 5"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char copy[32];
+        snprintf(copy, sizeof copy, "%s", bad[i]);
+        cr_expect_not(options_step(copy, &o), "%s", bad[i]);
+    }
+}
+
 Test(options, wrong_usage_is_status_2)
 {
     struct gen_options o;
@@ -88,6 +116,7 @@ Test(options, wrong_usage_is_status_2)
     cr_assert_eq(read_options(&o, 4, "--memif", "m", "--sessions", "3"), 2, "an odd number");
     cr_assert_eq(read_options(&o, 4, "--memif", "m", "--sessions", "0"), 2);
     cr_assert_eq(read_options(&o, 4, "--memif", "m", "--active", "4"), 2, "more than there are");
+    cr_assert_eq(read_options(&o, 4, "--memif", "m", "--matrix", "ring"), 2);
     cr_assert_eq(read_options(&o, 6, "--memif", "m", "--sessions", "10", "--active", "5"), 2, "odd");
     cr_assert_eq(read_options(&o, 4, "--memif", "m", "--window", "4097"), 2);
     cr_assert_eq(read_options(&o, 4, "--memif", "m", "--payload", "15"), 2);
