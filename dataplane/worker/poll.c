@@ -225,8 +225,10 @@ static bool receive_queue(struct worker *worker, const struct receive_queue *que
     uint16_t port[WAX_BURST_MAX];
     uint32_t kept = 0;
     uint16_t n = rte_eth_rx_burst(queue->device, queue->queue, mbufs, (uint16_t)burst(worker));
-    if (n != 0)
+    if (n != 0) {
         worker->polled = rte_rdtsc();
+        worker->metrics.rx_bursts++;
+    }
     for (uint16_t i = 0; i < n; i++)
         rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
     for (uint16_t i = 0; i < n; i++) {

@@ -30,7 +30,7 @@
 #include "waxwire/trace.h"
 
 #define CHANNEL_MAGIC   0x77617863u /* "waxc" */
-#define CHANNEL_VERSION 5u
+#define CHANNEL_VERSION 6u
 
 /* ---- attachment, over the socket ---- */
 

@@ -28,6 +28,7 @@
     X(idle_cycles,          "cycles",   "cycles of wholly empty polls")                           \
     X(cycles_per_s,         "cycles",   "cycles in a second")                                     \
     X(polls,                "polls",    "turns of the poll loop")                                 \
+    X(rx_bursts,            "bursts",   "polls of a port that found packets")                     \
     X(connections_opened,   "connections", "TCP connections opened")                              \
     X(connections_now,      "connections", "TCP connections now")                                 \
     X(half_open_now,        "connections", "of them in TCP's handshake")                          \

@@ -97,12 +97,12 @@ class Appliance:
         self.config = self.folder / "waxwire.yaml"
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def spawn(self, name, command, first=False):
+    def spawn(self, name, command, first=False, **streams):
         prefix = ("taskset", "-c", self.cores) if self.cores and name != "dataplane" else ()
         prefix += ("nice", "-n", "-20") if first and os.geteuid() == 0 else ()
         with open(self.folder / f"{name}.log", "wb") as log:
-            process = subprocess.Popen([str(part) for part in (*prefix, *command)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log,
-                                       stderr=log)
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **streams}
+            process = subprocess.Popen([str(part) for part in (*prefix, *command)], cwd=ROOT, **streams)
         self.processes.append((name, process))
         return process
 
@@ -146,13 +146,13 @@ class Appliance:
     def status(self):
         return self.ask("status").get("data_plane") or {}
 
-    def generator(self, *arguments, door=0, first=False):
+    def generator(self, *arguments, door=0, first=False, **streams):
         """Start clients at one of the memifs; first: before all else on their core, where we may say so."""
         socket, address, prefix = self.doors[door]
         return self.spawn(f"waxgen{door or ''}",
                           [self.paths[3], "--memif", socket, "--ca", self.folder / "certificate.pem", "--server-name", NAME,
                            "--peer", address, "--address", f"{address[:-1]}2/{prefix}", "--seed", door + 1, "--json",
-                           self.folder / f"waxgen{door or ''}.json", *arguments], first)
+                           self.folder / f"waxgen{door or ''}.json", *arguments], first, **streams)
 
     def report(self, door=0):
         """What the generator wrote at its end."""

@@ -5,20 +5,30 @@ import argparse
 import json
 import time
 
+import suite_crypto
+import suite_fanout
 import suite_flood
 import suite_idle
+import suite_latency
 import suite_media
+import suite_relay
 import suite_restart
+import suite_scale
 import suite_store
 import suite_storm
 import suite_tcp
 from measure import Failed, Measured, machine, version
 
 SUITES = {
+    "crypto": (suite_crypto.measure, "records and handshakes on one core, beside openssl speed"),
+    "fanout": (suite_fanout.measure, "messages to groups of 256 and 1,024"),
     "flood": (suite_flood.measure, "sessions relay while SYNs, ACKs, RSTs and garbage pour in"),
     "idle": (suite_idle.measure, "sessions that do nothing: their memory, and the relay among them"),
+    "latency": (suite_latency.measure, "how long a message takes at 10, 50 and 90 % of the highest rate without loss"),
     "media": (suite_media.measure, "blobs up and down, slow readers of a large one, and the relay beside them"),
+    "relay": (suite_relay.measure, "messages' whole cycles: what one costs a worker, in pairs and at random"),
     "restart": (suite_restart.measure, "the data plane is killed, and all sessions come back at once"),
+    "scale": (suite_scale.measure, "cost by the number of sessions and of workers, and a model of a large machine"),
     "store": (suite_store.measure, "messages made durable: the mailbox store beside LMDB, RocksDB, SQLite"),
     "storm": (suite_storm.measure, "sessions relay while others connect, log in and leave as fast as they can"),
     "tcp": (suite_tcp.measure, "the TCP engine alone: two of them back to back"),

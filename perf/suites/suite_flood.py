@@ -5,26 +5,15 @@ inside the worker, from the poll of a SEND's packet to its DELIVER at the port; 
 whatever else the machine does meets both.
 """
 
-import time
-
 import latency
 from appliance import Appliance
 from measure import Failed
+from steps import difference, look
 
 RATE, SESSIONS, WINDOW = 20000, 64, 4
 KINDS = ("syn", "ack", "rst", "garbage", "mixed")
 CLIENTS = "198.18.0.2"
 LIMITS = {"connections": 16384, "half_open": 4096}
-
-
-def look(appliance):
-    """The workers' metrics, once the page that control sees is as fresh as can be."""
-    time.sleep(0.1)
-    return appliance.ask("workers")["workers"]
-
-
-def difference(before, after, name):
-    return sum(worker[name] for worker in after) - sum(worker[name] for worker in before)
 
 
 def phase(appliance, seconds, kind=None):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from appliance import TARGETS
 from measure import BUILD, ROOT, Failed, build, run
-from suite_storm import others
+from steps import others
 
 NAME = "perfmedia"
 SETTINGS = "media:\n  quota_mib: 0\ndataplane:\n  idle: performance\n  cores: [{core}]\n"

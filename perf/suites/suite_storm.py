@@ -10,36 +10,18 @@ processor time, beside a loop of bare OpenSSL (perf/micro/bench_handshake.c) on 
 """
 
 import contextlib
-import os
 import subprocess
 import time
 
 import latency
 from appliance import Appliance, cpu_seconds
 from measure import Failed, build, run_json
+from steps import difference, look, others
 
 SESSIONS, WINDOW, STORM, SHARE = 1000, 8, 64, 0.2
 OVERLAP_S = 6  # that a storm lasts longer than the messages in it, for the sessions to open and to close
 SHARED_RATE = 50000  # messages a second that the generator can do beside handshakes, both sides of them on one core
 LIMITS = {"connections": 32768, "half_open": 4096, "handshakes": 512}
-
-
-def look(appliance):
-    """The workers' metrics, from a page that every worker has written since we began to look."""
-    def ask():
-        return appliance.ask("workers").get("workers") or []
-    first, until = ask(), time.monotonic() + 10
-    while time.monotonic() < until:
-        time.sleep(0.1)
-        seen = ask()
-        if first and len(seen) == len(first) and all(new["polls"] != old["polls"] for new, old in zip(seen, first)):
-            return seen
-        first = first or seen
-    raise Failed("the workers' metrics stand still: something else has their cores")
-
-
-def difference(before, after, name):
-    return sum(worker[name] for worker in after) - sum(worker[name] for worker in before)
 
 
 def ended(appliance, generator, door=0):
@@ -115,19 +97,15 @@ def crowd(appliance, cores):
             hog.kill()
 
 
-def stalls(appliance, core, cores):
+def stalls(appliance, core, cores, crowded=True):
     """What the machine itself takes of the worker's core, while the others are at rest and while they are not."""
     (program,) = build("perf/micro/bench-stalls")
     command = ["taskset", "-c", core, program, 3]
     calm = run_json(command, 30)
+    if not crowded:
+        return {"calm": calm}
     with crowd(appliance, cores):
         return {"calm": calm, "crowded": run_json(command, 30)}
-
-
-def others():
-    """The cores that are not the worker's."""
-    cores = sorted(os.sched_getaffinity(0))
-    return cores[0], ",".join(map(str, cores[1:] or cores))
 
 
 def measure(options, measured):
