@@ -2,13 +2,14 @@
 // A person's device: a client of the relay, Signal's ratchets with each device of everyone it talks to, and the history. All of it lies in the
 // client's storage; what a message did to a ratchet is kept in one write with the message, so a crash at any time loses and doubles nothing.
 
-import { fromBase64url, openMedia, sealMedia, textOf, toBase64url, utf8 } from "../../src/node.js";
+import { randomUUID } from "node:crypto";
+import { fromBase64url, openMedia, Reason, sealMedia, textOf, toBase64url, utf8 } from "../../src/node.js";
+import { History } from "../shared/history.js";
 import { makeDevice, makeOneTimeKeys, preKeyBundle, readBundle } from "./keys.js";
 import S from "./libsignal.js";
 import { DEVICES, KNOWN, OWN, Transaction } from "./stores.js";
-import { later, ticksOf } from "./ticks.js";
 
-const GROUP = "signal/group/", HISTORY = "chat/";
+const GROUP = "signal/group/";
 const PAD = 160; // bytes: how long a text is, is nobody's business
 const REFRESH_MS = 60000; // so old may be what we know of a person's devices
 const ASK_AT_ONCE = 32;
@@ -45,12 +46,10 @@ export class Person {
     this.refreshMs = refreshMs;
     this.turn = Promise.resolve();
     this.asked = new Map(); // when the directory was asked for a user's devices
-    this.history = [];
-    this.byId = new Map(); // entries of ours by message id
-    this.dirty = new Set(); // entries with new ticks
     this.handlers = new Map();
+    this.said = new History(client, (entry) => this.raise("ticks", entry), (error) => this.raise("error", error));
     client.on("message", (message) => this.receive(message));
-    client.on("status", (answer) => this.onStatus(answer));
+    client.on("status", ({ to, kind, reason }) => kind === "rejected" && reason === Reason.UNKNOWN_DEVICE && this.forget(to));
     client.on("open", () => this.client.own.get(OWN).published || this.publish());
     client.on("keys low", () => this.publish());
     client.on("error", (error) => this.raise("error", error));
@@ -62,6 +61,10 @@ export class Person {
 
   raise(event, what) {
     for (const handler of this.handlers.get(event) ?? []) handler(what);
+  }
+
+  get history() {
+    return this.said.entries;
   }
 
   get user() {
@@ -77,8 +80,7 @@ export class Person {
       await makeDevice(kept, this.identityKey);
       await this.client.keepOwn(kept.pairs());
     }
-    this.history = [...own].filter(([name]) => name.startsWith(HISTORY)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
-    for (const entry of this.history) if (entry.states !== undefined) this.byId.set(entry.id, entry);
+    this.said.load();
     await this.client.start();
   }
 
@@ -199,7 +201,7 @@ export class Person {
 
   /** A group is what its members know of it; the relay knows none. */
   async createGroup(name, members) {
-    const group = crypto.randomUUID(), all = [...new Set([this.user, ...members])];
+    const group = randomUUID(), all = [...new Set([this.user, ...members])];
     await this.client.keepOwn([[GROUP + group, { name, members: all }]]);
     await this.send({ group }, { kind: "group", name, members: all });
     return group;
@@ -239,11 +241,10 @@ export class Person {
       }
     }
     if (recipients.length === 0) throw new Error("there is nobody to send it to");
-    const entry = this.entry({ ...content, to, from: { user: this.user, device: this.client.device }, states });
+    const entry = this.said.entry({ ...content, to, from: { user: this.user, device: this.client.device }, states });
     return this.client.sendMulti(recipients, shared, { urgent: true, own: (id) => {
       entry.id = id;
-      this.byId.set(id, entry);
-      return [...kept.pairs(), this.remember(entry)];
+      return [...kept.pairs(), this.said.add(entry)];
     } });
   }
 
@@ -261,39 +262,8 @@ export class Person {
     return { ...JSON.parse(textOf(openMedia(payload, fromBase64url(key), fromBase64url(hash)))), sentTo: content.sentTo };
   }
 
-  // ---- the history
-
-  entry(about) {
-    return { ...about, n: (this.history.at(-1)?.n ?? 0) + 1, at: Date.now() };
-  }
-
-  remember(entry) {
-    this.history.push(entry);
-    return this.pair(entry);
-  }
-
-  pair(entry) {
-    return [HISTORY + String(entry.n).padStart(9, "0"), { ...entry }];
-  }
-
   ticks(entry) {
-    return ticksOf(entry.states);
-  }
-
-  onStatus({ id, to, kind, reason }) {
-    const entry = this.byId.get(id), name = `${to.user}/${to.device}`;
-    if (kind === "rejected" && reason === 2) this.forget(to);
-    if (entry?.states[name] === undefined) return; // not ours any more, or a copy for our own devices
-    entry.states[name] = later(entry.states[name], kind);
-    if (this.dirty.size === 0) setImmediate(() => this.keepTicks());
-    this.dirty.add(entry);
-  }
-
-  keepTicks() {
-    const entries = [...this.dirty];
-    this.dirty.clear();
-    this.client.keepOwn(entries.map((entry) => this.pair(entry))).catch((error) => this.raise("error", error));
-    for (const entry of entries) this.raise("ticks", entry);
+    return this.said.ticks(entry);
   }
 
   /** A device is no more. */
@@ -322,8 +292,8 @@ export class Person {
         kept.newNumbers.clear();
         about = { kind: "unreadable", why: error.message };
       }
-      const entry = this.entry({ ...about, id, stored, from });
-      await message.done([...kept.pairs(), this.remember(entry)]);
+      const entry = this.said.entry({ ...about, id, stored, from });
+      await message.done([...kept.pairs(), this.said.add(entry)]);
       this.tellNumbers(kept);
       this.raise("message", entry);
     });

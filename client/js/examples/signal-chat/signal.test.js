@@ -7,7 +7,7 @@ import { FakeRelay, seedOf } from "../../test/fake-relay.js";
 import { Client, Identity, MemoryStorage, textOf } from "../../src/node.js";
 import { NumberChanged, Person } from "./person.js";
 import { Transaction } from "./stores.js";
-import { later, ticksOf } from "./ticks.js";
+import { later, ticksOf } from "../shared/ticks.js";
 
 /** @type {Person[]} */
 const everyone = [];
@@ -126,7 +126,7 @@ test("a crash at each write, of the sender's or the receiver's: every message is
       const goOn = async () => {
         for (; next < 3; next++) {
           const sending = people[1].sendText(b, `${next}`);
-          const safe = await Promise.race([sending, new Promise((resolve) => { setTimeout(() => resolve(null), 30); })]);
+          const safe = await Promise.race([sending, new Promise((resolve) => { setTimeout(() => resolve(null), 200); })]);
           if (safe === null) return false;
         }
         return true;

@@ -2,35 +2,23 @@
 // What Signal's library wants kept, in the client's storage. Each use of a ratchet is a transaction: it reads what is kept and what it
 // has changed itself, and its changes are written together with the message they belong to, or thrown away.
 
+import { Changes } from "../shared/changes.js";
 import S from "./libsignal.js";
 
 export const DEVICES = "signal/devices/", KNOWN = "signal/known/", OWN = "signal/own";
 const SESSION = "signal/session/", KEY = "signal/key/", SIGNED = "signal/signed/", KYBER = "signal/kyber/", USED = "signal/used/";
 export const SIGNED_KEY = 1, LAST_RESORT = 1; // the numbers of the keys that are not for one time
 
-export class Transaction {
+export class Transaction extends Changes {
   /** @param {Map<string, any>} own of the client */
   constructor(own) {
-    this.own = own;
-    this.changed = new Map();
+    super(own);
     this.newNumbers = new Set(); // users who came with another identity key than before
     this.sessions = new Sessions(this);
     this.identities = new Identities(this);
     this.keys = new Keys(this);
     this.signedKeys = new SignedKeys(this);
     this.kyberKeys = new KyberKeys(this);
-  }
-
-  get(name) {
-    return this.changed.has(name) ? this.changed.get(name) ?? undefined : this.own.get(name);
-  }
-
-  set(name, value) {
-    this.changed.set(name, value);
-  }
-
-  pairs() {
-    return [...this.changed];
   }
 
   known(user) {
