@@ -6,6 +6,7 @@
  *   {"command": "store"}, {"command": "mailbox", "user": HEX, "limit": N} (all users: without)
  *   {"command": "users", "after": HEX, "limit": N}, {"command": "user", "user": HEX}
  *   {"command": "user-suspend" | "user-restore" | "user-delete", "user": HEX}: answered when it is durable
+ *   {"command": "wake"}
  *   {"command": "tls-reload"}: the data plane reads its certificates anew; answered when it has
  * An error is answered with {"error": "..."}.
  *   {"command": "trace", "peer": ADDRESS, "port": N, "local_port": N}
@@ -32,6 +33,7 @@ struct admin_sources {
     const struct session_table *sessions;
     const struct media *media; /* NULL: none */
     const struct wax_config *config;
+    struct wake *wake; /* NULL: nobody is woken */
     uint64_t started_ms;
 };
 

@@ -21,6 +21,9 @@ bool read_user(const char *text, uint8_t user[WAX_USER_BYTES]);
 /* Answer "store": segments, what lives in them, what keeping them so has cost. */
 void reply_store(const struct admin_sources *sources, struct json_object *reply);
 
+/* Answer "wake": the push gateways, what they were told, and whether they can be. */
+void reply_wake(const struct admin_sources *sources, struct json_object *reply);
+
 /* Answer "mailbox": those of a user, or else the largest, `limit` at most. */
 void reply_mailboxes(const struct admin_sources *sources, struct json_object *request,
                      struct json_object *reply, uint64_t limit);

@@ -294,6 +294,8 @@ static struct json_object *answer(const struct admin_sources *sources, struct js
         reply_users(sources, request, reply, limit);
     else if (strcmp(command, "user") == 0)
         reply_user(sources, request, reply);
+    else if (strcmp(command, "wake") == 0)
+        reply_wake(sources, reply);
     else if (strcmp(command, "limits") == 0)
         reply_limits(sources, reply);
     else if (strcmp(command, "config") == 0)

@@ -181,6 +181,8 @@ static bool record_is_sound(const struct channel_record *record)
     }
     case CHANNEL_POLICED:
         return bytes == sizeof(struct channel_policed);
+    case CHANNEL_WAKE:
+        return bytes == sizeof(struct channel_wake);
     default:
         return media_is_sound(record);
     }

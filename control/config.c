@@ -51,6 +51,7 @@ void config_defaults(struct wax_config *config)
     config->media_quota_mib = WAX_MEDIA_QUOTA_MIB_DEFAULT;
     config->mailbox_messages = WAX_MAILBOX_MESSAGES_DEFAULT;
     config->mailbox_mib = WAX_MAILBOX_MIB_DEFAULT;
+    config->wake_interval_ms = WAX_WAKE_INTERVAL_MS_DEFAULT;
 }
 
 enum wax_status loading_refuse(struct loading *l, const yaml_node_t *node, enum wax_status status,

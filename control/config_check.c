@@ -119,6 +119,43 @@ static enum wax_status check_dpdk(const struct wax_config *config, struct config
     return WAX_OK;
 }
 
+/* Plain HTTP stays on this machine: an event tells who gets messages, and when. */
+static bool webhook_is_near(const char *url)
+{
+    static const char *const hosts[] = {"http://127.", "http://localhost", "http://[::1]"};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        size_t len = strlen(hosts[i]);
+        if (strncmp(url, hosts[i], len) != 0)
+            continue;
+        if (i == 0)
+            len += strspn(url + len, "0123456789.");
+        if (url[len] == '\0' || url[len] == ':' || url[len] == '/')
+            return true;
+    }
+    return false;
+}
+
+static enum wax_status check_wake(const struct wax_config *config, struct config_error *error)
+{
+    const char *url = config->wake_webhook, *way = config->wake_webhook_socket;
+    size_t room = sizeof((struct sockaddr_un *)0)->sun_path;
+    if ((config->wake_socket[0] != '/' && config->wake_socket[0] != '\0') ||
+        (way[0] != '/' && way[0] != '\0'))
+        return refuse(error, "wake.socket and wake.webhook_socket must be absolute paths, or empty");
+    if (strlen(config->wake_socket) >= room || strlen(way) >= room)
+        return refuse(error, "a socket's path is longer than a UNIX socket allows (107)");
+    if (url[0] == '\0')
+        return way[0] == '\0' ? WAX_OK : refuse(error, "wake.webhook_socket needs wake.webhook");
+    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        return refuse(error, "wake.webhook must begin with http:// or https://");
+    if (strchr(url, '@') != NULL)
+        return refuse(error, "wake.webhook must not hold a name or password");
+    if (strncmp(url, "http://", 7) == 0 && way[0] == '\0' && !webhook_is_near(url))
+        return refuse(error, "wake.webhook is plain HTTP to another machine: https://, or loopback, or "
+                             "wake.webhook_socket");
+    return WAX_OK;
+}
+
 enum wax_status config_check(const struct wax_config *config, struct config_error *error)
 {
     enum wax_status status = check_socket(config->control_socket, error);
@@ -134,6 +171,9 @@ enum wax_status config_check(const struct wax_config *config, struct config_erro
         return refuse(error, "store.key_file must be an absolute path");
     if (config->media_path[0] != '/' && config->media_path[0] != '\0')
         return refuse(error, "media.path must be an absolute path, or empty");
+    status = check_wake(config, error);
+    if (status != WAX_OK)
+        return status;
     if (config->port_count == 0)
         return refuse(error, "there is no port");
     for (uint32_t i = 0; i < config->port_count; i++) {

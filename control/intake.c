@@ -182,7 +182,8 @@ static enum wax_status take_record(struct intake *intake, uint32_t worker,
         return intake_session_opened(intake, worker, p);
     case CHANNEL_SESSION_CLOSE: {
         const struct channel_session_close *request = p;
-        session_table_close(intake->sessions, &request->name, request->generation);
+        if (session_table_close(intake->sessions, &request->name, request->generation))
+            intake_wake_gone(intake, &request->name);
         directory_see(intake->directory, &request->name, intake->now_ms);
         return WAX_OK;
     }
@@ -206,6 +207,9 @@ static enum wax_status take_record(struct intake *intake, uint32_t worker,
         return WAX_OK;
     case CHANNEL_REQUEST:
         return intake_take_request(intake, worker, p);
+    case CHANNEL_WAKE:
+        intake_wake_called(intake, p);
+        return WAX_OK;
     case CHANNEL_POLICED:
         intake_policed(intake, ((const struct channel_policed *)p)->tag);
         return WAX_OK;
@@ -221,6 +225,7 @@ bool intake_turn(struct intake *intake, uint64_t now_ms)
     intake->now_ms = now_ms;
     if (intake_evict_turn(intake))
         logins_again(intake);
+    intake_wake_turn(intake);
     if (intake->attachment == NULL)
         return false;
     uint32_t workers = attachment_workers(intake->attachment);
@@ -317,6 +322,7 @@ void intake_free(struct intake *intake)
         intake->logins = login->later;
         free(login);
     }
+    free(intake->departures);
     checker_free(intake->checker);
     allowances_free(intake->allowances);
     free(intake);

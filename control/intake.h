@@ -15,6 +15,7 @@
 #include "session_table.h"
 #include "ticket_keys.h"
 #include "token_keys.h"
+#include "wake.h"
 #include "waxwire/journal.h"
 
 struct intake;
@@ -62,6 +63,9 @@ struct mailbox_port intake_port(struct intake *intake);
 /* The port that media speak through; and who takes their records, before intake_listen. */
 struct media_port intake_media_port(struct intake *intake);
 void intake_media(struct intake *intake, struct media *media);
+
+/* Who is told of devices that have something waiting (NULL: nobody); stays the caller's. */
+void intake_wakes(struct intake *intake, struct wake *wake);
 
 /* Begin to listen, when everything else is ready. OK, or EXISTS/STORE_IO with errno. */
 enum wax_status intake_listen(struct intake *intake, struct mailboxes *mailboxes);

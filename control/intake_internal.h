@@ -86,6 +86,8 @@ struct intake {
     uint64_t request_bytes; /* of those under way */
     struct intake_view view;
     struct rejected rejected[WAX_WORKERS_MAX];
+    struct wake *wake;                           /* NULL: nobody is woken */
+    struct departures *departures;               /* NULL: none yet */
     struct intake_trace *traces[WAX_TRACES_MAX]; /* NULL: free */
     uint64_t trace_tag;                          /* last one given */
 };
@@ -156,6 +158,17 @@ void intake_keys_low(struct intake *intake, const struct channel_session_open *s
 /* A session is announced by its home. FULL: not now, its record stays. */
 enum wax_status intake_session_opened(struct intake *intake, uint32_t home,
                                       const struct channel_session_open *open);
+
+/* ---- intake_wake.c ---- */
+
+/* A message is stored; `first`: none was waiting in that mailbox. */
+void intake_wake_stored(struct intake *intake, const struct channel_store *store, bool first);
+/* An urgent one that is not stored found no session. */
+void intake_wake_called(struct intake *intake, const struct channel_wake *call);
+/* A device has a session; its session has ended; and, once in each turn, what comes of those ends. */
+void intake_wake_came(struct intake *intake, const struct channel_session_open *open);
+void intake_wake_gone(struct intake *intake, const struct device_name *name);
+void intake_wake_turn(struct intake *intake);
 
 /* A new data plane is asked for every trace that is on (intake_trace.c). */
 void intake_traces_again(struct intake *intake);

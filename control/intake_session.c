@@ -62,6 +62,7 @@ enum wax_status intake_session_opened(struct intake *intake, uint32_t home,
         return WAX_OK;
     }
     directory_see(intake->directory, &open->name, intake->now_ms);
+    intake_wake_came(intake, open);
     if (status == WAX_OK && (account_flags(&account) & ACCOUNT_POLICY) != 0)
         intake_send_policy(intake, open, home, 0);
     if (status == WAX_OK && open->since_ms + JUST_NOW_MS >= intake->now_ms)

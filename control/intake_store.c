@@ -109,8 +109,13 @@ enum wax_status intake_take_store(struct intake *intake, uint32_t worker, const 
             intake_evict(intake, request->name.user, request->name.device, reason);
         reason = 0; /* of a device that is no more it is rejected by and by */
     }
-    if (reason == 0)
-        return mailbox_store(intake->mailboxes, worker, request);
+    if (reason == 0) {
+        bool first = box.messages == 0;
+        enum wax_status status = mailbox_store(intake->mailboxes, worker, request);
+        if (status == WAX_OK)
+            intake_wake_stored(intake, request, first);
+        return status;
+    }
     rejected_add(&intake->rejected[worker], &request->name);
     reject(intake, worker, request->tag, reason);
     return WAX_OK;

@@ -34,6 +34,7 @@ struct control {
     struct mailboxes *mailboxes;
     struct intake *intake;
     struct media *media;
+    struct wake *wake;
     struct admin *admin;
     struct ticket_keys ticket_keys;
     struct token_keys token_keys;
@@ -96,6 +97,7 @@ static void port_ready(void *ctx, enum wax_status status)
         .sessions = control->sessions,
         .media = control->media,
         .config = &control->config,
+        .wake = control->wake,
         .started_ms = control->started_ms,
     };
     control->admin = admin_listen(control->loop, &control->journal, control->config.admin_socket, &sources);
@@ -139,6 +141,20 @@ static bool begin_media(struct control *control)
     return true;
 }
 
+static void begin_wakes(struct control *control)
+{
+    const struct wake_config config = {
+        .socket = control->config.wake_socket,
+        .webhook = control->config.wake_webhook,
+        .webhook_socket = control->config.wake_webhook_socket,
+        .webhook_ca = control->config.wake_webhook_ca,
+        .interval_ms = control->config.wake_interval_ms,
+        .journal = &control->journal,
+    };
+    control->wake = wake_new(&config);
+    intake_wakes(control->intake, control->wake);
+}
+
 static void directory_ready(void *ctx, enum wax_status status)
 {
     struct control *control = ctx;
@@ -174,6 +190,7 @@ static void directory_ready(void *ctx, enum wax_status status)
     control->intake = intake_new(&intake);
     intake_tickets(control->intake, &control->ticket_keys);
     intake_tokens(control->intake, &control->token_keys);
+    begin_wakes(control);
     if (!begin_media(control))
         return;
     struct mailbox_port port = intake_port(control->intake);
@@ -274,6 +291,7 @@ static void end(struct control *control)
     media_close(control->media);
     if (control->admin != NULL)
         admin_close(control->admin);
+    wake_free(control->wake);
     uint64_t until = wall_ms() + 10000;
     if (control->mailboxes != NULL)
         mailboxes_purge(control->mailboxes);

@@ -101,15 +101,16 @@ const struct channel_session_open *session_table_find(const struct session_table
     return entry != NULL ? &entry->session : NULL;
 }
 
-void session_table_close(struct session_table *table, const struct device_name *name, uint64_t generation)
+bool session_table_close(struct session_table *table, const struct device_name *name, uint64_t generation)
 {
     struct entry **at = find(table, name);
     struct entry *entry = *at;
     if (entry == NULL || entry->session.generation != generation)
-        return;
+        return false;
     *at = entry->next;
     free(entry);
     table->count--;
+    return true;
 }
 
 void session_table_clear(struct session_table *table)

@@ -21,8 +21,8 @@ bool session_table_open(struct session_table *table, const struct channel_sessio
 const struct channel_session_open *session_table_find(const struct session_table *table,
                                                       const struct device_name *name, uint32_t *home);
 
-/* Ended; ignored when the session is not of this generation. */
-void session_table_close(struct session_table *table, const struct device_name *name, uint64_t generation);
+/* Ended; ignored (false) when the session is not of this generation. */
+bool session_table_close(struct session_table *table, const struct device_name *name, uint64_t generation);
 
 /* Forget all of them; how many there are. */
 void session_table_clear(struct session_table *table);

@@ -87,6 +87,7 @@ void show_mailboxes(const struct options *options, struct json_object *reply);
 void show_limits(const struct options *options, struct json_object *reply);
 void show_users(const struct options *options, struct json_object *reply);
 void show_user(const struct options *options, struct json_object *reply);
+void show_wake(const struct options *options, struct json_object *reply);
 
 /* What a request needs beside its command. */
 void request_limit(const struct options *options, struct json_object *request);

@@ -299,6 +299,7 @@ void home_control_down(struct home *home)
         return;
     home->up = false;
     home->policed_count = 0;
+    home->calls.count = 0;
     stores_forget(home);
 }
 

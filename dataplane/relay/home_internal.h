@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/wheel.h"
 #include "relay/home.h"
+#include "relay/wake.h"
 #include "waxwire/wire.h"
 
 #define NONE UINT32_MAX
@@ -269,6 +270,7 @@ struct home {
     struct notice notices[NOTICES];
     uint32_t policed_count; /* tags of policies that are in force, and control has not been told */
     uint64_t policed[POLICED_MAX];
+    struct calls calls;
     uint64_t own_from;   /* positions below are of data planes before this one */
     uint32_t reannounce; /* next recipient to announce again, NONE = done */
     struct wheel wheel;

@@ -320,7 +320,7 @@ bool control_send(struct home *home, uint64_t now_us)
 {
     if (!home->up)
         return false;
-    if (!policies_tell(home))
+    if (!policies_tell(home) || !calls_tell(&home->calls, home->port))
         return true;
     if (list_empty(&home->control))
         return false;

@@ -166,6 +166,9 @@ void ephemeral_take(struct home *home, struct recipient *recipient, struct msg *
     if (can_take_ephemeral(recipient) && window_has_room(home, recipient, msg->payload_bytes))
         entry = entry_of(home, recipient, msg);
     if (entry == NULL) {
+        if (home->up && (msg->send_flags & WIRE_SEND_URGENT) != 0 &&
+            (recipient->generation == 0 || recipient->send_only))
+            calls_note(&home->calls, msg);
         metrics_count(home->metrics, WAX_REJECT_NOT_CONNECTED);
         home_refuse(home, msg, WIRE_REASON_NOT_CONNECTED);
         return;

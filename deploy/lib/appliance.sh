@@ -39,6 +39,9 @@ config_write() {
 control:
   socket: $STATE/control.sock
   admin_socket: $STATE/admin.sock
+wake:
+  socket: $STATE/push.sock
+  interval_ms: 500
 store:
   directory: $STORE/store
 dataplane:
@@ -219,6 +222,7 @@ appliance_json() {
   "waxcat": $(json_text "${PROGRAM[waxcat]}"),
   "waxctl": $(json_text "${PROGRAM[waxctl]}"),
   "waxgen": $(json_text "${PROGRAM[waxgen]}"),
+  "push_socket": $(json_text "$STATE/push.sock"),
   "restart_control": $(json_text "$TREE/deploy/quickstart --name $NAME --restart-control"),
   "restart_dataplane": $(json_text "$TREE/deploy/quickstart --name $NAME --restart-dataplane"),
   "stop": $(json_text "$TREE/deploy/quickstart --name $NAME --stop")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The records of sessions and accounts in the channel (channel.h): what sessions ask the control plane and
- * hear from it, how it ends them, and who may write to them.
+ * hear from it, how it ends them, who may write to them, and who is to be woken.
  */
 #ifndef WAXWIRE_CHANNEL_REQUEST_H
 #define WAXWIRE_CHANNEL_REQUEST_H
@@ -12,6 +12,7 @@ enum channel_request_kind {
     /* worker to control */
     CHANNEL_REQUEST = 40,
     CHANNEL_POLICED = 41,
+    CHANNEL_WAKE = 42,
     /* control to worker */
     CHANNEL_ANSWER = 104,
     CHANNEL_CLOSE = 105,
@@ -94,6 +95,14 @@ struct channel_evict {
 struct channel_policed {
     struct channel_record record;
     uint64_t tag;
+};
+
+/* An urgent message that is never stored has found no session of its device. Not answered, and may be lost.
+ */
+struct channel_wake {
+    struct channel_record record;
+    struct device_name name;
+    uint8_t sender[WAX_USER_BYTES];
 };
 
 _Static_assert(sizeof(struct channel_request) + WAX_FRAME_BYTES_MAX <= WAX_CHANNEL_RECORD_BYTES_MAX,

@@ -145,6 +145,13 @@ struct wax_config {
     uint32_t media_ttl_s;               /* that a blob is kept, at most and by default */
     uint32_t media_quota_mib;           /* of an account; 0: any number */
 
+    /* wake-ups */
+    char wake_socket[CONFIG_PATH_BYTES];         /* where a push gateway listens; empty: none */
+    char wake_webhook[CONFIG_PATH_BYTES];        /* URL of one that is asked; empty: none */
+    char wake_webhook_socket[CONFIG_PATH_BYTES]; /* a UNIX socket to reach that by; empty: TCP */
+    char wake_webhook_ca[CONFIG_PATH_BYTES];     /* of its certificate; empty: the system's authorities */
+    uint32_t wake_interval_ms;
+
     /* accounts */
     enum config_registration registration;
     uint32_t mailbox_messages; /* that wait for an account; 0: any number */

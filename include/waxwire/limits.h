@@ -131,6 +131,11 @@
 #define WAX_STORE_PURGE_S_MIN     5u
 #define WAX_STORE_PURGE_S_MAX     86400u
 
+/* Wake-ups of devices that are offline. */
+#define WAX_WAKES_MAX                65536u /* devices that wait to be told of, for a gateway */
+#define WAX_WAKE_INTERVAL_MS_DEFAULT 5000u  /* between two events of one device */
+#define WAX_WAKE_INTERVAL_MS_MAX     3600000u
+
 /* Media. */
 #define WAX_MEDIA_ID_BYTES      32u
 #define WAX_MEDIA_TRANSFERS_MAX 1024u  /* of a worker at a time */

@@ -339,6 +339,37 @@ Test(config, check_finds_what_only_the_whole_can_tell)
     check_refused(&config, "configuration: a socket's path is longer than a UNIX socket allows (107)");
 }
 
+Test(config, plain_wake_ups_stay_on_this_machine)
+{
+    static const char *const near[] = {"http://127.0.0.1:8080/wake", "http://localhost/", "http://[::1]:9/x",
+                                       "https://push.example/wake"};
+    static const char *const far[] = {"http://push.example/", "http://127.0.0.1.example/", "http://127.evil/",
+                                      "http://localhost.example/"};
+    struct wax_config config = sound();
+    struct config_error error;
+    for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
+        strcpy(config.wake_webhook, near[i]);
+        cr_assert_eq(config_check(&config, &error), WAX_OK, "%s: %s", near[i], error.text);
+    }
+    for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {
+        strcpy(config.wake_webhook, far[i]);
+        check_refused(&config, "configuration: wake.webhook is plain HTTP to another machine: https://, or "
+                               "loopback, or wake.webhook_socket");
+    }
+    strcpy(config.wake_webhook_socket, "/run/push.sock");
+    cr_assert_eq(config_check(&config, &error), WAX_OK);
+    strcpy(config.wake_webhook, "https://me:secret@push.example/");
+    check_refused(&config, "configuration: wake.webhook must not hold a name or password");
+    strcpy(config.wake_webhook, "ftp://push.example/");
+    check_refused(&config, "configuration: wake.webhook must begin with http:// or https://");
+    config.wake_webhook[0] = '\0';
+    check_refused(&config, "configuration: wake.webhook_socket needs wake.webhook");
+    config.wake_webhook_socket[0] = '\0';
+    strcpy(config.wake_socket, "push.sock");
+    check_refused(&config,
+                  "configuration: wake.socket and wake.webhook_socket must be absolute paths, or empty");
+}
+
 Test(config, a_dump_loads_to_the_same_configuration)
 {
     struct wax_config config = sound(), again;
