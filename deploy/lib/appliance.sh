@@ -223,6 +223,7 @@ appliance_json() {
   "waxctl": $(json_text "${PROGRAM[waxctl]}"),
   "waxgen": $(json_text "${PROGRAM[waxgen]}"),
   "push_socket": $(json_text "$STATE/push.sock"),
+  "demo": $([[ -n $DEMO_URL ]] && json_text "$DEMO_URL" || echo null),
   "restart_control": $(json_text "$TREE/deploy/quickstart --name $NAME --restart-control"),
   "restart_dataplane": $(json_text "$TREE/deploy/quickstart --name $NAME --restart-dataplane"),
   "stop": $(json_text "$TREE/deploy/quickstart --name $NAME --stop")

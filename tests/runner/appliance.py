@@ -210,9 +210,10 @@ def quickstarts(results, build):
     if os.geteuid() != 0:
         results.add("quickstart on network ports: needs root", "skip")
         return
-    once = check(results, "quickstart --once", command("--once"), 120, env)
-    if "✓✓" not in once.output:
-        results.add("quickstart --once shows ✓✓", "fail", once.output)
+    once = check(results, "quickstart --once --demo", command("--once", "--demo"), 180, env)
+    for what, sign in (("✓✓", "✓✓"), ("a Signal chat", "safety number, the same on both sides"), ("the browser chat's address", "?as=alice")):
+        if sign not in once.output:
+            results.add(f"quickstart --once --demo shows {what}", "fail", once.output)
     for port in ("afpacket", "tap", "memif"):
         check(results, f"quickstart --once --port {port}", command("--once", "--port", port), 120, env)
     check(results, "quickstart --once --workers 2", command("--once", "--workers", "2"), 120, env)

@@ -32,7 +32,7 @@ const padded = (content) => {
 
 /**
  * Events, by `on`: "message" (an entry of the history: text, photo, group, unreadable), "number changed" ({user}), "ticks" (an entry of ours that has
- * come further), "error".
+ * come further), "published" (how many one-time keys the directory has), "error".
  */
 export class Person {
   /**
@@ -121,6 +121,7 @@ export class Person {
     const { bundle, published } = this.client.own.get(OWN);
     const held = await this.client.putKeys(bundle, keys, { replace: !published });
     await this.alone(() => this.client.keepOwn([[OWN, { ...this.client.own.get(OWN), published: true }]]));
+    this.raise("published", held);
     return held;
   }
 
