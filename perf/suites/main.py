@@ -11,6 +11,7 @@ import suite_flood
 import suite_idle
 import suite_latency
 import suite_media
+import suite_peers
 import suite_relay
 import suite_restart
 import suite_scale
@@ -26,6 +27,7 @@ SUITES = {
     "idle": (suite_idle.measure, "sessions that do nothing: their memory, and the relay among them"),
     "latency": (suite_latency.measure, "how long a message takes at 10, 50 and 90 % of the highest rate without loss"),
     "media": (suite_media.measure, "blobs up and down, slow readers of a large one, and the relay beside them"),
+    "peers": (suite_peers.measure, "the same relaying on mosquitto, nats-server and ejabberd, and here"),
     "relay": (suite_relay.measure, "messages' whole cycles: what one costs a worker, in pairs and at random"),
     "restart": (suite_restart.measure, "the data plane is killed, and all sessions come back at once"),
     "scale": (suite_scale.measure, "cost by the number of sessions and of workers, and a model of a large machine"),
