@@ -52,6 +52,16 @@ void account_set_flags(struct account *account, uint8_t flags)
     account->bytes[1] = flags;
 }
 
+uint32_t account_invite(const struct account *account)
+{
+    return load_be32(account->bytes + 4);
+}
+
+void account_set_invite(struct account *account, uint32_t invite)
+{
+    store_be32(account->bytes + 4, invite);
+}
+
 uint32_t account_devices(const struct account *account)
 {
     return load_be16(account->bytes + 2);

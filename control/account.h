@@ -8,7 +8,7 @@
 #include "waxwire/bytes.h"
 #include "waxwire/limits.h"
 
-#define ACCOUNT_BYTES        48u /* version 1, flags 1, devices 2, reserved 4, key 32, created 8 */
+#define ACCOUNT_BYTES        48u /* version 1, flags 1, devices 2, invite 4, key 32, created 8 */
 #define ACCOUNT_DEVICE_BYTES 12u /* device 2, flags 2, last seen 8 */
 
 enum account_flag {
@@ -33,6 +33,10 @@ const uint8_t *account_key(const struct account *account);
 uint8_t account_flags(const struct account *account);
 uint64_t account_created_ms(const struct account *account);
 void account_set_flags(struct account *account, uint8_t flags);
+
+/* The invite by which it was made; 0: none. */
+uint32_t account_invite(const struct account *account);
+void account_set_invite(struct account *account, uint32_t invite);
 
 /* How many devices it has; the number of one of them (below that), and when it was last seen. */
 uint32_t account_devices(const struct account *account);

@@ -181,6 +181,7 @@ static void client_ask(struct client *client, const char *request, size_t len)
     struct admin_sources *sources = &client->admin->sources;
     if (admin_is(request, len, "tls-reload")) {
         client->waiting = true;
+        client->order.code = NULL;
         intake_reload(sources->intake, &client->order);
     } else if (client_trace(client, request, len)) {
         client_send(client);
@@ -213,7 +214,7 @@ static void client_order_done(struct intake_order *order, enum wax_status status
 {
     struct client *client = (struct client *)(void *)((char *)order - offsetof(struct client, order));
     client->waiting = false;
-    client_reply(client, admin_order_reply(status, text, wall_ms()));
+    client_reply(client, admin_order_reply(status, text, order->code, wall_ms()));
 }
 
 static void client_read(struct client *client)

@@ -7,6 +7,8 @@
  *   {"command": "users", "after": HEX, "limit": N}, {"command": "user", "user": HEX}
  *   {"command": "user-suspend" | "user-restore" | "user-delete", "user": HEX}: answered when it is durable
  *   {"command": "wake"}
+ *   {"command": "invites", "after": ID, "limit": N}, {"command": "invite-create", "uses": N, "life_s": N},
+ *   {"command": "invite-revoke", "invite": ID}: likewise
  *   {"command": "tls-reload"}: the data plane reads its certificates anew; answered when it has
  * An error is answered with {"error": "..."}.
  *   {"command": "trace", "peer": ADDRESS, "port": N, "local_port": N}
@@ -46,8 +48,8 @@ char *admin_reply(const struct admin_sources *sources, const char *request, size
 /* Is a request of that command? For those that admin_reply can't answer at once. */
 bool admin_is(const char *request, size_t len, const char *command);
 
-/* The answer when an order has been done, or not. As admin_reply. */
-char *admin_order_reply(enum wax_status status, const char *text, uint64_t now_ms);
+/* The answer when an order has been done, or not; `code` is of an invite, or NULL. As admin_reply. */
+char *admin_order_reply(enum wax_status status, const char *text, const char *code, uint64_t now_ms);
 
 struct admin;
 

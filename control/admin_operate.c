@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "admin_operate.h"
 
+#include <stdio.h>
+
 #include "admin_json.h"
+#include "directory_invite.h"
 #include "directory_keys.h"
 #include "directory_operate.h"
 #include "directory_policy.h"
 
-#define USERS_MOST 1000u /* in one answer */
+#define USERS_MOST        1000u              /* in one answer */
+#define INVITE_LIFE_S     (7u * 24u * 3600u) /* of one that is made without saying */
+#define INVITE_LIFE_S_MAX (10u * 365u * 24u * 3600u)
 
 /* ---- looking ---- */
 
@@ -129,9 +134,64 @@ void reply_user(const struct admin_sources *sources, struct json_object *request
     add_u(reply, "blob_bytes", bytes);
 }
 
+/* ---- invites ---- */
+
+static bool read_id(struct json_object *request, const char *key, uint32_t *id)
+{
+    struct json_object *value;
+    unsigned read = 0;
+    int end = 0;
+    if (!json_object_object_get_ex(request, key, &value) || !json_object_is_type(value, json_type_string))
+        return false;
+    const char *text = json_object_get_string(value);
+    bool good = strlen(text) == 8 && sscanf(text, "%8x%n", &read, &end) == 1 && end == 8;
+    *id = read;
+    return good;
+}
+
+static void add_id(struct json_object *object, const char *key, uint32_t id)
+{
+    char text[9];
+    snprintf(text, sizeof text, "%08x", id);
+    add_text(object, key, text);
+}
+
+void reply_invites(const struct admin_sources *sources, struct json_object *request,
+                   struct json_object *reply, uint64_t limit)
+{
+    static struct invite invite;
+    struct json_object *list = json_object_new_array(), *value;
+    enum wax_status status = WAX_OK;
+    uint32_t id = 0;
+    if (json_object_object_get_ex(request, "after", &value) && !read_id(request, "after", &id)) {
+        add_text(reply, "error", "\"after\" is 8 hexadecimal digits");
+        limit = 0;
+    }
+    limit = limit < USERS_MOST ? limit : USERS_MOST;
+    for (uint64_t i = 0; i < limit; i++) {
+        status = directory_next_invite(sources->directory, &id, &invite);
+        if (status != WAX_OK && status != WAX_STORE_CORRUPT)
+            break;
+        struct json_object *object = json_object_new_object();
+        add_id(object, "invite", id);
+        add_u(object, "uses", status == WAX_OK ? invite.uses : 0);
+        add_u(object, "used", status == WAX_OK ? invite.used : 0);
+        add_u(object, "made_ms", status == WAX_OK ? invite.made_ms : 0);
+        add_u(object, "expires_ms", status == WAX_OK ? invite.expires_ms : 0); /* 0: never */
+        json_object_array_add(list, object);
+    }
+    if (status != WAX_OK && status != WAX_NOT_FOUND && status != WAX_STORE_CORRUPT)
+        add_text(reply, "error", wax_status_text(status));
+    json_object_object_add(reply, "invites", list);
+    if (status != WAX_NOT_FOUND && json_object_array_length(list) != 0)
+        add_id(reply, "next", id);
+}
+
 /* ---- changing ---- */
 
-static const char *const changes[] = {"user-suspend", "user-restore", "user-delete"};
+static const char *const changes[] = {"user-suspend", "user-restore", "user-delete", "invite-create",
+                                      "invite-revoke"};
+#define ACCOUNT_CHANGES 3u
 
 bool admin_operates(const char *request, size_t len)
 {
@@ -141,16 +201,58 @@ bool admin_operates(const char *request, size_t len)
     return false;
 }
 
+static void operate_account(const struct admin_sources *sources, struct json_object *request, size_t what,
+                            struct intake_order *order)
+{
+    uint8_t user[WAX_USER_BYTES];
+    if (!named(request, user))
+        order->done(order, WAX_BAD_ARGUMENT, "\"user\" is 32 hexadecimal digits");
+    else if (what == 2)
+        intake_delete(sources->intake, user, order);
+    else
+        intake_suspend(sources->intake, user, what == 0, order);
+}
+
+/* A number within a range, or what it is when there is none; false when it is something else. */
+static bool read_number(struct json_object *request, const char *key, uint32_t least, uint32_t most,
+                        uint32_t otherwise, uint32_t *out)
+{
+    struct json_object *value;
+    *out = otherwise;
+    if (!json_object_object_get_ex(request, key, &value))
+        return true;
+    int64_t number = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : -1;
+    *out = (uint32_t)number;
+    return number >= least && number <= most;
+}
+
+static void operate_invite(const struct admin_sources *sources, struct json_object *request, bool create,
+                           struct intake_order *order)
+{
+    uint32_t uses, life_s, id;
+    if (!create && !read_id(request, "invite", &id))
+        order->done(order, WAX_BAD_ARGUMENT, "an invite is named by 8 hexadecimal digits");
+    else if (!create)
+        intake_revoke_invite(sources->intake, id, order);
+    else if (!read_number(request, "uses", 1, WAX_INVITE_USES_MAX, 1, &uses))
+        order->done(order, WAX_BAD_ARGUMENT, "an invite is good for 1 to 1000 accounts");
+    else if (!read_number(request, "life_s", 0, INVITE_LIFE_S_MAX, INVITE_LIFE_S, &life_s))
+        order->done(order, WAX_BAD_ARGUMENT, "an invite lives for 0 (for ever) to 315360000 seconds");
+    else
+        intake_invite(sources->intake, uses, life_s, order);
+}
+
 void admin_operate(const struct admin_sources *sources, const char *request, size_t len,
                    struct intake_order *order)
 {
-    uint8_t user[WAX_USER_BYTES];
     struct json_object *parsed = admin_parse(request, len);
-    if (!named(parsed, user))
-        order->done(order, WAX_BAD_ARGUMENT, "\"user\" is 32 hexadecimal digits");
-    else if (admin_is(request, len, "user-delete"))
-        intake_delete(sources->intake, user, order);
+    size_t what = 0;
+    while (!admin_is(request, len, changes[what]))
+        what++;
+    order->code = NULL;
+    if (what < ACCOUNT_CHANGES)
+        operate_account(sources, parsed, what, order);
     else
-        intake_suspend(sources->intake, user, admin_is(request, len, "user-suspend"), order);
+        operate_invite(sources, parsed, what == ACCOUNT_CHANGES, order);
     json_object_put(parsed);
 }

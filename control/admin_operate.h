@@ -16,6 +16,10 @@ void admin_operate(const struct admin_sources *sources, const char *request, siz
 void reply_users(const struct admin_sources *sources, struct json_object *request, struct json_object *reply,
                  uint64_t limit);
 
+/* Answer "invites": those behind "after", `limit` at most. Their codes are known to nobody here. */
+void reply_invites(const struct admin_sources *sources, struct json_object *request,
+                   struct json_object *reply, uint64_t limit);
+
 /* Answer "user": all there is to tell of one. */
 void reply_user(const struct admin_sources *sources, struct json_object *request, struct json_object *reply);
 

@@ -142,6 +142,7 @@ static void reply_status(const struct admin_sources *sources, struct json_object
     add_u(reply, "accounts_made", counts.accounts);
     add_u(reply, "devices_made", counts.devices);
     add_u(reply, "not_invited", counts.not_invited);
+    add_u(reply, "invited", counts.invited);
     json_object_object_add(reply, "store", store_object(sources));
     json_object_object_add(reply, "requests", requests_object(&view));
     json_object_object_add(reply, "quotas", quotas_object(&view));
@@ -296,6 +297,8 @@ static struct json_object *answer(const struct admin_sources *sources, struct js
         reply_user(sources, request, reply);
     else if (strcmp(command, "wake") == 0)
         reply_wake(sources, reply);
+    else if (strcmp(command, "invites") == 0)
+        reply_invites(sources, request, reply, limit);
     else if (strcmp(command, "limits") == 0)
         reply_limits(sources, reply);
     else if (strcmp(command, "config") == 0)
@@ -338,13 +341,15 @@ bool admin_is(const char *request, size_t len, const char *command)
     return is;
 }
 
-char *admin_order_reply(enum wax_status status, const char *text, uint64_t now_ms)
+char *admin_order_reply(enum wax_status status, const char *text, const char *code, uint64_t now_ms)
 {
     struct json_object *reply = json_object_new_object();
     add_u(reply, "now_ms", now_ms);
     json_object_object_add(reply, "done", json_object_new_boolean(status == WAX_OK));
     add_text(reply, "status", wax_status_name(status));
     add_text(reply, "text", text);
+    if (code != NULL)
+        add_text(reply, "code", code);
     return text_of(reply);
 }
 

@@ -9,7 +9,7 @@ static const char *const hugepages_names[] = {"auto", "on", "off", NULL};
 static const char *const switch_names[] = {"off", "on", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const client_certificates_names[] = {"off", "optional", "required", NULL};
-static const char *const registration_names[] = {"open", "closed", NULL};
+static const char *const registration_names[] = {"open", "closed", "invite", NULL};
 static const char *const format_names[] = {"logfmt", "json", NULL};
 const char *const config_port_kinds[] = {"afxdp", "afpacket", "tap", "memif", "pci", NULL};
 

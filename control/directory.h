@@ -45,17 +45,20 @@ void directory_epoch(struct directory *directory, uint64_t held, void *ctx,
 /* Is an epoch being made durable? */
 bool directory_busy_epoch(const struct directory *directory);
 
+enum directory_registration { DIRECTORY_OPEN, DIRECTORY_CLOSED, DIRECTORY_INVITE };
+
 /*
- * Whether accounts that there are not yet may be made; they may until it is called. An account that is being
- * written counts as one that there is.
+ * Whether accounts that there are not yet may be made: by anyone (so it is until it is called), by nobody, or
+ * by who has an invite. An account that is being written counts as one that there is.
  */
-void directory_registration(struct directory *directory, bool open);
+void directory_registration(struct directory *directory, enum directory_registration registration);
 
 /* A login under way; the caller's memory until `done` is called (maybe within the call). */
 struct directory_login {
     uint8_t user[WAX_USER_BYTES];
     uint16_t device;
     uint8_t account_key[WAX_ACCOUNT_KEY_BYTES];
+    struct view invite; /* as the client has sent it */
     uint64_t now_ms;
     /* error: enum wire_error, 0 = come in. status is not OK when the directory could not be written. */
     void (*done)(struct directory_login *login, enum wax_status status, uint8_t error, bool new_account);
@@ -63,7 +66,7 @@ struct directory_login {
 
 /*
  * May this device come in? BAD_PROOF when the user is not the digest of the key, NOT_INVITED when there is no
- * such account and registration is closed, SUSPENDED,
+ * such account and registration is closed, or its invite is good for nothing, SUSPENDED,
  * DEVICES when the account would have more than WAX_DEVICES_PER_USER_MAX. Who comes in for
  * the first time is made durable before the reply.
  */
@@ -88,7 +91,8 @@ bool directory_busy(const struct directory *directory);
 /* Of this process. */
 struct directory_counts {
     uint64_t accounts, devices; /* made */
-    uint64_t not_invited;       /* logins that were refused, for registration is closed */
+    uint64_t not_invited; /* logins that were refused, for registration is closed or the invite is no good */
+    uint64_t invited;     /* of the accounts made, those by invites */
 };
 void directory_count(const struct directory *directory, struct directory_counts *counts);
 

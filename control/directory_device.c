@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "directory_invite_internal.h"
 #include "directory_keys_internal.h"
 
 #define VALUES_A_TURN 64u /* removed at a time */
@@ -35,6 +36,7 @@ struct removing {
     uint8_t ignored[4];
     size_t ignored_len;
     struct unfinished_name name;
+    struct invite_use use;
     struct removing_op {
         struct storage_op op;
         struct removing *removing;
@@ -164,13 +166,30 @@ static void policy_gone(struct storage_op *op, enum wax_status status)
                              span_of(r->ignored, sizeof r->ignored), &r->ignored_len, &r->op);
 }
 
-/* Nothing else is left of the account. */
-static void erase_account(struct removing *r)
+static void unnamed(struct invite_use *use, enum wax_status status, uint32_t id)
 {
+    struct removing *r = (struct removing *)(void *)((char *)use - offsetof(struct removing, use));
     struct storage *storage = r->change.directory->storage;
+    (void)id;
+    if (status != WAX_OK) {
+        removing_end(r, status);
+        return;
+    }
     r->op.done = policy_gone;
     storage->calls->dir_take(storage, r->change.user, view_of("policy", 6),
                              span_of(r->ignored, sizeof r->ignored), &r->ignored_len, &r->op);
+}
+
+/* Nothing else is left of the account; its invite names it no longer. */
+static void erase_account(struct removing *r)
+{
+    uint32_t invite = account_invite(&r->account);
+    memcpy(r->use.user, r->change.user, WAX_USER_BYTES);
+    r->use.done = unnamed;
+    if (invite != 0)
+        invite_unname(r->change.directory, invite, &r->use);
+    else
+        unnamed(&r->use, WAX_OK, 0);
 }
 
 /* The device's values are gone: so is the device, and perhaps its account. */

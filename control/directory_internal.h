@@ -42,7 +42,7 @@ struct directory {
     uint32_t salt; /* of the slots */
     uint32_t changes_now;
     struct change *changes[DIRECTORY_SLOTS]; /* chains of those whose turn it is */
-    bool closed;                             /* to accounts that there are not yet */
+    enum directory_registration registration;
     struct directory_counts counts;
 };
 

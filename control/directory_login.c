@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "directory_internal.h"
+#include "directory_invite_internal.h"
 #include "directory_policy.h"
 
 /* A login that has to wait for its turn, or to be written. */
@@ -13,11 +14,12 @@ struct entering {
     struct account account;
     struct directory_login *login;
     bool fresh;
+    struct invite_use use;
 };
 
-void directory_registration(struct directory *directory, bool open)
+void directory_registration(struct directory *directory, enum directory_registration registration)
 {
-    directory->closed = !open;
+    directory->registration = registration;
 }
 
 static void entering_drop(struct change *change)
@@ -38,6 +40,7 @@ static void account_written(struct storage_op *op, enum wax_status status)
     struct directory *directory = e->change.directory;
     if (status == WAX_OK) {
         directory->counts.accounts += e->fresh;
+        directory->counts.invited += e->fresh && account_invite(&e->account) != 0;
         directory->counts.devices++;
     }
     e->change.coming = NULL;
@@ -57,7 +60,8 @@ static enum wax_status judge(const struct directory *directory, const struct dir
     *fresh = status == WAX_NOT_FOUND;
     if (status != WAX_OK && !*fresh)
         return status;
-    if (*fresh && directory->closed) {
+    if (*fresh && (directory->registration == DIRECTORY_CLOSED ||
+                   (directory->registration == DIRECTORY_INVITE && !invite_code_sound(login->invite)))) {
         *error = WIRE_ERROR_NOT_INVITED;
         return WAX_OK;
     }
@@ -78,6 +82,30 @@ static enum wax_status judge(const struct directory *directory, const struct dir
     return WAX_OK;
 }
 
+static void write_account(struct entering *e)
+{
+    struct directory *directory = e->change.directory;
+    account_add(&e->account, e->login->device, e->login->now_ms);
+    e->change.coming = &e->account;
+    e->op.done = account_written;
+    directory->storage->calls->dir_put(directory->storage, e->change.user, view_of("account", 7),
+                                       view_of(e->account.bytes, e->account.len), &e->op);
+}
+
+/* First the invite is used up for this user, then the account is made: a crash in between loses nothing. */
+static void invite_used(struct invite_use *use, enum wax_status status, uint32_t id)
+{
+    struct entering *e = (struct entering *)(void *)((char *)use - offsetof(struct entering, use));
+    if (status == WAX_OK) {
+        account_set_invite(&e->account, id);
+        write_account(e);
+        return;
+    }
+    e->change.directory->counts.not_invited += status == WAX_NOT_FOUND;
+    entering_end(e, status == WAX_NOT_FOUND ? WAX_OK : status,
+                 status == WAX_NOT_FOUND ? WIRE_ERROR_NOT_INVITED : 0);
+}
+
 static void entering_begin(struct change *change)
 {
     struct entering *e = (struct entering *)(void *)change;
@@ -90,11 +118,15 @@ static void entering_begin(struct change *change)
         entering_end(e, status, error);
         return;
     }
-    account_add(&e->account, e->login->device, e->login->now_ms);
-    change->coming = &e->account;
-    e->op.done = account_written;
-    directory->storage->calls->dir_put(directory->storage, change->user, view_of("account", 7),
-                                       view_of(e->account.bytes, e->account.len), &e->op);
+    if (!e->fresh || directory->registration != DIRECTORY_INVITE) {
+        write_account(e);
+        return;
+    }
+    memcpy(e->use.user, change->user, WAX_USER_BYTES);
+    e->use.code = e->login->invite;
+    e->use.now_ms = e->login->now_ms;
+    e->use.done = invite_used;
+    invite_use(directory, &e->use);
 }
 
 void directory_login(struct directory *directory, struct directory_login *login)

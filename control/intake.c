@@ -14,6 +14,7 @@ struct login {
     uint32_t worker;
     uint64_t tag;
     struct device_name name;
+    uint8_t invite[WAX_INVITE_BYTES_MAX];
     struct login *later; /* in intake.logins: for a name that is about to be free */
 };
 
@@ -151,6 +152,8 @@ static void take_login(struct intake *intake, uint32_t worker, const struct chan
     login->login.device = request->name.device;
     login->login.now_ms = intake->now_ms;
     login->login.done = login_done;
+    login->login.invite = view_of(login->invite, request->invite_bytes);
+    memcpy(login->invite, request->invite, request->invite_bytes);
     memcpy(login->login.user, request->name.user, WAX_USER_BYTES);
     memcpy(login->login.account_key, request->account_key, WAX_ACCOUNT_KEY_BYTES);
     directory_login(intake->directory, &login->login);

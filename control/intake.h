@@ -102,6 +102,7 @@ void intake_tokens(struct intake *intake, struct token_keys *keys);
 struct intake_order {
     /* Called once: what became of it, and words for the operator. */
     void (*done)(struct intake_order *order, enum wax_status status, const char *text);
+    const char *code;           /* of an invite that was made, within `done`; else NULL */
     struct intake_order **held; /* the intake's */
 };
 
@@ -117,6 +118,11 @@ void intake_forget(struct intake_order *order);
 void intake_suspend(struct intake *intake, const uint8_t user[WAX_USER_BYTES], bool suspended,
                     struct intake_order *order);
 void intake_delete(struct intake *intake, const uint8_t user[WAX_USER_BYTES], struct intake_order *order);
+
+/* Make an invite for so many accounts (1 to WAX_INVITE_USES_MAX), which ends after so long (0: never). */
+void intake_invite(struct intake *intake, uint32_t uses, uint32_t life_s, struct intake_order *order);
+/* Take one back. */
+void intake_revoke_invite(struct intake *intake, uint32_t id, struct intake_order *order);
 
 /*
  * Somebody who traces connections. The owner fills the match and the functions, and keeps it from

@@ -242,7 +242,12 @@ static bool begin(struct control *control)
     }
     control->sessions = session_table_new();
     control->directory = directory_new(control->storage, control, directory_ready);
-    directory_registration(control->directory, control->config.registration == CONFIG_REGISTRATION_OPEN);
+    static const enum directory_registration registrations[] = {
+        [CONFIG_REGISTRATION_OPEN] = DIRECTORY_OPEN,
+        [CONFIG_REGISTRATION_CLOSED] = DIRECTORY_CLOSED,
+        [CONFIG_REGISTRATION_INVITE] = DIRECTORY_INVITE,
+    };
+    directory_registration(control->directory, registrations[control->config.registration]);
     directory_open(control->directory);
     return true;
 }

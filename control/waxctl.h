@@ -28,7 +28,9 @@ enum { EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
     X(ALL, "--all", NULL, WAXCTL_FLAG, "also what never happened")                                           \
     X(FIX, "--fix", NULL, WAXCTL_FLAG, "mend what is safe to mend; a reboot undoes it")                     \
     X(ROOT, "--root", "DIRECTORY", WAXCTL_PATH, "look at a copy of /proc and /sys in a folder, not at this machine") \
-    X(AFTER, "--after", "USER", WAXCTL_USER, "go on behind this one")                                        \
+    X(AFTER, "--after", "ID", WAXCTL_TEXT, "go on behind this one")                                          \
+    X(USES, "--uses", "N", WAXCTL_NUMBER, "accounts that it lets be made, up to 1000 (default 1)")           \
+    X(EXPIRES, "--expires", "SECONDS", WAXCTL_NUMBER, "it is good for so long, 0: for ever (default a week)") \
     X(OUTPUT, "--output", "FILE", WAXCTL_PATH, "where to write")
 /* clang-format on */
 
@@ -88,12 +90,16 @@ void show_limits(const struct options *options, struct json_object *reply);
 void show_users(const struct options *options, struct json_object *reply);
 void show_user(const struct options *options, struct json_object *reply);
 void show_wake(const struct options *options, struct json_object *reply);
+void show_invite(const struct options *options, struct json_object *reply);
+void show_invites(const struct options *options, struct json_object *reply);
 
 /* What a request needs beside its command. */
 void request_limit(const struct options *options, struct json_object *request);
 void request_mailbox(const struct options *options, struct json_object *request);
 void request_users(const struct options *options, struct json_object *request);
 void request_user(const struct options *options, struct json_object *request);
+void request_invite(const struct options *options, struct json_object *request);
+void request_revoke(const struct options *options, struct json_object *request);
 
 /* Commands that do more than to ask and show; each returns the exit code. */
 int workers_run(const struct options *options);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* waxctl users. */
+/* waxctl users and invite. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -78,4 +78,53 @@ void show_user(const struct options *options, struct json_object *reply)
             printf("\n");
         }
     }
+}
+
+/* ---- invites ---- */
+
+void request_invite(const struct options *options, struct json_object *request)
+{
+    if (options->text[OPTION_USES] != NULL)
+        json_object_object_add(request, "uses", json_object_new_uint64(options->number[OPTION_USES]));
+    if (options->text[OPTION_EXPIRES] != NULL)
+        json_object_object_add(request, "life_s", json_object_new_uint64(options->number[OPTION_EXPIRES]));
+}
+
+void request_revoke(const struct options *options, struct json_object *request)
+{
+    json_object_object_add(request, "invite", json_object_new_string(options->operand[0]));
+}
+
+void show_invite(const struct options *options, struct json_object *reply)
+{
+    (void)options;
+    printf("%s: %s\n", get_text(reply, "text"), get_text(reply, "code"));
+}
+
+void show_invites(const struct options *options, struct json_object *reply)
+{
+    (void)options;
+    struct json_object *list = get_object(reply, "invites");
+    size_t count = json_object_array_length(list);
+    uint64_t now_ms = get_u(reply, "now_ms");
+    if (count != 0)
+        printf("%-8s %5s %5s  %s\n", "invite", "used", "of", "good for");
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *invite = json_object_array_get_idx(list, i);
+        uint64_t expires_ms = get_u(invite, "expires_ms");
+        printf("%-8s %5" PRIu64 " %5" PRIu64 "  ", get_text(invite, "invite"), get_u(invite, "used"),
+               get_u(invite, "uses"));
+        if (get_u(invite, "used") == get_u(invite, "uses"))
+            printf("nothing more\n");
+        else if (expires_ms == 0)
+            printf("ever\n");
+        else if (expires_ms <= now_ms)
+            printf("nothing, it has expired\n");
+        else {
+            print_duration(expires_ms - now_ms);
+            printf("\n");
+        }
+    }
+    printf("%zu invites%s%s\n", count,
+           get_object(reply, "next") != NULL ? "; there may be more: --after " : "", get_text(reply, "next"));
 }

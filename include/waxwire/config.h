@@ -31,7 +31,11 @@ enum config_port_kind {
 
 enum config_idle { CONFIG_IDLE_BALANCED, CONFIG_IDLE_PERFORMANCE };
 enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_ON, CONFIG_HUGEPAGES_OFF };
-enum config_registration { CONFIG_REGISTRATION_OPEN, CONFIG_REGISTRATION_CLOSED };
+enum config_registration {
+    CONFIG_REGISTRATION_OPEN,
+    CONFIG_REGISTRATION_CLOSED,
+    CONFIG_REGISTRATION_INVITE,
+};
 enum config_level { CONFIG_LEVEL_DEBUG, CONFIG_LEVEL_INFO, CONFIG_LEVEL_WARN, CONFIG_LEVEL_ERROR };
 
 /* An address with its prefix; IPv4 as ::ffff:a.b.c.d and the prefix counted within IPv4. */

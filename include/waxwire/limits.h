@@ -61,6 +61,7 @@
 #define WAX_POLICY_USERS_MAX         1024u       /* that an account blocks, and that it allows */
 #define WAX_MAILBOX_MESSAGES_DEFAULT 100000u     /* that wait for an account */
 #define WAX_MAILBOX_MIB_DEFAULT      1024u
+#define WAX_INVITE_USES_MAX          1000u /* accounts that one invite lets be made */
 
 /* Windows and clocks of the protocol. */
 #define WAX_SEND_WINDOW_DEFAULT  256u

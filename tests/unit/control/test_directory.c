@@ -221,7 +221,7 @@ Test(directory, a_closed_registration_lets_in_whom_there_is_and_nobody_else)
     settle(&f);
     cr_assert(reply.fresh && reply.error == 0);
     crash(&f);
-    directory_registration(f.directory, false);
+    directory_registration(f.directory, DIRECTORY_CLOSED);
     ask(&f, &reply, 1, 1);
     cr_assert(reply.done && !reply.fresh && reply.error == 0, "a device that there is");
     ask(&f, &reply, 1, 2);
@@ -237,7 +237,7 @@ Test(directory, a_closed_registration_lets_in_whom_there_is_and_nobody_else)
     cr_assert_eq(counts.not_invited, 1);
     cr_assert_eq(counts.accounts, 0);
     cr_assert_eq(counts.devices, 1);
-    directory_registration(f.directory, true);
+    directory_registration(f.directory, DIRECTORY_OPEN);
     ask(&f, &reply, 2, 1);
     settle(&f);
     cr_assert(reply.done && reply.fresh && reply.error == 0, "open again");
@@ -250,7 +250,7 @@ Test(directory, a_second_device_of_an_account_being_made_comes_in_though_registr
     struct reply first, second;
     ask(&f, &first, 4, 1);
     cr_assert_not(first.done);
-    directory_registration(f.directory, false);
+    directory_registration(f.directory, DIRECTORY_CLOSED);
     ask(&f, &second, 4, 2);
     settle(&f);
     cr_assert(first.done && first.fresh && first.error == 0);
@@ -263,7 +263,7 @@ Test(directory, a_wrong_user_is_a_bad_proof_also_when_registration_is_closed)
     struct fixture f = begin();
     struct directory_counts counts;
     struct reply reply = {.login = {.device = 1, .done = on_login}};
-    directory_registration(f.directory, false);
+    directory_registration(f.directory, DIRECTORY_CLOSED);
     memset(reply.login.user, 7, sizeof reply.login.user);
     directory_login(f.directory, &reply.login);
     cr_assert_eq(reply.error, WIRE_ERROR_BAD_PROOF);

@@ -168,3 +168,81 @@ Test(requests_users, they_are_listed_page_by_page)
     cr_assert(says(reply, "\"done\":false"));
     detach(&plane);
 }
+
+/* ---- invites ---- */
+
+static void setup_invite(void)
+{
+    setup_with("accounts: {registration: invite}\n");
+}
+
+TestSuite(requests_invite, .init = setup_invite, .fini = teardown, .timeout = 60);
+
+static uint8_t come_invited(struct plane *plane, const struct person *person, const char *code)
+{
+    size_t len = strlen(code);
+    struct channel_login *request = reserve(plane, 1, CHANNEL_LOGIN, sizeof *request + len);
+    request->name.device = 1;
+    memcpy(request->name.user, person->user, WAX_USER_BYTES);
+    memcpy(request->account_key, person->key, sizeof person->key);
+    request->invite_bytes = (uint16_t)len;
+    memcpy(request->invite, code, len);
+    publish(plane, 1);
+    const struct channel_record *record = next(plane, 1, 5000);
+    cr_assert_not_null(record);
+    uint8_t error = ((const struct channel_login_reply *)(const void *)record)->error;
+    release(plane, 1, record);
+    return error;
+}
+
+Test(requests_invite, made_listed_used_and_revoked)
+{
+    struct plane plane;
+    struct person alice = person_of(1), bob = person_of(2), carol = person_of(3);
+    char code[33] = "", line[100];
+    attach(&plane, 0);
+    cr_assert_eq(come_in(&plane, &alice, 1), WIRE_ERROR_NOT_INVITED);
+    ask_admin("{\"command\":\"invite-create\",\"uses\":2,\"life_s\":60}\n", reply, sizeof reply);
+    const char *at = strstr(reply, "\"code\":\"");
+    cr_assert(says(reply, "\"done\":true") && at != NULL, "%s", reply);
+    snprintf(code, sizeof code, "%.32s", at + 8);
+    cr_assert_eq(come_invited(&plane, &alice, code), 0);
+    uint64_t epoch = plane.grant.epoch;
+    stop_control(SIGKILL);
+    detach(&plane);
+    start_control();
+    attach(&plane, epoch);
+    cr_assert_eq(come_in(&plane, &alice, 1), 0, "without one, for the account is there");
+    cr_assert_eq(come_invited(&plane, &bob, code), 0);
+    cr_assert_eq(come_invited(&plane, &carol, code), WIRE_ERROR_NOT_INVITED);
+    ask_admin("{\"command\":\"invites\"}\n", reply, sizeof reply);
+    cr_assert(says(reply, "\"uses\":2,\"used\":2"), "%s", reply);
+    cr_assert_not(says(reply, code), "the code is told once");
+    ask_admin("{\"command\":\"status\"}\n", reply, sizeof reply);
+    cr_assert(says(reply, "\"not_invited\":1,\"invited\":1"), "%s", reply);
+    ask_admin("{\"command\":\"invites\"}\n", reply, sizeof reply);
+    at = strstr(reply, "\"invite\":\"");
+    snprintf(line, sizeof line, "{\"command\":\"invite-revoke\",\"invite\":\"%.8s\"}\n", at + 10);
+    ask_admin(line, reply, sizeof reply);
+    cr_assert(says(reply, "\"done\":true"), "%s", reply);
+    ask_admin(line, reply, sizeof reply);
+    cr_assert(says(reply, "no such invite"), "%s", reply);
+    cr_assert_eq(come_in(&plane, &alice, 1), 0);
+    detach(&plane);
+}
+
+Test(requests_invite, orders_that_make_no_sense_are_refused)
+{
+    static const char *const bad[] = {"\"invite-create\",\"uses\":0",
+                                      "\"invite-create\",\"uses\":1001",
+                                      "\"invite-create\",\"uses\":\"1\"",
+                                      "\"invite-create\",\"life_s\":-1",
+                                      "\"invite-revoke\"",
+                                      "\"invite-revoke\",\"invite\":\"12\""};
+    char line[100];
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(line, sizeof line, "{\"command\":%s}\n", bad[i]);
+        ask_admin(line, reply, sizeof reply);
+        cr_assert(says(reply, "\"done\":false"), "%s: %s", bad[i], reply);
+    }
+}
