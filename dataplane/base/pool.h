@@ -109,6 +109,15 @@ static inline void *pool_take(struct pool *pool)
 }
 
 /*
+ * The item that will be taken `after` others, unless some are given back first; NULL when there are too few.
+ * For its address only: it is free.
+ */
+static inline const void *pool_foresee(const struct pool *pool, uint32_t after)
+{
+    return pool->free_count <= after ? NULL : pool_at(pool, pool->free_list[pool->free_count - 1 - after]);
+}
+
+/*
  * Gives back an item that was taken from this pool.
  */
 static inline void pool_give(struct pool *pool, void *item)

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "relay/home_internal.h"
 
+#define ENTRIES_AHEAD 4u /* how far behind the one that is acknowledged the window is fetched */
+
+_Static_assert(sizeof(struct entry) == 3 * WAX_CACHE_LINE_BYTES, "an entry has its cache lines to itself");
+
 struct entry *entry_make(struct home *home, struct recipient *recipient, bool promised)
 {
     if (!promised && home->entries.free_count <= home->reserved)
@@ -9,6 +13,7 @@ struct entry *entry_make(struct home *home, struct recipient *recipient, bool pr
     if (entry == NULL)
         return NULL;
     memset(entry, 0, sizeof *entry);
+    entry->ahead = pool_foresee(&home->entries, ENTRIES_AHEAD - 1);
     link_init(&entry->store);
     entry->recipient = recipient;
     entry->slot = NONE;

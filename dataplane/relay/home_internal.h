@@ -90,11 +90,12 @@ struct entry {
     bool offered : 1;  /* its position has been offered before */
     bool receipt_due : 1;
     bool retire_due : 1;
-    bool retired : 1; /* by the commit of its receipt */
-    bool owed : 1;    /* counted in recipient.owed */
-    bool unsaid : 1;  /* counted in home.unsaid */
-    bool phase : 1;   /* there */
-};
+    bool retired : 1;  /* by the commit of its receipt */
+    bool owed : 1;     /* counted in recipient.owed */
+    bool unsaid : 1;   /* counted in home.unsaid */
+    bool phase : 1;    /* there */
+    const void *ahead; /* where one behind it should be: to be fetched, never read */
+} __attribute__((aligned(WAX_CACHE_LINE_BYTES)));
 
 struct entries {
     struct entry *head, *tail;
@@ -223,8 +224,7 @@ struct policy_part {
 
 _Static_assert(sizeof(struct policy_part) == 1024, "a piece is a kilobyte");
 
-/* A POLICED that is due to the control plane. */
-#define POLICED_MAX 256u
+#define POLICED_MAX 256u /* POLICED that are due to the control plane */
 
 struct notice {
     uint32_t worker;

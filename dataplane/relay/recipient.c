@@ -37,6 +37,12 @@ static inline __attribute__((always_inline)) void fetch_recipient(const struct r
     fetch(recipient);
 }
 
+static inline __attribute__((always_inline)) void fetch_entry(const struct entry *entry)
+{
+    fetch(entry);
+    __builtin_prefetch((const uint8_t *)entry + 2 * WAX_CACHE_LINE_BYTES);
+}
+
 /* In stages over the burst: messages, then buckets, then recipients, so that the waits overlap. */
 void recipients_prefetch(struct home *home, const struct item *const items[], uint32_t count)
 {
@@ -64,7 +70,7 @@ void recipients_prefetch(struct home *home, const struct item *const items[], ui
     for (uint32_t i = 0; i < count; i++) {
         if (items[i]->kind == ITEM_ACK && items[i]->u.report.recipient < home->config.recipients &&
             home->recipients[items[i]->u.report.recipient].queues->window.head != NULL)
-            fetch(home->recipients[items[i]->u.report.recipient].queues->window.head);
+            fetch_entry(home->recipients[items[i]->u.report.recipient].queues->window.head);
     }
 }
 

@@ -55,17 +55,24 @@ void mesh_end_init(struct mesh_end *end, struct mesh *mesh, uint32_t self)
     end->self = self;
 }
 
-bool mesh_push(struct mesh_end *end, uint32_t to, enum mesh_lane lane, const void *item)
+void *mesh_slot(struct mesh_end *end, uint32_t to, enum mesh_lane lane)
 {
     assert(to < end->mesh->workers);
     struct ring *ring = end->mesh->ring[to][end->self][lane];
     void *slot = ring_peek_slot(ring, end->pending[to][lane]);
     if (slot == NULL)
-        return false;
-    memcpy(slot, item, end->mesh->shape[lane].item_bytes);
+        return NULL;
     end->pending[to][lane]++;
     end->dirty |= UINT64_C(1) << to;
-    return true;
+    return slot;
+}
+
+bool mesh_push(struct mesh_end *end, uint32_t to, enum mesh_lane lane, const void *item)
+{
+    void *slot = mesh_slot(end, to, lane);
+    if (slot != NULL)
+        memcpy(slot, item, end->mesh->shape[lane].item_bytes);
+    return slot != NULL;
 }
 
 /* Commit the lanes from `first` up to `last` to one worker, and ring its bell if that was anything. */

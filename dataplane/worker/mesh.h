@@ -77,6 +77,11 @@ void mesh_end_init(struct mesh_end *end, struct mesh *mesh, uint32_t self);
 bool mesh_push(struct mesh_end *end, uint32_t to, enum mesh_lane lane, const void *item);
 
 /*
+ * The same without the copy: where an item of the lane is to be written, or NULL.
+ */
+void *mesh_slot(struct mesh_end *end, uint32_t to, enum mesh_lane lane);
+
+/*
  * Let the others see everything pushed so far and ring their bells, all returns before anything else. Returns
  * how many items those were.
  */
