@@ -34,6 +34,7 @@ void config_defaults(struct wax_config *config)
     config->per_prefix_max = 0;
     config->opens_per_s = 1000;
     config->opens_burst = 4096;
+    config->rates = (struct config_rates){{200, 4000}, {400, 8000}, {0, 100000}};
     config->handshakes_max = 512;
     config->handshakes_waiting_max = 4096;
     config->handshakes_per_address_max = 128;

@@ -127,6 +127,9 @@ void conn_abort(struct stack *stack, uint32_t id, enum wax_status status);
 void conn_begin_http(struct stack *stack, uint32_t id);
 void conn_begin_session(struct stack *stack, uint32_t id);
 
+/* The address of the client, whom a PROXY protocol header may have named. */
+struct addr conn_client(const struct stack *stack, uint32_t id);
+
 /* Tell the session, once, that its connection ends; never from within a call of the session's own. */
 void conn_end_session(struct stack *stack, uint32_t id);
 

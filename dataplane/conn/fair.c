@@ -5,8 +5,7 @@
 
 #include "base/hash.h"
 
-/* What counts as one address: an IPv6 host has a whole /64 to itself. */
-static void address_key(const uint8_t *address, uint8_t key[16])
+void fair_key(const uint8_t *address, uint8_t key[16])
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     bool ip4 = memcmp(address, mapped, sizeof mapped) == 0;
@@ -118,7 +117,7 @@ bool fair_begin(struct fair *fair, const uint8_t *address)
     uint8_t key[16];
     if (fair->under_way >= fair->config.under_way_max || fair->turn_first != FAIR_NONE)
         return false;
-    address_key(address, key);
+    fair_key(address, key);
     uint32_t at = address_take(fair, key);
     if (at == FAIR_NONE || fair->addresses[at].under_way >= fair->config.per_address_max)
         return false;
@@ -130,7 +129,7 @@ bool fair_begin(struct fair *fair, const uint8_t *address)
 void fair_end(struct fair *fair, const uint8_t *address)
 {
     uint8_t key[16];
-    address_key(address, key);
+    fair_key(address, key);
     uint32_t at = address_find(fair, key);
     assert(at != FLOW_NONE && fair->addresses[at].under_way > 0 && fair->under_way > 0);
     fair->addresses[at].under_way--;
@@ -143,7 +142,7 @@ enum wax_status fair_wait(struct fair *fair, const uint8_t *address, uint32_t co
 {
     uint8_t key[16];
     uint32_t part = fair->config.waiting_max / FAIR_WAITING_PART, at = fair->waiters_free;
-    address_key(address, key);
+    fair_key(address, key);
     uint32_t owner = at != FAIR_NONE ? address_take(fair, key) : FAIR_NONE;
     if (owner == FAIR_NONE)
         return WAX_FULL;

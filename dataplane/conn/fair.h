@@ -49,6 +49,9 @@ struct fair {
     uint32_t under_way, waiting;
 };
 
+/* What counts as one address: an IPv6 host has a whole /64 to itself. */
+void fair_key(const uint8_t *address, uint8_t key[16]);
+
 /* Bytes of memory that fair_init needs. */
 size_t fair_bytes(const struct fair_config *config);
 

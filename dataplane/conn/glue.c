@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <sodium.h>
 
+#include "base/hash.h"
 #include "conn/conn.h"
 #include "conn/state.h"
 
@@ -14,6 +15,16 @@ static struct session *glue_find(void *ctx, uint32_t id, uint32_t generation)
         conn->session.conn_generation != generation)
         return NULL;
     return &conn->session;
+}
+
+static uint64_t glue_charge(void *ctx, uint32_t id, uint32_t count)
+{
+    struct stack *stack = ctx;
+    uint8_t key[16];
+    struct addr client = conn_client(stack, id);
+    fair_key(client.b, key);
+    return rates_spend(&stack->addresses, siphash13(stack->config.flow_key, view_of(key, sizeof key)), count,
+                       stack->now_us);
 }
 
 static bool glue_frame(void *ctx, uint32_t id, const struct view *pieces, uint32_t count)
@@ -116,6 +127,16 @@ static void glue_mac(uint8_t out[TOKEN_MAC_BYTES], const uint8_t *key, struct vi
     (void)crypto_generichash(out, TOKEN_MAC_BYTES, text.data, text.len, key, crypto_generichash_KEYBYTES);
 }
 
+static struct session_rates session_rates(const struct config_rates *rates)
+{
+    uint32_t cost_us = rates_cost_us(rates->device.per_s);
+    return (struct session_rates){.on = (rates->device.per_s | rates->account.per_s | rates->address.per_s) !=
+                                        0,
+                                  .account = rates->account.per_s != 0,
+                                  .cost_us = cost_us,
+                                  .room_us = (rates->device.burst - 1ull) * cost_us};
+}
+
 void stack_session_env(struct stack *stack)
 {
     const struct wax_config *config = stack->config.config;
@@ -131,11 +152,13 @@ void stack_session_env(struct stack *stack)
         .send_window = config->send_window,
         .ttl_s_default = config->ttl_s_default,
         .heartbeat_s = (uint16_t)config->heartbeat_s,
+        .rates = session_rates(&config->rates),
         .tokens = &stack->tokens,
         .mac = glue_mac,
         .delivered = stack->delivered,
         .delivered_room = STACK_STAMPS_MAX,
         .find = glue_find,
+        .charge = config->rates.address.per_s != 0 ? glue_charge : NULL,
         .frame = glue_frame,
         .room = glue_room,
         .ping = glue_ping,

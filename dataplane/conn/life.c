@@ -44,13 +44,18 @@ void conn_begin_http(struct stack *stack, uint32_t id)
     conn_arm(stack, conn, WAX_HTTP_TIMEOUT_MS);
 }
 
+struct addr conn_client(const struct stack *stack, uint32_t id)
+{
+    const struct conn *conn = &stack->conns[id];
+    return (conn->flags & CONN_PROXIED) != 0 ? conn->client.address : tcp_peer(stack->tcp, id)->peer;
+}
+
 void conn_begin_session(struct stack *stack, uint32_t id)
 {
     struct conn *conn = &stack->conns[id];
-    const struct tcp_tuple *tuple = tcp_peer(stack->tcp, id);
     bool proxied = (conn->flags & CONN_PROXIED) != 0;
-    struct addr client = proxied ? conn->client.address : tuple->peer;
-    uint16_t client_port = proxied ? conn->client.port : tuple->peer_port;
+    struct addr client = conn_client(stack, id);
+    uint16_t client_port = proxied ? conn->client.port : tcp_peer(stack->tcp, id)->peer_port;
     conn->state = CONN_WS;
     conn->flags |= CONN_FRAMES;
     enum wax_status status =

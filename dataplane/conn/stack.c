@@ -24,8 +24,8 @@ static struct span carve(struct carver *carver, size_t bytes)
 
 /* The parts of a stack, in the order they lie. */
 struct parts {
-    struct span stack, conns, dirty, resume, blocks, backlogs, jobs, fair, checks, openings, transfers,
-        messages, session_env, tcp, home, trace;
+    struct span stack, conns, dirty, resume, blocks, backlogs, jobs, fair, addresses, checks, openings,
+        transfers, messages, session_env, tcp, home, trace;
 };
 
 static uint16_t config_mss(const struct stack_config *config)
@@ -53,6 +53,8 @@ struct home_config stack_home_config(const struct stack_config *config)
     return (struct home_config){.recipients = config->config->recipients,
                                 .messages = config->config->messages,
                                 .stores = config->config->messages,
+                                .account_per_s = config->config->rates.account.per_s,
+                                .account_burst = config->config->rates.account.burst,
                                 .hash_key = {config->route_key[0], config->flow_key[1]}};
 }
 
@@ -83,6 +85,7 @@ static void carve_parts(struct carver *carver, const struct stack_config *config
     parts->jobs = carve(carver, pool_bytes(c->handshakes_max, sizeof(struct job)));
     struct fair_config fair = config_fair(config);
     parts->fair = carve(carver, fair_bytes(&fair));
+    parts->addresses = carve(carver, c->rates.address.per_s != 0 ? rates_bytes() : 0);
     parts->checks = carve(carver, pool_bytes(c->handshakes_max, check_bytes()));
     parts->openings = carve(carver, pool_bytes(2u * c->handshakes_max, sizeof(struct session_opening)));
     parts->transfers = carve(carver, pool_bytes(media_transfers_max(c), sizeof(struct transfer)));
@@ -113,6 +116,8 @@ static enum wax_status init_pools(struct stack *stack, const struct parts *parts
     stack->env.random(stack->env.ctx, span_of((uint8_t *)fair.key, sizeof fair.key));
     if (status == WAX_OK)
         status = fair_init(&stack->fair, parts->fair, &fair);
+    if (c->rates.address.per_s != 0)
+        rates_init(&stack->addresses, parts->addresses, c->rates.address.per_s, c->rates.address.burst);
     if (status == WAX_OK)
         status = pool_init(&stack->checks, parts->checks, c->handshakes_max, check_bytes());
     if (status == WAX_OK)

@@ -4,6 +4,7 @@
 #define WAX_CONN_STATE_H
 
 #include "base/pool.h"
+#include "base/rates.h"
 #include "base/wheel.h"
 #include "conn/conn.h"
 #include "conn/fair.h"
@@ -29,6 +30,7 @@ struct stack {
     struct pool backlogs;                                   /* of connections that have something left over */
     struct pool jobs;                                       /* of handshakes */
     struct fair fair;                                       /* who may have one */
+    struct rates addresses;                                 /* messages that they have sent */
     struct pool checks;                                     /* of signatures: jobs without room for bytes */
     struct pool openings;                                   /* of sessions */
     struct pool transfers;                                  /* of media */

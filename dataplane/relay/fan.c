@@ -149,6 +149,10 @@ enum wax_status session_read(struct session *session, struct session_env *env, s
         session_park(session, env, SESSION_PARKED_FOR_RETURNS, false);
         return WAX_FULL;
     }
+    if (!session_may(session, env)) {
+        env->metrics->status[WAX_READ_DROPPED] += read.count;
+        return WAX_OK;
+    }
     if (fan_credits(env, session->home) < read.count) {
         struct fan *fan = fan_begin(session, env, frame, false);
         if (fan == NULL) {
@@ -160,10 +164,12 @@ enum wax_status session_read(struct session *session, struct session_env *env, s
         fan->recipient = session->recipient;
         fan->at = msg_begin(fan->frame);
         msg_read(fan->frame, &fan->at, NULL, WIRE_READ_BYTES);
+        session_charge_reads(session, env, read.count);
         return WAX_OK;
     }
     for (uint32_t i = 0; i < read.count; i++)
         read_one(env, session->generation, session->recipient, session->home,
                  read.entries + (size_t)i * WIRE_READ_ENTRY_BYTES);
+    session_charge_reads(session, env, read.count);
     return WAX_OK;
 }

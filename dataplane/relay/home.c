@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "relay/allowance.h"
 #include "relay/home_internal.h"
 
 #define POSITION_EPOCH_SHIFT 48
 
 struct layout {
-    size_t recipients, buckets, stores, entries, queues, policies, total;
+    size_t recipients, buckets, stores, accounts, entries, queues, policies, total;
 };
 
 static uint32_t buckets_for(uint32_t recipients)
@@ -40,7 +41,8 @@ static struct layout layout_of(const struct home_config *config)
     layout.recipients = rounded(sizeof(struct home));
     layout.buckets = layout.recipients + rounded(config->recipients * sizeof(struct recipient));
     layout.stores = layout.buckets + rounded(buckets_for(config->recipients) * sizeof(uint32_t));
-    layout.entries = layout.stores + rounded(config->stores * sizeof(struct store_slot));
+    layout.accounts = layout.stores + rounded(config->stores * sizeof(struct store_slot));
+    layout.entries = layout.accounts + rounded(config->account_per_s != 0 ? rates_bytes() : 0);
     layout.queues = layout.entries + rounded(pool_bytes(config->messages, sizeof(struct entry)));
     layout.policies = layout.queues + rounded(pool_bytes(queues_for(config), sizeof(struct queues)));
     layout.total = layout.policies + pool_bytes(policies_for(config), sizeof(struct policy_part));
@@ -94,6 +96,9 @@ enum wax_status home_init(struct home **out, struct span memory, const struct ho
     home->reannounce = NONE;
     for (uint32_t i = 0; i < config->stores; i++)
         home->stores[i] = (struct store_slot){.next_free = i + 1 < config->stores ? i + 1 : NONE};
+    if (config->account_per_s != 0)
+        rates_init(&home->accounts, span_of(base + layout.accounts, rates_bytes()), config->account_per_s,
+                   config->account_burst);
     link_init(&home->control);
     for (uint32_t worker = 0; worker < WAX_WORKERS_MAX; worker++)
         link_init(&home->deliver[worker]);
@@ -215,6 +220,10 @@ void home_return(struct home *home, const struct item *item, uint64_t now_us)
         entry_settle(home, entry);
         return;
     }
+    if (item->kind == ITEM_USED || item->kind == ITEM_END)
+        account_charge(home, item, now_us);
+    if (item->kind == ITEM_USED)
+        return;
     struct recipient *recipient = recipient_of_report(home, item);
     if (recipient == NULL)
         return;

@@ -26,6 +26,8 @@ struct home_config {
     uint32_t window_messages; /* unacknowledged by one session; 0: WAX_HOME_WINDOW_MESSAGES */
     uint32_t window_bytes;    /* likewise; 0: WAX_HOME_WINDOW_BYTES */
     uint32_t queue_messages;  /* waiting for the store, of one recipient; 0: 4 windows */
+    uint32_t account_per_s;   /* messages that an account may send; 0: any number */
+    uint32_t account_burst;   /* of them after a rest, from 1 */
     uint64_t hash_key[2];     /* secret */
 };
 
@@ -67,7 +69,7 @@ bool home_send(struct home *home, const struct item *item, uint64_t now_us);
  */
 void home_prefetch(struct home *home, const struct item *const items[], uint32_t count);
 
-/* Take a return (ITEM_ACK, END, GIVEN, RECEIPT, RECEIPT_DONE). */
+/* Take a return (ITEM_ACK, END, GIVEN, USED, RECEIPT, RECEIPT_DONE). */
 void home_return(struct home *home, const struct item *item, uint64_t now_us);
 
 /*

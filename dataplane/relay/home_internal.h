@@ -7,13 +7,13 @@
 #define RELAY_HOME_INTERNAL_H
 
 #include "base/list.h"
+#include "base/rates.h"
 #include "base/wheel.h"
 #include "relay/home.h"
 #include "relay/wake.h"
 #include "waxwire/wire.h"
 
-#define NONE UINT32_MAX
-
+#define NONE              UINT32_MAX
 #define DRAIN_CREDIT      16u /* items that a drain may have under way: bounds what overshoots a window */
 #define RETRY_US          20000ull
 #define STORE_PAUSE_US    1000000ull
@@ -213,7 +213,6 @@ struct store_slot {
 };
 
 #define POLICY_PART_USERS 63u
-
 /* A piece of a policy; its users rise, over all of its pieces. */
 struct policy_part {
     uint32_t next; /* index, NONE at the end */
@@ -274,6 +273,7 @@ struct home {
     uint64_t own_from;   /* positions below are of data planes before this one */
     uint32_t reannounce; /* next recipient to announce again, NONE = done */
     struct wheel wheel;
+    struct rates accounts; /* what they have sent */
 };
 
 /* ---- lists of entries ---- */

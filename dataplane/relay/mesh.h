@@ -40,6 +40,7 @@ enum item_kind {
     ITEM_ACK,          /* the client has received everything up to a sequence */
     ITEM_END,          /* the session has ended */
     ITEM_GIVEN,        /* TCP has acknowledged the bytes of receipts up to a number */
+    ITEM_USED,         /* the session has sent so many messages: its account is charged */
     ITEM_RECEIPT,      /* recipient's home to sender's home: memory lent until RECEIPT_DONE */
     ITEM_RECEIPT_DONE, /* sender's home to recipient's home */
     /* returns to a connection's worker */
@@ -48,6 +49,7 @@ enum item_kind {
     ITEM_DISPLACE, /* a newer session of the same device has come */
     ITEM_CLOSE,    /* the session must end (status says why) */
     ITEM_REFUSED,  /* answers ATTACH: home has no room */
+    ITEM_HOLD,     /* the session's account has sent more than it may, and has to wait */
     /* returns to nobody */
     ITEM_CREDIT, /* only `consumed` */
     ITEM_KINDS
@@ -87,6 +89,7 @@ struct item {
             uint32_t conn_generation;
             uint32_t recipient; /* home's handle */
             uint32_t status;    /* CLOSE: enum wax_status */
+            uint64_t wait_us;   /* ATTACHED: until its account may send */
         } attached;             /* ATTACHED, REFUSED, DISPLACE, CLOSE: to a connection */
         struct {
             uint64_t generation;
@@ -107,8 +110,13 @@ struct item {
         struct {
             uint64_t generation;
             uint32_t recipient; /* home's handle */
-            uint32_t seq;       /* ACK: delivery sequence; GIVEN: number of a receipt */
-        } report;               /* ACK, END, GIVEN */
+            uint32_t seq; /* ACK: delivery sequence; GIVEN: number of a receipt; USED, END: messages sent */
+        } report;         /* ACK, END, GIVEN, USED */
+        struct {
+            uint64_t wait_us;
+            uint32_t conn;
+            uint32_t conn_generation;
+        } hold;
         struct {
             struct msg *msg;   /* to be freed, or NULL */
             struct msg *frame; /* that the message is a part of, or NULL; its owner's to look at */

@@ -52,16 +52,16 @@ static void roll_make(struct roll *roll, const struct session_env *env, const st
     }
 }
 
-/* Answer those who are refused (`all`: as busy those who are not, too). */
+/* Answer those who are refused, and with `others`, if that is a reason, those who are not. */
 static void roll_answer(const struct roll *roll, struct session *session, struct session_env *env,
-                        const struct frame_multi *multi, bool all)
+                        const struct frame_multi *multi, enum wire_reason others)
 {
     const uint8_t *at = multi->entries.data;
     for (uint32_t i = 0; i < multi->count; i++) {
         struct frame_multi_entry entry = frame_multi_entry(at);
         enum wire_reason reason = roll->reason[i];
-        if (reason == WIRE_REASON_NONE && all)
-            reason = WIRE_REASON_BUSY;
+        if (reason == WIRE_REASON_NONE)
+            reason = others;
         if (reason != WIRE_REASON_NONE)
             session_reject(session, env, &entry.to, multi->id, reason);
         at += WIRE_MULTI_ENTRY_BYTES + entry.head_bytes;
@@ -111,11 +111,12 @@ static bool begin(struct session *session, struct session_env *env, struct view 
     if (silent)
         msg->send_flags |= WIRE_SEND_SILENT;
     else
-        roll_answer(roll, session, env, multi, false);
+        roll_answer(roll, session, env, multi, WIRE_REASON_NONE);
     msg_frame(msg)->unanswered = silent ? 0 : roll->good;
     if (!silent)
         session->unanswered++;
     env->metrics->multis++;
+    session_charge(session, env, roll->good);
     fan_start(env, fan);
     return true;
 }
@@ -138,10 +139,14 @@ enum wax_status session_multi(struct session *session, struct session_env *env, 
         return WAX_SESSION_WINDOW;
     }
     roll_make(&roll, env, &multi);
-    bool never = !msg_fits(env->messages, frame.len);
-    if (roll.good == 0 || never) {
+    enum wire_reason never = !session_may(session, env)            ? WIRE_REASON_RATE
+                             : !msg_fits(env->messages, frame.len) ? WIRE_REASON_BUSY
+                                                                   : WIRE_REASON_NONE;
+    if (roll.good == 0 || never != WIRE_REASON_NONE) {
         if (!silent)
             roll_answer(&roll, session, env, &multi, never);
+        else
+            env->metrics->status[WAX_SILENT_DROPPED] += roll.good;
         return WAX_OK;
     }
     if (begin(session, env, frame, &multi, &roll))

@@ -44,7 +44,7 @@ enum wax_status session_request(struct session *session, struct session_env *env
     if (!wire_request_is(frame, &sound) || !sound)
         return WAX_FRAME_MALFORMED;
     struct requests *requests = &env->requests;
-    uint32_t index = slot_find(requests, session);
+    uint32_t index = session_may(session, env) ? slot_find(requests, session) : WAX_REQUESTS_PER_WORKER;
     struct channel_record *record = NULL;
     if (index < WAX_REQUESTS_PER_WORKER && env->room(env->ctx, session->conn, 0))
         record = env->port->control_reserve(env->port->ctx,
@@ -70,13 +70,14 @@ enum wax_status session_request(struct session *session, struct session_env *env
     memcpy(request->frame, frame.data, frame.len);
     env->port->control_publish(env->port->ctx);
     env->metrics->requests++;
+    session_charge(session, env, 1);
     return WAX_OK;
 }
 
 /* Keys run low before the client has been welcomed: it hears of it right afterwards. */
 static void keep_low(struct session *session, struct view frame)
 {
-    if (session->opening == NULL || frame.len != WIRE_KEYS_LOW_BYTES || frame.data[0] != WIRE_KEYS_LOW)
+    if (session->state >= SESSION_OPEN || frame.len != WIRE_KEYS_LOW_BYTES || frame.data[0] != WIRE_KEYS_LOW)
         return;
     session->opening->keys_low = true;
     session->opening->keys_left = load_be32(frame.data + 4);

@@ -69,11 +69,9 @@ bool session_write(struct session *session, struct session_env *env, struct view
 
 void session_opened(struct session *session, struct session_env *env)
 {
-    if (session->opening != NULL) {
-        memset(session->opening, 0, sizeof *session->opening);
-        pool_give(env->openings, session->opening);
-    }
-    session->opening = NULL;
+    memset(session->opening, 0, sizeof *session->opening);
+    pool_give(env->openings, session->opening);
+    session->spent = (struct session_spent){0};
 }
 
 static void unpark(struct session *session, struct session_env *env)
@@ -174,7 +172,16 @@ static enum wax_status on_send(struct session *session, struct session_env *env,
             session_reject(session, env, &send.to, send.id, WIRE_REASON_TOO_LARGE);
         return WAX_OK;
     }
+    if (!session_may(session, env)) {
+        if (silent)
+            metrics_count(env->metrics, WAX_SILENT_DROPPED);
+        else
+            session_reject(session, env, &send.to, send.id, WIRE_REASON_RATE);
+        return WAX_OK;
+    }
     status = take_send(session, env, &send, silent);
+    if (status == WAX_OK)
+        session_charge(session, env, 1);
     if (status != WAX_FULL)
         return status;
     metrics_count(env->metrics, silent ? WAX_SILENT_DROPPED : WAX_RELAY_PARKED);
@@ -256,6 +263,7 @@ enum wax_status session_frame(struct session *session, struct session_env *env, 
     if (session->state == SESSION_NONE || session->state == SESSION_CLOSED)
         return WAX_OK;
     session_heard(session, now_us);
+    env->now_us = now_us;
     enum wax_status status = session->state == SESSION_OPEN ? open_frame(session, env, frame)
                                                             : early_frame(session, env, frame, now_us);
     if (status != WAX_OK && status != WAX_FULL && status != WAX_SESSION_WINDOW)
@@ -319,11 +327,14 @@ uint8_t session_error_code(enum wax_status why)
 
 void session_shut(struct session *session, struct session_env *env)
 {
-    if (session->state == SESSION_OPEN)
+    if (session->state == SESSION_OPEN) {
         env->metrics->sessions_now--;
+        session_spent_all(session, env);
+    } else {
+        session_opened(session, env);
+    }
     session->state = SESSION_CLOSED;
     session->pending &= PENDING_ACK | PENDING_GIVEN;
-    session_opened(session, env);
     statuses_drop(&env->statuses, &session->statuses);
     unpark(session, env);
     if (session->attached)

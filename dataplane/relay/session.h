@@ -68,9 +68,26 @@ struct session_mark {
     uint32_t upto;
 };
 
+/* What an open session has spent of its allowance of messages (rate.c). */
+struct session_spent {
+    uint64_t upto_us : 48;
+    uint64_t untold : 16; /* messages that its account and its address have not been charged */
+};
+
+/* How much sessions may send; all zeros: any number of messages. */
+struct session_rates {
+    bool on;          /* any of these limits is there */
+    bool account;     /* home keeps that of accounts */
+    uint32_t cost_us; /* of a message, to its device; 0: any number */
+    uint64_t room_us; /* that a device may be ahead of the clock, and send another one */
+};
+
 struct session {
     uint64_t generation; /* given by home */
-    struct session_opening *opening;
+    union {
+        struct session_opening *opening; /* until it is open */
+        struct session_spent spent;      /* afterwards */
+    };
     struct status_chunk *statuses;
     struct link work; /* among those with something pending */
     struct link park; /* among those that wait for resume */
@@ -135,6 +152,7 @@ struct session_env {
     uint32_t send_window; /* SENDs that may be unanswered, 1 to WAX_SEND_WINDOW_MAX */
     uint32_t ttl_s_default;
     uint16_t heartbeat_s;
+    struct session_rates rates;
     const struct token_set *tokens; /* that the caller keeps up to date */
     token_mac *mac;
     bool relay_id_known; /* after the first attachment of the control plane */
@@ -149,6 +167,11 @@ struct session_env {
 
     /* The session of a live connection, or NULL when that generation of it is gone. */
     struct session *(*find)(void *ctx, uint32_t conn, uint32_t conn_generation);
+    /*
+     * The connection's address has spent so many messages. Returns the microseconds that it has to wait
+     * until it may send again, 0: none. NULL: addresses have no limit.
+     */
+    uint64_t (*charge)(void *ctx, uint32_t conn, uint32_t count);
     /*
      * Write one binary message, the pieces one after the other (copied before this returns). False
      * when it can't (no memory, send queue at its limit): the session then fails (SESSION_TOO_SLOW).
@@ -183,6 +206,7 @@ struct session_env {
     uint64_t (*wall_ms)(void *ctx);
 
     /* private */
+    uint64_t now_us; /* of the call */
     struct link work;
     struct link parked;
     uint32_t parked_count;

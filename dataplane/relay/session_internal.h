@@ -13,6 +13,7 @@ enum session_pending {
     PENDING_ACK = 8,
     PENDING_GIVEN = 16,
     PENDING_END = 32,
+    PENDING_USED = 64, /* never with END, which says the same */
 };
 
 /* struct session.parked_for, when it isn't a worker's credit that is waited for. */
@@ -48,6 +49,34 @@ static inline bool send_is_silent(uint8_t flags)
 /* Answer REJECTED, before anything has gone anywhere (RATE, TOO_LARGE, BUSY or MALFORMED). */
 void session_reject(struct session *session, struct session_env *env, const struct name *to, uint64_t id,
                     enum wire_reason reason);
+
+/* rate.c */
+
+#define RATE_TOLD_EACH 32u /* messages after which account and address are charged: seldom, for it costs */
+#define RATE_READS     8u  /* READs cost what one message does */
+
+/* Whether its device may send now. */
+static inline bool session_may(const struct session *session, const struct session_env *env)
+{
+    return session->spent.upto_us <= env->now_us + env->rates.room_us;
+}
+
+/* Charge an open session `count` messages (its device at once, the others soon). */
+void session_spend(struct session *session, struct session_env *env, uint32_t count);
+static inline void session_charge(struct session *session, struct session_env *env, uint32_t count)
+{
+    if (env->rates.on)
+        session_spend(session, env, count);
+}
+
+/* Charge it for READs, never more than is left. */
+void session_charge_reads(struct session *session, struct session_env *env, uint32_t count);
+/* Charge its account, and then its address, what they have not been; false: there is no room. */
+bool session_tell(struct session *session, struct session_env *env);
+/* It takes nothing more: charge the address what it has not been (the END charges the account). */
+void session_spent_all(struct session *session, struct session_env *env);
+/* Its account has to wait. */
+void session_hold(struct session *session, struct session_env *env, uint64_t wait_us);
 
 /* fan.c */
 size_t fans_bytes(void);

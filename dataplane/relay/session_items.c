@@ -31,10 +31,12 @@ static bool hand_over_one(struct session *session, struct session_env *env, enum
     case PENDING_GIVEN:
         return report(session, env, ITEM_GIVEN, session->given);
     case PENDING_END:
-        if (!report(session, env, ITEM_END, 0))
+        if (!report(session, env, ITEM_END, (uint32_t)session->spent.untold))
             return false;
         session->attached = false;
         return true;
+    case PENDING_USED:
+        return session_tell(session, env);
     }
     return true;
 }
@@ -42,9 +44,8 @@ static bool hand_over_one(struct session *session, struct session_env *env, enum
 bool session_hand_over(struct session *session, struct session_env *env)
 {
     /* In the order of the bits: the last ACK must be ahead of the END. */
-    for (uint8_t what = PENDING_VERIFY; what <= PENDING_END; what = (uint8_t)(what << 1)) {
-        if ((session->pending & what) == 0)
-            continue;
+    while (session->pending != 0) {
+        uint32_t what = session->pending & -(uint32_t)session->pending;
         if (!hand_over_one(session, env, (enum session_pending)what))
             return false;
         session->pending &= (uint8_t)~what;
@@ -99,7 +100,7 @@ static bool resume_parked(struct session_env *env)
 
 bool sessions_flush(struct session_env *env, uint64_t now_us)
 {
-    (void)now_us;
+    env->now_us = now_us;
     bool waiting = fans_advance(env);
     waiting |= resume_parked(env);
     statuses_flush(&env->statuses);
@@ -206,9 +207,13 @@ static void on_attached(struct session *session, struct session_env *env, const 
     session->attached = true;
     session->generation = item->u.attached.generation;
     session->recipient = item->u.attached.recipient;
-    if (session->state == SESSION_ATTACHING)
+    if (session->state == SESSION_ATTACHING) {
         session_welcome(session, env, now_us);
-    else
+        if (session->state == SESSION_OPEN && item->u.attached.wait_us != 0) {
+            env->now_us = now_us;
+            session_hold(session, env, item->u.attached.wait_us);
+        }
+    } else
         session_pend(session, env, PENDING_END);
 }
 
@@ -238,6 +243,13 @@ void session_item(struct session_env *env, const struct item *item, uint64_t now
         session = env->find(env->ctx, item->u.show.conn, item->u.show.conn_generation);
         if (session != NULL)
             on_show(session, env, item);
+        return;
+    case ITEM_HOLD:
+        session = env->find(env->ctx, item->u.hold.conn, item->u.hold.conn_generation);
+        if (session != NULL && session->state == SESSION_OPEN) {
+            env->now_us = now_us;
+            session_hold(session, env, item->u.hold.wait_us);
+        }
         return;
     case ITEM_ATTACHED:
     case ITEM_REFUSED:

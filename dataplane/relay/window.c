@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "relay/allowance.h"
 #include "relay/envelope.h"
 #include "relay/home_internal.h"
 
@@ -257,19 +258,20 @@ void silent_take(struct home *home, struct recipient *recipient, struct msg *msg
     }
 }
 
-static bool send_attached(struct home *home, struct recipient *recipient)
+static bool send_attached(struct home *home, struct recipient *recipient, uint64_t now_us)
 {
     struct item item = {.kind = ITEM_ATTACHED};
     item.u.attached.generation = recipient->generation;
     item.u.attached.conn = recipient->conn;
     item.u.attached.conn_generation = recipient->conn_generation;
     item.u.attached.recipient = (uint32_t)(recipient - home->recipients);
+    item.u.attached.wait_us = account_wait_us(home, recipient, now_us);
     return home->port->send(home->port->ctx, recipient->worker, &item);
 }
 
 bool window_send(struct home *home, struct recipient *recipient, uint64_t now_us)
 {
-    if (recipient->attached_due && !send_attached(home, recipient))
+    if (recipient->attached_due && !send_attached(home, recipient, now_us))
         return false;
     recipient->attached_due = false;
     if (!receipts_send(home, recipient))

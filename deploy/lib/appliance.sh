@@ -65,6 +65,9 @@ listeners:
     tls: false
     proxy_protocol: true
 YAML
+    if [[ $kind == memif ]]; then # the generator is faster than people are
+        printf 'limits:\n  device_sends_per_s: 0\n  account_sends_per_s: 0\n' >>"$CONFIG"
+    fi
     CONFIG_OPTIONS=(--config "$CONFIG")
     [[ -z $EXTRA_CONFIG ]] || CONFIG_OPTIONS+=(--config "$EXTRA_CONFIG")
 }

@@ -92,6 +92,15 @@ struct config_tls {
     uint32_t ticket_key_s;
 };
 
+/* Messages that one may send in a second (0: any number), and at once after a rest. */
+struct config_rate {
+    uint32_t per_s, burst;
+};
+
+struct config_rates {
+    struct config_rate device, account, address;
+};
+
 struct wax_config {
     /* runtime */
     char control_socket[CONFIG_PATH_BYTES];
@@ -123,10 +132,11 @@ struct wax_config {
     /* limits, per worker unless said */
     uint32_t connections_max;
     uint32_t half_open_max;
-    uint32_t per_address_max; /* connections of an IPv4 address or IPv6 /64; 0: any number */
-    uint32_t per_prefix_max;  /* of an IPv4 /24 or IPv6 /48; 0: any number */
-    uint32_t opens_per_s;     /* that an address may open; 0: any number */
-    uint32_t opens_burst;     /* of them after a rest */
+    uint32_t per_address_max;  /* connections of an IPv4 address or IPv6 /64; 0: any number */
+    uint32_t per_prefix_max;   /* of an IPv4 /24 or IPv6 /48; 0: any number */
+    uint32_t opens_per_s;      /* that an address may open; 0: any number */
+    uint32_t opens_burst;      /* of them after a rest */
+    struct config_rates rates; /* messages that a device, an account, an address may send */
     uint32_t handshakes_max;
     uint32_t handshakes_waiting_max;
     uint32_t handshakes_per_address_max;

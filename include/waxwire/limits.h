@@ -80,6 +80,8 @@
 #define WAX_TLS_TIMEOUT_MS       10000u
 #define WAX_TLS_PRESSED_MS       3000u /* the same while others wait */
 #define WAX_HEARTBEAT_S_DEFAULT  240u
+#define WAX_SENDS_PER_S_MAX      1000000u /* that somebody may be held to */
+#define WAX_SENDS_BURST_MAX      1000000u
 #define WAX_TTL_S_DEFAULT        (30u * 24u * 3600u)
 
 /* HTTP and WebSocket. */

@@ -169,6 +169,8 @@
     X(REJECT_BLOCKED,        "relay: rejected, blocked (3)")                             \
     X(REJECT_RATE,           "relay: rejected, rate limited (4)")                        \
     X(REJECT_MAILBOX_FULL,   "relay: rejected, mailbox full (5)")                        \
+    X(RATE_ACCOUNT,          "relay: an account sends too fast and has to wait")         \
+    X(RATE_ADDRESS,          "relay: an address sends too fast and has to wait")         \
     X(REJECT_TOO_LARGE,      "relay: rejected, too large (6)")                           \
     X(REJECT_EXPIRED,        "relay: rejected, expired (7)")                             \
     X(REJECT_BUSY,           "relay: rejected, busy (8)")                                \

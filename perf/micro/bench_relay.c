@@ -4,7 +4,7 @@
  * home, DELIVER written, ACK, answer, STATUS written), between sessions in pairs drawn at random, in bursts.
  * Frames are copied to a scratch buffer, as the connection's layer would. Compare ratios.
  *
- *     bench-relay [--sessions N] [--messages N] [--payload N] [--prefetch 0|1]
+ *     bench-relay [--sessions N] [--messages N] [--payload N] [--prefetch 0|1] [--rates 0|1]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 
 static uint32_t sessions = 10000, payload_bytes = 256;
 static uint64_t messages = 2000000;
-static bool prefetching = true;
+static bool prefetching = true, rates = false;
 static struct session *session;
 static struct session_env env;
 static struct token_set tokens; /* without a key: nobody is given any */
@@ -225,8 +225,12 @@ static void start(void)
     must(pool_init(&openings, span_of(memory_get(bytes), bytes), 16, sizeof(struct session_opening)));
     bytes = msg_pool_bytes(8192);
     must(msg_pool_init(&pool, span_of(memory_get(bytes), bytes), 8192, &blocks, 0, 0));
-    struct home_config config = {
-        .recipients = sessions + 16, .messages = 16384, .stores = 1024, .hash_key = {3, 4}};
+    struct home_config config = {.recipients = sessions + 16,
+                                 .messages = 16384,
+                                 .stores = 1024,
+                                 .account_per_s = rates ? 1000000 : 0,
+                                 .account_burst = 1000000,
+                                 .hash_key = {3, 4}};
     bytes = home_bytes(&config);
     must(
         home_init(&home, span_of(memory_get(bytes), bytes), &config, &port, &route, &pool, &metrics, now_us));
@@ -242,6 +246,7 @@ static void start(void)
                                .send_window = 256,
                                .ttl_s_default = 60,
                                .heartbeat_s = 60,
+                               .rates = {rates, rates, rates, rates ? UINT32_MAX : 0}, /* never reached */
                                .relay_id_known = true,
                                .find = env_find,
                                .frame = env_frame,
@@ -269,10 +274,11 @@ int main(int argc, char **argv)
             payload_bytes = (uint32_t)value;
         else if (strcmp(argv[i], "--prefetch") == 0)
             prefetching = value != 0;
+        else if (strcmp(argv[i], "--rates") == 0)
+            rates = value != 0;
         else
-            return fprintf(
-                       stderr,
-                       "usage: bench-relay [--sessions N] [--messages N] [--payload N] [--prefetch 0|1]\n"),
+            return fprintf(stderr, "usage: bench-relay [--sessions N] [--messages N] [--payload N] "
+                                   "[--prefetch 0|1] [--rates 0|1]\n"),
                    2;
     }
     if (sessions < 2 || payload_bytes > 16384)

@@ -81,8 +81,8 @@ class Appliance:
             "log": {"level": "warn"},
             "dataplane": {"workers": self.workers, "hugepages": "off", "memory_mib": 128, **dataplane},
             "tls": {"certificate": self.folder / "certificate.pem", "key": self.folder / "key.pem"},
-            # The clients of waxgen share few addresses.
-            "limits": {"per_address": 0, "opens_per_s": 0, **limits},
+            # The clients of waxgen share few addresses, and each sends more than people do.
+            "limits": {"per_address": 0, "opens_per_s": 0, "device_sends_per_s": 0, "account_sends_per_s": 0, **limits},
             "protocol": protocol,
         }
         lines = []

@@ -165,10 +165,11 @@ static void cover(void)
 {
     printf("told: %" PRIu64 " ACCEPTED, %" PRIu64 " DELIVERED, %" PRIu64 " REJECTED; resent %" PRIu64
            ", READ %" PRIu64 ", groups %" PRIu64 ", dropped as seen %" PRIu64 ", stores %" PRIu64
-           ", drained %" PRIu64 ", kills %" PRIu64 "+%" PRIu64 ", breaks %" PRIu64 ", resumed %" PRIu64 "\n",
+           ", drained %" PRIu64 ", kills %" PRIu64 "+%" PRIu64 ", breaks %" PRIu64 ", resumed %" PRIu64
+           ", overdrawn by %" PRIu64 " at most\n",
            coverage.told[1], coverage.told[2], coverage.told[4], coverage.resent, coverage.reads,
            coverage.groups, coverage.dropped_again, coverage.stores, coverage.drained, coverage.control_kills,
-           coverage.plane_kills, coverage.breaks, coverage.resumed);
+           coverage.plane_kills, coverage.breaks, coverage.resumed, coverage.overdrawn);
     for (uint32_t i = 0; i < 16; i++) {
         if (coverage.reasons[i] != 0)
             printf("  reason %u: %" PRIu64 "\n", i, coverage.reasons[i]);
@@ -242,6 +243,7 @@ static uint64_t run(uint64_t seed, uint32_t messages, bool verbose)
         .commit_ppm = 100000 + (uint32_t)below(850000),
         .drop_frame_ppm = chance(300000) ? 500 : 0,
     };
+    rates_draw();
     uint64_t key[2] = {rng_next(&world->rng), rng_next(&world->rng)};
     world->tokens = (struct token_set){.life_ms = 3600000, .key_count = 1, .key[0] = {.id = 1, .key = {7}}};
     CHECK(route_init(&world->route, key, world->options.workers) == WAX_OK, "route");

@@ -67,6 +67,7 @@ static void come(struct client *client)
     client->seq = 0;
     client->seq_acked = 0;
     client->window = 0;
+    client->charged = 0;
     /* It gives up when it isn't welcomed; the impatient ones soon. */
     client->rest_us = world->now_us + (world->options.faults && chance(300000) ? below(30000) : 40000000);
     uint8_t out[256], key[WAX_ACCOUNT_KEY_BYTES] = {0}, nonce[WAX_CLIENT_NONCE_BYTES] = {0};
@@ -135,6 +136,8 @@ static void on_status(struct client *client, const struct frame_status_entry *en
         else
             CHECK(!message->accepted || message->sent > 1, "client %u: %llu REJECTED %u after ACCEPTED", self,
                   (unsigned long long)entry->id, entry->reason);
+        if (entry->reason == WIRE_REASON_RATE)
+            rates_refused(client);
         if (entry->reason == WIRE_REASON_NOT_CONNECTED)
             CHECK((message->flags & WIRE_SEND_EPHEMERAL) != 0, "REJECTED 10 of a lasting message");
         if (message->fate == FATE_UNANSWERED)
@@ -219,6 +222,8 @@ static void say_read(struct client *client)
 {
     static uint8_t out[WIRE_READ_BYTES + 256 * WIRE_READ_ENTRY_BYTES];
     uint32_t count = chance(300000) ? client->unread_count : client->unread_count != 0;
+    client->charged += (count + 7) / 8;
+    world->reads += (count + 7) / 8;
     size_t len = frame_open_read(span_of(out, sizeof out));
     for (uint32_t i = 0; i < count; i++) {
         struct message *message = &world->message[client->unread[--client->unread_count]];

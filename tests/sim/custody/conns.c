@@ -240,11 +240,21 @@ static void env_mac(uint8_t mac[TOKEN_MAC_BYTES], const uint8_t *key, struct vie
         store_be64(mac + i, sum += i);
 }
 
+/* Few clients share an address. */
+static uint64_t env_charge(void *ctx, uint32_t conn, uint32_t count)
+{
+    struct worker *worker = ctx;
+    return rates_spend(&worker->addresses, (uint64_t)(worker->conns[conn].client % 3 + 1) << 32, count,
+                       world->now_us);
+}
+
 void conn_env(struct worker *worker)
 {
     struct session_env *env = &worker->env;
     *env = (struct session_env){
         .ctx = worker,
+        .rates = rates_of_sessions(),
+        .charge = world->limits.address.per_s != 0 ? env_charge : NULL,
         .port = &worker->port,
         .route = &world->route,
         .messages = &worker->messages,

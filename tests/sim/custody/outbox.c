@@ -93,6 +93,7 @@ void client_makes(struct client *client)
 static void sent_again(struct client *client, struct message *message)
 {
     coverage.resent += message->sent > 0;
+    client->charged++;
     if (message->sent++ == 0)
         message->planes = (uint32_t)world->plane_kills;
     message->life = client->life;

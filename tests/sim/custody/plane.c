@@ -25,6 +25,8 @@ static bool port_send(void *ctx, uint32_t to, const struct item *item)
     copy.from = (uint8_t)worker->index;
     CHECK(item_is_send(copy.kind), "item %u sent through the wrong ring", copy.kind);
     CHECK(ring_push(&worker->sends[to], &copy), "a credit without room");
+    if (copy.kind == ITEM_SEND)
+        rates_sent(copy.u.send.msg);
     worker->peers[to].sent++;
     return true;
 }
@@ -125,6 +127,8 @@ static void worker_start(uint32_t index)
         .window_messages = 8 + (uint32_t)below(20),
         .window_bytes = 20000,
         .queue_messages = 60,
+        .account_per_s = world->limits.account.per_s,
+        .account_burst = world->limits.account.burst,
         .hash_key = {1, 2},
     };
     size_t home_size = home_bytes(&config);
@@ -132,11 +136,14 @@ static void worker_start(uint32_t index)
     CHECK(home_init(&worker->home, span_of(worker->home_memory, home_size), &config, &worker->port,
                     &world->route, &worker->messages, &worker->metrics, world->now_us) == WAX_OK,
           "home");
+    rates_init(&worker->addresses, span_of(aligned_alloc(WAX_CACHE_LINE_BYTES, rates_bytes()), rates_bytes()),
+               world->limits.address.per_s, world->limits.address.burst);
     conn_env(worker);
 }
 
 void plane_start(void)
 {
+    rates_reset();
     for (uint32_t i = 0; i < world->options.workers; i++)
         worker_start(i);
     world->plane_restart_us = 0;
@@ -167,6 +174,7 @@ void plane_kill(void)
         free(worker->to_control.data);
         free(worker->to_worker.data);
         free(worker->home_memory);
+        free(worker->addresses.places);
         for (uint32_t m = 0; m < 4; m++)
             free(worker->memory[m]);
         worker->up = false;

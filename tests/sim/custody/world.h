@@ -8,6 +8,7 @@
 #define CUSTODY_WORLD_H
 
 #include "base/random.h"
+#include "base/rates.h"
 #include "relay/envelope.h"
 #include "relay/home.h"
 #include "relay/session.h"
@@ -106,6 +107,7 @@ struct worker {
     struct pool blocks;
     struct pool openings;
     void *memory[4];
+    struct rates addresses;
     struct wax_metrics metrics;
     struct relay_port port;
     struct mesh_peer peers[WORKERS];
@@ -197,6 +199,21 @@ struct client {
     uint32_t unread_count;
     uint8_t token[TOKEN_BYTES]; /* of the last WELCOME */
     uint32_t token_bytes;
+    uint32_t charged; /* messages that it has sent in this session, READs among them */
+};
+
+/* Messages that somebody may send in a second, 0: any number; and of them after a rest. */
+struct limit {
+    uint32_t per_s, burst;
+};
+
+struct limits {
+    struct limit device, account, address;
+};
+
+/* What an account has sent, since the data plane began. */
+struct spent {
+    uint64_t upto_us, sent;
 };
 
 struct options {
@@ -233,13 +250,16 @@ struct world {
     uint32_t message_count;
     uint32_t lives;
     uint64_t control_kills, plane_kills, breaks;
+    struct limits limits;
+    struct spent spent[CLIENTS]; /* by the first byte of users */
+    uint64_t reads;              /* said by anyone */
 };
 
 /* How often what was reached, over all runs. */
 struct coverage {
     uint64_t status[WAX_STATUS_COUNT];
     uint64_t stores, drained, told[5], reads, groups, reasons[16], deliver_flags[32], control_kills,
-        plane_kills, breaks, resent, displaced, dropped_again, resumed;
+        plane_kills, breaks, resent, displaced, dropped_again, resumed, overdrawn;
 };
 
 extern struct world *world;
@@ -309,6 +329,15 @@ struct channel_record *channel_room(struct bytes_ring *ring, uint32_t bytes);
 struct channel_record *channel_next(struct bytes_ring *ring);
 void control_check_empty(void);
 uint32_t control_waiting(void);
+
+/* rates.c */
+void rates_draw(void);
+void rates_reset(void);
+struct session_rates rates_of_sessions(void);
+/* A message has left its session. */
+void rates_sent(const struct msg *msg);
+/* It is told REJECTED 4. */
+void rates_refused(const struct client *client);
 
 /* client.c */
 void client_start(uint32_t index);

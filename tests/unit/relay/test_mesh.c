@@ -33,8 +33,8 @@ Test(mesh, each_kind_goes_one_way_to_one_party)
     static const bool send[ITEM_KINDS] = {[ITEM_SEND] = 1,     [ITEM_ATTACH] = 1,  [ITEM_READ] = 1,
                                           [ITEM_ATTACHED] = 1, [ITEM_DELIVER] = 1, [ITEM_SHOW] = 1};
     static const bool home[ITEM_KINDS] = {
-        [ITEM_SEND] = 1, [ITEM_ATTACH] = 1, [ITEM_READ] = 1,    [ITEM_ACK] = 1,
-        [ITEM_END] = 1,  [ITEM_GIVEN] = 1,  [ITEM_RECEIPT] = 1, [ITEM_RECEIPT_DONE] = 1};
+        [ITEM_SEND] = 1,  [ITEM_ATTACH] = 1, [ITEM_READ] = 1,    [ITEM_ACK] = 1,         [ITEM_END] = 1,
+        [ITEM_GIVEN] = 1, [ITEM_USED] = 1,   [ITEM_RECEIPT] = 1, [ITEM_RECEIPT_DONE] = 1};
     for (uint8_t kind = 0; kind < ITEM_KINDS; kind++) {
         cr_assert_eq(item_is_send(kind), send[kind], "kind %u", kind);
         cr_assert_eq(item_is_for_home(kind), home[kind], "kind %u", kind);

@@ -35,6 +35,10 @@ static struct {
     uint64_t now_us;
 } toy;
 
+static struct {
+    uint32_t per_s, burst;
+} toy_account; /* that an account may send; to be set before toy_start */
+
 static inline bool toy_send(void *ctx, uint32_t worker, const struct item *item)
 {
     (void)ctx;
@@ -131,6 +135,8 @@ static inline void toy_start(void)
     struct home_config config = {.recipients = 16,
                                  .messages = 100,
                                  .stores = 50,
+                                 .account_per_s = toy_account.per_s,
+                                 .account_burst = toy_account.burst,
                                  .window_messages = 4,
                                  .window_bytes = 10000,
                                  .queue_messages = 20};
