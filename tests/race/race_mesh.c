@@ -5,12 +5,10 @@
  * that sleeps until its bell rings would hang here if a ring could be lost. Run under TSan too.
  */
 #include <inttypes.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "worker/mesh.h"
+#include "crew.h"
 
 enum { WORKERS = 3, ITEMS = 60000 };
 
@@ -108,24 +106,8 @@ int main(void)
     struct mesh_lane_shape shape[MESH_LANES];
     for (unsigned lane = 0; lane < MESH_LANES; lane++)
         shape[lane] = (struct mesh_lane_shape){8u << lane, sizeof(struct parcel)};
-    mesh_init(&mesh, WORKERS, shape);
-    void *memory[WORKERS];
-    for (uint32_t to = 0; to < WORKERS; to++) {
-        memory[to] = calloc(1, mesh_bytes(&mesh));
-        if (memory[to] == NULL || mesh_add(&mesh, to, span_of(memory[to], mesh_bytes(&mesh))) != WAX_OK)
-            return 2;
-    }
-    pthread_t thread[WORKERS];
-    uint32_t self[WORKERS];
-    for (uint32_t i = 0; i < WORKERS; i++) {
-        self[i] = i;
-        if (pthread_create(&thread[i], NULL, work, &self[i]) != 0)
-            return 2;
-    }
-    for (uint32_t i = 0; i < WORKERS; i++)
-        pthread_join(thread[i], NULL);
-    for (uint32_t i = 0; i < WORKERS; i++)
-        free(memory[i]);
+    if (!crew_run(&mesh, WORKERS, shape, work))
+        return 2;
     printf("%d workers, %d items a ring: %" PRIu64 " failures\n", WORKERS, ITEMS, failures);
     return failures != 0;
 }

@@ -5,12 +5,10 @@
  * to mesh_flush and mesh_note_sends. Run under TSan too.
  */
 #include <inttypes.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "worker/mesh.h"
+#include "crew.h"
 
 enum { WORKERS = 3, TOKENS = 300000 };
 
@@ -89,24 +87,8 @@ static void *work(void *arg)
 int main(void)
 {
     struct mesh_lane_shape shape[MESH_LANES] = {[MESH_RETURNS] = {64, 8}, [MESH_SENDS] = {16, 8}};
-    mesh_init(&mesh, WORKERS, shape);
-    void *memory[WORKERS];
-    for (uint32_t to = 0; to < WORKERS; to++) {
-        memory[to] = calloc(1, mesh_bytes(&mesh));
-        if (memory[to] == NULL || mesh_add(&mesh, to, span_of(memory[to], mesh_bytes(&mesh))) != WAX_OK)
-            return 2;
-    }
-    pthread_t thread[WORKERS];
-    uint32_t self[WORKERS];
-    for (uint32_t i = 0; i < WORKERS; i++) {
-        self[i] = i;
-        if (pthread_create(&thread[i], NULL, work, &self[i]) != 0)
-            return 2;
-    }
-    for (uint32_t i = 0; i < WORKERS; i++)
-        pthread_join(thread[i], NULL);
-    for (uint32_t i = 0; i < WORKERS; i++)
-        free(memory[i]);
+    if (!crew_run(&mesh, WORKERS, shape, work))
+        return 2;
     printf("%d tokens: %" PRIu64 " overtook their returns, %" PRIu64 " lost\n", TOKENS, overtaken, lost);
     return overtaken + lost != 0;
 }
