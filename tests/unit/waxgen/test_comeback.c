@@ -1,40 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The relay is started anew: all sessions end, and all come back with what they kept. */
-#include <criterion/criterion.h>
-#include <sodium.h>
-
-#include "waxgen/gen.h"
+#include "rig.h"
 
 enum { SESSIONS = 10 };
-
-static bool port_alloc(void *ctx, struct span *room, void **owner)
-{
-    (void)ctx;
-    (void)room;
-    (void)owner;
-    return false;
-}
 
 static struct gen *gen;
 
 static void make(void)
 {
-    static const uint8_t mac[6] = {2, 0, 0, 0, 0, 2};
-    struct gen_port port = {.alloc = port_alloc};
-    struct gen_options options = {.server_name = "relay.test",
-                                  .sessions = SESSIONS,
-                                  .active = SESSIONS,
-                                  .messages = SESSIONS,
-                                  .window = 1,
-                                  .payload = 128,
-                                  .resume = true,
-                                  .comeback = true,
-                                  .peer = addr_ip4(0xc6120001),
-                                  .port = 443,
-                                  .address = {addr_ip4(0xc6120002), 15}};
-    cr_assert_geq(sodium_init(), 0);
-    gen = gen_make(&options, &port, mac, 1000);
-    cr_assert_not_null(gen);
+    gen = rig_make((struct gen_options){
+        .sessions = SESSIONS, .active = SESSIONS, .messages = SESSIONS, .resume = true, .comeback = true});
 }
 
 static void unmake(void)

@@ -1,39 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Clients that come and go beside those that relay: whose address they have, and that nobody waits for them.
  */
-#include <criterion/criterion.h>
-#include <sodium.h>
-
-#include "waxgen/gen.h"
+#include "rig.h"
 
 enum { SESSIONS = 10, STORM = 6 };
-
-static bool port_alloc(void *ctx, struct span *room, void **owner)
-{
-    (void)ctx;
-    (void)room;
-    (void)owner;
-    return false;
-}
 
 static struct gen *gen;
 
 static void make(void)
 {
-    static const uint8_t mac[6] = {2, 0, 0, 0, 0, 2};
-    struct gen_port port = {.alloc = port_alloc};
-    struct gen_options options = {.server_name = "relay.test",
-                                  .sessions = SESSIONS,
-                                  .active = SESSIONS,
-                                  .storm = STORM,
-                                  .window = 1,
-                                  .payload = 128,
-                                  .peer = addr_ip4(0xc6120001),
-                                  .port = 443,
-                                  .address = {addr_ip4(0xc6120002), 15}};
-    cr_assert_geq(sodium_init(), 0);
-    gen = gen_make(&options, &port, mac, 1000);
-    cr_assert_not_null(gen);
+    gen = rig_make((struct gen_options){.sessions = SESSIONS, .active = SESSIONS, .storm = STORM});
 }
 
 static void unmake(void)
