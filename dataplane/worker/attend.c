@@ -1,10 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A worker notices that the channel to the control plane has come or gone, and shows its counters there. */
+#include <sys/resource.h>
+
 #include "worker/worker.h"
+
+/* How often the kernel has taken the core: what no counter of ours can see, and every latency feels. */
+static void preemptions_read(struct worker *worker)
+{
+    struct rusage used;
+    if (getrusage(RUSAGE_THREAD, &used) == 0)
+        worker->metrics.preemptions = (uint64_t)used.ru_nivcsw;
+}
 
 /* Show the counters to the control plane: a copy, so that layers keep pointers to the original. */
 static void metrics_show(struct worker *worker)
 {
+    if (worker->now_us - worker->preemptions_us >= PREEMPTIONS_US) {
+        worker->preemptions_us = worker->now_us;
+        preemptions_read(worker);
+    }
     worker->metrics_us = worker->now_us;
     worker->attachment->memory->worker[worker->index].metrics = worker->metrics;
 }

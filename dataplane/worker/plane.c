@@ -161,6 +161,7 @@ bool plane_start(struct plane *plane)
     if (!tickets_start(plane))
         return false;
     clock_init(&plane->clock, rte_rdtsc(), rte_get_tsc_hz());
+    plane->turn_long_cycles = plane->clock.cycles_per_s / 1000000u * TURN_LONG_US;
     /* The channel before the ports: where another data plane is attached, its ports must be left alone. */
     return link_start(plane) && stamps_make(plane) && ports_open(plane) && mesh_make(plane) &&
            jobs_make(plane) && telemetry_start(plane) && threads_start(plane);

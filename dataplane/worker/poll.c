@@ -354,6 +354,7 @@ bool worker_turn(struct worker *worker)
 
     uint64_t took = rte_rdtsc() - began;
     worker->metrics.polls++;
+    worker->metrics.turns_long += took >= plane->turn_long_cycles;
     if (busy)
         worker->metrics.busy_cycles += took;
     else

@@ -34,10 +34,12 @@
 #define ITEMS_AHEAD       32u  /* whose recipients and connections are fetched before the first is taken */
 #define EMPTY_POLLS       100u /* before a balanced worker sleeps */
 #define SLEEP_US          50u
-#define DRAIN_MS          5000u  /* for closing sessions at the end */
-#define METRICS_US        20000u /* between two copies of the metrics */
-#define FILES_MAX         16u    /* of the configuration */
-#define PACKETS_SLOTS     1024u  /* of the rings for packets and frames */
+#define DRAIN_MS          5000u   /* for closing sessions at the end */
+#define METRICS_US        20000u  /* between two copies of the metrics */
+#define PREEMPTIONS_US    500000u /* between two looks at how often the kernel took the core */
+#define TURN_LONG_US      1000u   /* a turn that long is counted: something has kept the core */
+#define FILES_MAX         16u     /* of the configuration */
+#define PACKETS_SLOTS     1024u   /* of the rings for packets and frames */
 
 struct plane;
 
@@ -74,8 +76,9 @@ struct worker {
     uint16_t index, thread;
     int node;
     uint64_t now_us;
-    uint64_t metrics_us; /* when the metrics were last copied */
-    uint64_t polled;     /* the cycle counter when the last burst came */
+    uint64_t metrics_us;     /* when the metrics were last copied */
+    uint64_t preemptions_us; /* when the kernel was last asked how often it took the core */
+    uint64_t polled;         /* the cycle counter when the last burst came */
     struct wall wall;
 
     struct mesh_end mesh;
@@ -125,6 +128,7 @@ struct plane {
     bool eal;
     bool capture; /* dpdk-dumpcap may attach */
     struct clock clock;
+    uint64_t turn_long_cycles;
     uint64_t route_key[2];
     struct steer steer;
     size_t note_at; /* where packets have room for worker_note_of */

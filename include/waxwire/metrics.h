@@ -29,6 +29,8 @@
     X(cycles_per_s,         "cycles",   "cycles in a second")                                     \
     X(polls,                "polls",    "turns of the poll loop")                                 \
     X(rx_bursts,            "bursts",   "polls of a port that found packets")                     \
+    X(turns_long,           "turns",    "turns of the poll loop that took a millisecond or more")  \
+    X(preemptions,          "times",    "times the kernel gave the core of the worker's thread to another") \
     X(connections_opened,   "connections", "TCP connections opened")                              \
     X(connections_now,      "connections", "TCP connections now")                                 \
     X(half_open_now,        "connections", "of them in TCP's handshake")                          \

@@ -65,7 +65,9 @@ def phase(appliance, rate, seconds, storm, resume=False):
     spent = cpu_seconds(appliance.dataplane.pid, "handshake") - spent
     busy, idle = difference(before, after, "busy_cycles"), difference(before, after, "idle_cycles")
     point = {"storm": storm, "resume": resume, **latency.between(before, after), "messages_per_s": report["messages_per_s"],
-             "busy": round(busy / max(busy + idle, 1), 3), "end_to_end_p99_us": report["p99_us"]}
+             "busy": round(busy / max(busy + idle, 1), 3), "end_to_end_p99_us": report["p99_us"],
+             "preemptions_per_s": round(difference(before, after, "preemptions") / lasted, 1),
+             "turns_long_per_s": round(difference(before, after, "turns_long") / lasted, 2)}
     for fault in ("lost", "duplicated", "reordered", "closed", "wrong"):
         point[fault] = report[fault]
     if storm:
