@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "directory_device.h"
-#include "intake_internal.h"
-
 #include <stdlib.h>
 
+#include "directory_device.h"
+#include "intake_internal.h"
+#include "waxwire/nap.h"
+
 #define BURST 256u /* records of one worker in a turn */
-#define NAPS  200u /* after the last record */
 
 struct login {
     struct directory_login login;
@@ -248,7 +248,7 @@ bool intake_turn(struct intake *intake, uint64_t now_ms)
         }
         intake->view.records += taken;
         if (taken > 0)
-            intake->naps = NAPS;
+            intake->naps = 0;
         intake->blocked &= ~(UINT64_C(1) << worker);
         if (status == WAX_FULL || status == WAX_STORE_IO)
             intake->blocked |= UINT64_C(1) << worker;
@@ -261,12 +261,11 @@ bool intake_turn(struct intake *intake, uint64_t now_ms)
     return more;
 }
 
-bool intake_naps(struct intake *intake)
+uint32_t intake_nap_us(struct intake *intake)
 {
-    if (intake->naps == 0)
-        return false;
-    intake->naps--;
-    return true;
+    uint32_t us = nap_us(intake->naps);
+    intake->naps += us != 0;
+    return us;
 }
 
 bool intake_sleep(struct intake *intake, bool *short_sleep)

@@ -51,8 +51,6 @@ struct intake_view {
     uint64_t receipts_refused; /* other receipts, for a device that is no more */
 };
 
-#define INTAKE_NAP_US 50u
-
 /* Makes an intake that does not listen yet; NULL without memory. intake_free takes it back, closed. */
 struct intake *intake_new(const struct intake_config *config);
 void intake_free(struct intake *intake);
@@ -76,12 +74,8 @@ void intake_close(struct intake *intake);
 /* Take a burst from every ring. Returns whether there may be more at once. */
 bool intake_turn(struct intake *intake, uint64_t now_ms);
 
-/*
- * Where one record came others follow: for some 10 ms after the last one a nap of INTAKE_NAP_US is enough,
- * which needs no kick. A kick is a system call of a worker's, and messages wait for it. True: nap, and come
- * again.
- */
-bool intake_naps(struct intake *intake);
+/* How long to nap, in microseconds, before looking again without having slept (nap.h); 0: sleep. */
+uint32_t intake_nap_us(struct intake *intake);
 
 /*
  * About to sleep: tell the data plane, and look at the rings once more. Returns false when

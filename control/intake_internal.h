@@ -71,7 +71,7 @@ struct intake {
     struct intake_order *order; /* that waits for its report */
     uint64_t order_tag;
     uint32_t serial;  /* of the attachment: old logins are not answered to a new one */
-    uint32_t naps;    /* left, before it has to be woken */
+    uint32_t naps;    /* since the last record */
     uint64_t blocked; /* workers whose oldest record finds no room in the store now */
     uint64_t now_ms;
     struct checker *checker;

@@ -274,8 +274,9 @@ static void turn(struct control *control)
     mailboxes_flush(control->mailboxes);
     if (mailboxes_busy(control->mailboxes))
         timeout_ms = 10;
-    if (!more && intake_naps(control->intake)) {
-        loop_nap(control->loop, INTAKE_NAP_US);
+    uint32_t nap = more ? 0 : intake_nap_us(control->intake);
+    if (nap != 0) {
+        loop_nap(control->loop, nap);
         return;
     }
     if (more || !intake_sleep(control->intake, &short_sleep))

@@ -9,11 +9,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "waxwire/nap.h"
+
 enum {
     JOBS_NICE = 5,
     SPINS_BEFORE_NAP = 64,
-    NAP_US = 50,
-    NAPS_BEFORE_SLEEP = 200, /* some 20 ms without a job */
 };
 
 static size_t ring_room_bytes(uint32_t slots)
@@ -112,16 +112,13 @@ static void rest(struct jobs_thread *thread)
     atomic_store(&thread->sleeping, 0);
 }
 
-/*
- * Where one job came others follow. Until they don't for a while it only naps, which needs nobody to wake it:
- * a wake-up is a system call of the worker's, and messages wait for it.
- */
 static void wait(struct jobs_thread *thread, uint32_t idle)
 {
     if (idle <= SPINS_BEFORE_NAP)
         return;
-    if (idle <= SPINS_BEFORE_NAP + NAPS_BEFORE_SLEEP)
-        usleep(NAP_US);
+    uint32_t us = nap_us(idle - SPINS_BEFORE_NAP - 1);
+    if (us != 0)
+        usleep(us);
     else
         rest(thread);
 }

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <unistd.h>
 
+#include "waxwire/nap.h"
 #include "worker/jobs.h"
 
 /* The pool never looks into a job, so a test may have jobs of its own. */
@@ -156,4 +157,18 @@ Test(jobs, a_sleeping_thread_is_woken_by_the_kick)
         cr_assert_eq(one.number, 42);
     }
     jobs_stop(&jobs);
+}
+
+Test(jobs, naps_grow_and_end_in_sleep_after_some_20_ms)
+{
+    uint32_t naps = 0, slept_us = 0, longest_us = 0;
+    for (uint32_t us; (us = nap_us(naps)) != 0; naps++) {
+        cr_assert_geq(us, longest_us);
+        longest_us = us;
+        slept_us += us;
+        cr_assert_leq(naps, 40);
+    }
+    cr_assert_eq(nap_us(0), 50);
+    cr_assert_eq(longest_us, 800);
+    cr_assert(slept_us >= 15000 && slept_us <= 25000, "%u", slept_us);
 }
