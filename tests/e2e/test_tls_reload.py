@@ -18,7 +18,7 @@ from waxproto import DELIVERED
 
 
 def openssl(*arguments):
-    done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=50, check=False)
     expect.equal(done.returncode, 0, done.stderr)
 
 
@@ -36,7 +36,7 @@ def issue(where, folder, name, names, key=("-newkey", "ec", "-pkeyopt", "ec_para
 def reload(where):
     """(exit code, output) of waxctl tls reload."""
     done = subprocess.run([where["waxctl"], "--socket", where["admin_socket"], "tls", "reload"], capture_output=True,
-                          text=True, timeout=20, check=False)
+                          text=True, timeout=50, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -138,7 +138,7 @@ def test_a_bad_configuration_changes_nothing(appliance):
         expect.true(code == 1 and why in said, said)
     expect.equal(certificate_of(where), before)
     done = subprocess.run([where["waxctl"], "--socket", where["admin_socket"], "--json", "tls", "reload"],
-                          capture_output=True, text=True, timeout=20, check=False)
+                          capture_output=True, text=True, timeout=50, check=False)
     expect.true(done.returncode == 0 and json.loads(done.stdout)["done"], done.stdout)
 
 

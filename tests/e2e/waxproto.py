@@ -27,6 +27,7 @@ UNKNOWN_USER, UNKNOWN_DEVICE, RATE_LIMITED, TOO_LARGE, MALFORMED, NOT_CONNECTED 
 
 EXPORTER = b"EXPORTER-waxwire-v1"
 SUBPROTOCOL = "waxwire.v1"
+PATIENCE_S = 15  # for what must come, on a machine that does other things as well
 
 
 class ProtocolError(Exception):
@@ -287,7 +288,7 @@ class Session:
     def user(self):
         return self.identity.user
 
-    def receive(self, wait=5):
+    def receive(self, wait=PATIENCE_S):
         """The next frame, parsed. Raises Closed, or TimeoutError."""
         return parse(self.transport.receive(wait))
 
@@ -319,7 +320,7 @@ class Session:
         self.welcome = frame
         return self
 
-    def pump(self, wait=5):
+    def pump(self, wait=PATIENCE_S):
         """Takes one frame and files it."""
         if self.ended:
             raise self.ended
@@ -348,7 +349,7 @@ class Session:
                 self.transport.send(ack(frame.sequence))
         self.deliveries.append(frame)
 
-    def until(self, done, wait=5, what="what was waited for"):
+    def until(self, done, wait=PATIENCE_S, what="what was waited for"):
         """Pumps until done() is true; its value."""
         end = time.monotonic() + wait
         while not (value := done()):
@@ -374,7 +375,7 @@ class Session:
             except Closed as closed:
                 peer.ended = closed
 
-    def settle(self, wait=5):
+    def settle(self, wait=PATIENCE_S):
         """
         Waits until messages for this device are delivered directly: after WELCOME the relay may still take them by
         way of the mailbox. What that took is forgotten.
@@ -418,18 +419,18 @@ class Session:
         """Says that these have been read."""
         self.transport.send(read([(d.user, d.device, d.ident) for d in deliveries]))
 
-    def status(self, ident, kind=None, wait=5):
+    def status(self, ident, kind=None, wait=PATIENCE_S):
         """The first answer about a message (of one kind)."""
         def found():
             return next((s for s in self.statuses if s.ident == ident and kind in (None, s.kind)), None)
         return self.until(found, wait, f"a status {kind or ''} of {ident}")
 
-    def delivery(self, number, wait=5):
+    def delivery(self, number, wait=PATIENCE_S):
         """The delivery of that number (from 0) in this session."""
         return self.until(lambda: self.deliveries[number] if len(self.deliveries) > number else None, wait,
                           f"delivery {number}")
 
-    def ask(self, make, *arguments, wait=5, **options):
+    def ask(self, make, *arguments, wait=PATIENCE_S, **options):
         """Sends a request, made by one of the functions above with a fresh number; its answer, perhaps an Error."""
         self.requests += 1
         number = self.requests
@@ -442,7 +443,7 @@ class Session:
     def acknowledge(self, sequence=None):
         self.transport.send(ack(self.last_sequence if sequence is None else sequence))
 
-    def fatal(self, wait=5):
+    def fatal(self, wait=PATIENCE_S):
         """Waits for the end; (code of the fatal ERROR or None, close code)."""
         end = time.monotonic() + wait
         try:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from tools import ROOT, check, run, sources
 QUICKSTART = ROOT / "deploy/quickstart"
 DPDK_PREFIX = "waxwire-test"
 NAME = "test"  # of the instance, so that one which somebody has running is left alone
+ONE_STARTS = threading.Lock()  # each counts the free hugepages first, and takes its own then
 
 
-def command(*arguments):
-    return [QUICKSTART, "--name", NAME, *arguments]
+def command(*arguments, name=NAME):
+    return [QUICKSTART, "--name", name, *arguments]
 
 
 def environment(programs):
@@ -28,25 +30,27 @@ def environment(programs):
 
 
 @contextlib.contextmanager
-def serving(results, build, what, *arguments):
+def serving(results, build, what, *arguments, name=NAME):
     """
     An appliance by quickstart --serve, ended with the block; that it starts and ends are two tests, `what` in their
     names. The block gets where it is, as text of JSON, or None when it didn't start.
     """
     env = environment(build.folder)
-    served = run(command("--serve", "--json", *arguments), 120, env, split=True)
+    with ONE_STARTS:
+        served = run(command("--serve", "--json", *arguments, name=name), 120, env, split=True)
     good = served.code == 0
     results.add(f"quickstart --serve{what}", "pass" if good else "fail", served.errors + served.output)
     yield served.output if good else None
-    check(results, f"quickstart --stop{what}", command("--stop"), 60, env)
+    check(results, f"quickstart --stop{what}", command("--stop", name=name), 60, env)
 
 
 def end_to_end(results, build, workers):
-    """Start an appliance, run the end-to-end tests against it, end it."""
+    """Start an appliance of its own name, for others run beside it, run the end-to-end tests against it, end it."""
     if os.geteuid() != 0:
         results.add(f"e2e with {workers} worker(s): needs root", "skip")
         return
-    with serving(results, build, f", {workers} worker(s)", "--workers", str(workers), "--port", "afxdp") as served:
+    arguments = ("--workers", str(workers), "--port", "afxdp")
+    with serving(results, build, f", {workers} worker(s)", *arguments, name=f"{NAME}{workers}w") as served:
         if served:
             where = build.folder / f"e2e-{workers}.json"
             where.write_text(served)

@@ -22,7 +22,7 @@ EPILOG = """stages, in this order:
   javascript    the JavaScript client library: its packages, its types, its units
   install       meson install into an empty folder
   kernel        our TCP against the kernel's, through a middle box that harms packets
-  e2e           a running appliance with foreign clients: 1 worker, then 2; floods; DPDK's own tools
+  e2e           running appliances with foreign clients: 1 worker and 2, side by side; floods; DPDK's own tools
   quickstart    deploy/quickstart --once on each kind of port, and after a kill
   unprivileged  the same command as an ordinary user
 As root a skipped test is a failure."""
@@ -61,8 +61,8 @@ def programs_stages(results, only, release, scratch):
     if "kernel" in only:
         results.stage("kernel", appliance.against_the_kernel, results, release)
     if "e2e" in only:
+        results.together("e2e, 1 and 2 workers", [(appliance.end_to_end, release, workers) for workers in (1, 2)])
         for workers in (1, 2):
-            results.stage(f"e2e, {workers} worker{'s' * (workers > 1)}", appliance.end_to_end, results, release, workers)
             results.stage(f"flood, {workers} worker{'s' * (workers > 1)}", appliance.flood, results, release, scratch, workers)
         results.stage("e2e, VLAN", appliance.vlans, results, release)
         results.stage("e2e, DPDK's tools", appliance.operator_tools, results, release, scratch)

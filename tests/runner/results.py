@@ -2,7 +2,9 @@
 """What has passed, failed and been skipped, and how it is told."""
 
 import resource
+import threading
 import time
+import traceback
 
 MARKS = {"pass": "ok  ", "fail": "FAIL", "skip": "skip"}
 
@@ -43,8 +45,6 @@ class Results:
         try:
             good = function(*arguments) is not False
         except Exception as error:  # a broken stage must not hide the others
-            import traceback
-
             self.add(f"{name}: broke off", "fail", traceback.format_exc())
             print(f"     {error}", flush=True)
             good = False
@@ -53,6 +53,29 @@ class Results:
         self.stages.append((name, seconds, cpu_seconds() - cpu, *numbers))
         print(f"   {numbers[0]} passed, {numbers[1]} failed, {numbers[2]} skipped in {seconds:.1f} s", flush=True)
         return good and numbers[1] == 0
+
+    def together(self, name, parts):
+        """One stage of several functions at a time, for those that mostly wait: each part is (function, *arguments)."""
+        own = [Results(self.skip_fails, self.verbose) for _ in parts]
+
+        def work(results, function, *arguments):
+            try:
+                function(results, *arguments)
+            except Exception:  # a broken part must not hide the others
+                results.add(f"{name}: broke off", "fail", traceback.format_exc())
+
+        def all_parts():
+            threads = [threading.Thread(target=work, args=(results, *part)) for results, part in zip(own, parts)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            for results in own:
+                for outcome, count in results.counts.items():
+                    self.counts[outcome] += count
+                self.failures += results.failures
+
+        return self.stage(name, all_parts)
 
     def summary(self, log_lines=80):
         """Print failures with the ends of their logs, a table of stages, and the closing line."""
