@@ -6,6 +6,7 @@ import json
 import time
 
 import suite_crypto
+import suite_directory
 import suite_fanout
 import suite_flood
 import suite_idle
@@ -22,6 +23,7 @@ from measure import Failed, Measured, machine, version
 
 SUITES = {
     "crypto": (suite_crypto.measure, "records and handshakes on one core, beside openssl speed"),
+    "directory": (suite_directory.measure, "the directory of 10,000,000 accounts: its opening, look-ups, one-time keys"),
     "fanout": (suite_fanout.measure, "messages to groups of 256 and 1,024"),
     "flood": (suite_flood.measure, "sessions relay while SYNs, ACKs, RSTs and garbage pour in"),
     "idle": (suite_idle.measure, "sessions that do nothing: their memory, and the relay among them"),

@@ -42,6 +42,7 @@ AIMS = (
     ("peers", ("ratio_cpu_window_64",), "the same, window 64", 10, True),
     ("peers", ("ratio_memory",), "memory of the best peer's idle session to ours", 15, True),
     ("fanout", ("capacity_deliveries_per_core",), "acknowledged deliveries to groups a second on a core", 1.5e6, True),
+    ("directory", ("look_ups_per_cpu_s",), "look-ups a second in a directory of 10,000,000 accounts, on a core", 1e5, True),
 )
 
 
