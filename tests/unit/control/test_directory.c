@@ -210,6 +210,23 @@ Test(directory, what_cannot_be_written_is_not_let_in)
     end(&f);
 }
 
+Test(directory, who_is_just_coming_in_counts_as_known)
+{
+    struct fixture f = begin();
+    struct reply reply;
+    struct account account;
+    struct device_name name = {.device = 1};
+    ask(&f, &reply, 1, 1);
+    cr_assert_not(reply.done);
+    memcpy(name.user, reply.login.user, sizeof name.user);
+    cr_assert_eq(directory_refuses(f.directory, &name, name.user, &account), 0);
+    name.device = 2;
+    cr_assert_eq(directory_refuses(f.directory, &name, name.user, &account), WIRE_REASON_UNKNOWN_DEVICE);
+    settle(&f);
+    cr_assert(reply.done);
+    end(&f);
+}
+
 Test(directory, a_closed_registration_lets_in_whom_there_is_and_nobody_else)
 {
     struct fixture f = begin();

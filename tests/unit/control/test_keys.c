@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <sodium.h>
 
+#include "directory_device.h"
 #include "directory_keys.h"
 #include "storage_sim.h"
 #include "waxwire/request.h"
@@ -275,6 +276,52 @@ Test(keys, many_who_ask_at_once_get_different_keys)
         with += got[i].key != 0;
     }
     cr_assert_eq(with, 50);
+}
+
+/* A crash between a take and the note of it leaves a gap, which nobody is served. */
+Test(keys, a_key_is_given_as_long_as_one_is_left_whenever_a_crash_came)
+{
+    bool gap = false;
+    end();
+    for (uint32_t steps = 0; steps < 40; steps++) {
+        static struct got got;
+        start();
+        put_now(1, 100, 5, false);
+        begin_get(&got, 1, true);
+        for (uint32_t i = 0; i < steps && !got.done; i++)
+            storage_sim_step(disk);
+        bool told = got.done;
+        crash();
+        struct device_name name = {.device = 1};
+        memcpy(name.user, user, sizeof user);
+        uint32_t left = directory_keys_left(directory, &name);
+        cr_assert(left == 5 || left == 4);
+        cr_assert(left == 4 || !told);
+        gap |= left == 4 && !told;
+        for (uint32_t i = 0; i < left; i++)
+            cr_assert_eq(get_now(1, true).key, 105 - left + i, "%u steps", steps);
+        cr_assert_eq(get_now(1, true).key, 0);
+        if (steps < 39)
+            end();
+    }
+    cr_assert(gap, "no crash came between the two");
+}
+
+static void on_removed(struct removal *removal, enum wax_status status)
+{
+    (void)removal;
+    cr_assert_eq(status, WAX_OK);
+}
+
+Test(keys, those_of_a_removed_device_are_given_to_nobody)
+{
+    put_now(1, 100, 5, false);
+    struct removal removal = {.device = 1, .done = on_removed};
+    memcpy(removal.user, user, sizeof user);
+    directory_remove(directory, &removal);
+    settle();
+    struct got got = get_now(0, true);
+    cr_assert(got.done && got.devices == 0 && got.key == 0);
 }
 
 /* Crashes at any moment of takes and puts; faults of the storage besides. */
