@@ -2,6 +2,7 @@
 #include "admin_operate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "admin_json.h"
 #include "directory_invite.h"
@@ -139,14 +140,13 @@ void reply_user(const struct admin_sources *sources, struct json_object *request
 static bool read_id(struct json_object *request, const char *key, uint32_t *id)
 {
     struct json_object *value;
-    unsigned read = 0;
-    int end = 0;
     if (!json_object_object_get_ex(request, key, &value) || !json_object_is_type(value, json_type_string))
         return false;
     const char *text = json_object_get_string(value);
-    bool good = strlen(text) == 8 && sscanf(text, "%8x%n", &read, &end) == 1 && end == 8;
-    *id = read;
-    return good;
+    if (strlen(text) != 8 || strspn(text, "0123456789abcdefABCDEF") != 8)
+        return false;
+    *id = (uint32_t)strtoul(text, NULL, 16);
+    return true;
 }
 
 static void add_id(struct json_object *object, const char *key, uint32_t id)
