@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Scenes of the JavaScript library in Node against a running appliance: javascript.mjs WHERE SCENE, WHERE being its JSON.
+// Scenes of the JavaScript library in Node against a running appliance: javascript.mjs WHERE [SCENE…], WHERE being its JSON. For each a
+// line of JSON: its name, and what failed.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -80,8 +81,8 @@ const scenes = {
   },
 
   async "connections that break in the middle lose, double and reorder nothing"() {
-    const alice = await online(null, { storage: new FileStorage(join(folder, "a")) });
-    const bob = await online(null, { storage: new FileStorage(join(folder, "b")) });
+    const alice = await online(null, { storage: new FileStorage(join(folder, "breaking-a")) });
+    const bob = await online(null, { storage: new FileStorage(join(folder, "breaking-b")) });
     for (let n = 0; n < 200; n++) {
       await alice.client.send({ user: bob.client.user }, utf8(`${n}`));
       if (n % 50 === 25) alice.client.session?.cut("the test cuts");
@@ -190,16 +191,18 @@ const scenes = {
   },
 };
 
-if (process.argv[3] === "--list") {
-  console.log(JSON.stringify(Object.keys(scenes)));
-} else {
+/** One scene, and no client of it left. */
+async function play(scene) {
   try {
-    await scenes[process.argv[3]]();
-    for (const client of clients) await client.close();
-    rmSync(folder, { recursive: true });
-    process.exit(0);
+    await scenes[scene]();
+    for (const client of clients.splice(0)) await client.close();
+    return null;
   } catch (error) {
-    console.log(error);
-    process.exit(1);
+    for (const client of clients.splice(0)) client.close();
+    return error.stack;
   }
 }
+
+for (const scene of process.argv.length > 3 ? process.argv.slice(3) : Object.keys(scenes)) console.log(JSON.stringify({ scene, failed: await play(scene) }));
+rmSync(folder, { recursive: true });
+process.exit(0);

@@ -14,8 +14,10 @@ def packages(results):
 
 
 def units(results):
-    """Types by tsc; then each test of node's runner is one test."""
-    check(results, "javascript: types", ["node_modules/.bin/tsc", "-p", "tsconfig.json"], 120, cwd=LIBRARY)
+    """Types by tsc, ours and those that a program in TypeScript gets; then each test of node's runner is one test."""
+    for what, project in (("types", "tsconfig.json"), ("its .d.ts are written", "tsconfig.types.json"),
+                          ("a program in TypeScript uses them", "test/types/tsconfig.json")):
+        check(results, f"javascript: {what}", ["node_modules/.bin/tsc", "-p", project], 120, cwd=LIBRARY)
     tests = sorted([*LIBRARY.glob("test/*.test.js"), *LIBRARY.glob("examples/*/*.test.js")])
     done = run(["node", "--test", "--test-reporter=tap", *tests], 120, cwd=LIBRARY)
     told = re.findall(r"^ *(ok|not ok) \d+ - ([^\n]*)\n((?:(?! *(?:ok|not ok|# Subtest)\b)[^\n]*\n)*)", done.output, flags=re.M)

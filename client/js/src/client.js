@@ -14,6 +14,7 @@ const BACKOFF_MS_MIN = 500, BACKOFF_MS_MAX = 60000;
 const STOOD_MS = 5000; // a session that stood so long begins the back-off anew
 const BUFFERED_MAX = 1 << 18, BUFFERED_WAIT_MS = 20;
 const CHECK_MS = 5000, SILENT_MS = 25000, PROBE_MS = 10000;
+const KEPT_BYTES_MAX = 64 << 20;
 const REQUEST_MS = 15000, REQUESTS_AT_ONCE = 3; // the relay takes 4 of a session, one of which is left for `probe`
 const BUSY_MS = 1000, BUSY_MS_MAX = 4000; // pauses before a request that was refused as too many is made again
 const READS_MAX = 512;
@@ -38,6 +39,7 @@ const READS_MAX = 512;
  * @property {import("./storage.js").Storage} [storage] MemoryStorage by default
  * @property {boolean} [sendOnly] ask for no deliveries
  * @property {boolean} [resume] use resume tokens; true
+ * @property {number} [keptBytesMax] of messages without an answer; beyond it `send` fails with OutboxFull. 64 MiB
  * @property {string} [invite]
  * @property {import("./media.js").Http} [http] for media: `browserHttp`, or `nodeHttp(…)`
  * @property {string} [mediaUrl] https://host/v1/media
@@ -102,6 +104,14 @@ export class RequestError extends Error {
   }
 }
 
+/** So much waits for the relay's answers that no more messages are taken. */
+export class OutboxFull extends Error {
+  constructor() {
+    super("too many messages wait for an answer");
+    this.name = "OutboxFull";
+  }
+}
+
 /** @type {Clock} */
 const REAL_CLOCK = {
   now: () => Date.now(),
@@ -132,6 +142,7 @@ export class Client {
     this.storage = options.storage ?? new MemoryStorage();
     this.sendOnly = options.sendOnly ?? false;
     this.resume = options.resume ?? true;
+    this.keptBytesMax = options.keptBytesMax ?? KEPT_BYTES_MAX;
     this.invite = options.invite ?? "";
     this.http = options.http ?? null;
     this.mediaUrl = options.mediaUrl ?? "";
@@ -552,6 +563,7 @@ export class Client {
     const bytes = payload.length + to.reduce((sum, one) => sum + 20 + (one.head?.length ?? 0), 32);
     if (bytes > FRAME_BYTES_MAX) throw new WireError("a message above 1 MiB");
     if (to.some((one) => (one.head?.length ?? 0) > 65535)) throw new WireError("a head above 64 KiB");
+    if (this.outbox.bytes + bytes > this.keptBytesMax) throw new OutboxFull();
     /** @type {OutboxRecord} */
     const record = { id: this.nextId(), many, to, flags, ttl: options.ttl ?? 0, payload };
     if (flags & Flag.EPHEMERAL) return this.postEphemeral(record);

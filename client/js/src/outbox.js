@@ -30,6 +30,9 @@ import { encode, Flag, Kind } from "./wire.js";
  * @property {((answer: import("./client.js").Answer) => void) | null} answered
  */
 
+/** @param {OutboxRecord} record what it takes to keep it, about */
+const bytesOf = (record) => record.to.reduce((sum, to) => sum + 20 + (to.head?.length ?? 0), 32 + record.payload.length);
+
 /** @param {OutboxRecord} record */
 export const isEphemeral = (record) => (record.flags & Flag.EPHEMERAL) !== 0;
 
@@ -38,6 +41,7 @@ export class Outbox {
     /** @type {Map<bigint, Entry>} in the order of the ids, which is the order of insertion */
     this.entries = new Map();
     this.unanswered = 0;
+    this.bytes = 0; // of all messages
   }
 
   get size() {
@@ -52,6 +56,7 @@ export class Outbox {
   add(record, kept) {
     const entry = { record, open: record.to, kept, sent: false, answered: null };
     this.entries.set(record.id, entry);
+    this.bytes += bytesOf(record);
     return entry;
   }
 
@@ -97,14 +102,15 @@ export class Outbox {
 
   /** @param {Entry} entry */
   drop(entry) {
-    this.entries.delete(entry.record.id);
+    if (!this.entries.delete(entry.record.id)) return;
+    this.bytes -= bytesOf(entry.record);
     if (entry.sent) this.unanswered--;
   }
 
   /** The session has ended: all will be sent again, but what was ephemeral, which is returned and held no longer. */
   restart() {
     const lost = [...this.entries.values()].filter((entry) => isEphemeral(entry.record));
-    for (const entry of lost) this.entries.delete(entry.record.id);
+    for (const entry of lost) this.drop(entry);
     for (const entry of this.entries.values()) entry.sent = false;
     this.unanswered = 0;
     return lost;

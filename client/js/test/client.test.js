@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Client, RequestError } from "../src/client.js";
+import { Client, OutboxFull, RequestError } from "../src/client.js";
 import { Identity, safetyNumber } from "../src/identity.js";
 import { MemoryStorage } from "../src/storage.js";
 import { textOf, utf8, WireError } from "../src/bytes.js";
@@ -219,6 +219,24 @@ test("a message to many counts as one, until its last recipient is answered; sen
   await settle();
   assert.deepEqual(bob.log.message.map((m) => [textOf(m.head), textOf(m.payload)]), [["b", "shared"], ["", "next"]]);
   assert.deepEqual(carol.log.message.map((m) => [textOf(m.head), textOf(m.payload)]), [["c", "shared"]]);
+});
+
+test("what waits for an answer has a limit; an answer makes room", async () => {
+  const scene = new Scene(), alice = await scene.online(1, { keptBytesMax: 2500 }), bob = await scene.online(2);
+  scene.relay.holdStatus = true;
+  const send = () => alice.client.send({ user: bob.client.user }, new Uint8Array(1000));
+  await send();
+  await send();
+  await assert.rejects(send(), OutboxFull);
+  assert.deepEqual([alice.client.outbox.size, alice.client.outbox.bytes], [2, 2 * 1052]);
+  scene.relay.sessionOf({ user: alice.client.user, device: 1 })?.end(1012);
+  scene.relay.holdStatus = false;
+  await settle();
+  await scene.clock.advance(1000);
+  assert.deepEqual([alice.client.outbox.size, alice.client.outbox.bytes], [0, 0]);
+  await send();
+  await settle();
+  await alice.client.send({ user: bob.client.user }, new Uint8Array(2000), { ephemeral: true });
 });
 
 test("a slow connection holds messages back", async () => {

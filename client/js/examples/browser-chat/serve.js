@@ -3,16 +3,17 @@
 // Serves the browser chat, for demonstrations: its page and modules, and /v1/ passed on to a relay. Not for production: there the relay's own
 // port faces the browsers, and a web server of one's choice gives them the page.
 //
-//   serve.js --relay https://HOST:PORT [--ca FILE] [--address IP] [--listen IP:PORT | --fd N]
+//   serve.js --relay https://HOST:PORT [--ca FILE] [--address IP] [--listen IP:PORT | --fd N] [--certificate FILE --key FILE]
 //
 //   --ca       authorities to trust for the relay's certificate
 //   --address  where the relay is, without asking the DNS
 //   --listen   127.0.0.1:8080 by default; port 0: any. Browsers want https or the loopback for the page's cryptography
 //   --fd       a socket that listens already, as number of a file that was inherited
+//   --certificate, --key   serve by https, for phones and other machines
 
 import { createReadStream, existsSync, readFileSync, realpathSync } from "node:fs";
 import { createServer } from "node:http";
-import { request } from "node:https";
+import { createServer as createTlsServer, request } from "node:https";
 import { dirname, extname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createHash } from "node:crypto";
@@ -96,17 +97,19 @@ function relayTo({ relay, ca, address }) {
 
 const { values } = parseArgs({ options: {
   relay: { type: "string" }, ca: { type: "string" }, address: { type: "string" }, listen: { type: "string", default: "127.0.0.1:8080" }, fd: { type: "string" },
+  certificate: { type: "string" }, key: { type: "string" },
 } });
 if (values.relay === undefined) {
-  console.error("usage: serve.js --relay https://HOST:PORT [--ca FILE] [--address IP] [--listen IP:PORT | --fd N]");
+  console.error("usage: serve.js --relay https://HOST:PORT [--ca FILE] [--address IP] [--listen IP:PORT | --fd N] [--certificate FILE --key FILE]");
   process.exit(2);
 }
 const relay = relayTo({ ...values, ca: values.ca && readFileSync(values.ca) });
 const isRelays = (url) => url.startsWith("/v1/");
-const server = createServer({ keepAliveTimeout: 5000 }, (asked, reply) => (isRelays(asked.url) ? relay.pass(asked, reply) : servePage(asked, reply)));
+const serve = (asked, reply) => (isRelays(asked.url) ? relay.pass(asked, reply) : servePage(asked, reply)), secure = values.certificate !== undefined;
+const server = secure ? createTlsServer({ cert: readFileSync(values.certificate), key: readFileSync(values.key) }, serve) : createServer(serve);
 server.on("upgrade", (asked, socket, head) => (asked.url === "/v1/relay" ? relay.upgrade(asked, socket, head) : socket.destroy()));
 const [, host, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(values.listen) ?? [];
 server.listen(values.fd === undefined ? { host, port: Number(port) } : { fd: Number(values.fd) }, () => {
   const at = /** @type {any} */ (server.address());
-  console.log(JSON.stringify({ url: `http://${at.address.includes(":") ? `[${at.address}]` : at.address}:${at.port}/` }));
+  console.log(JSON.stringify({ url: `http${secure ? "s" : ""}://${at.address.includes(":") ? `[${at.address}]` : at.address}:${at.port}/` }));
 });

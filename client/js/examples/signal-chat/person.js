@@ -13,6 +13,7 @@ const GROUP = "signal/group/";
 const PAD = 160; // bytes: how long a text is, is nobody's business
 const REFRESH_MS = 60000; // so old may be what we know of a person's devices
 const ASK_AT_ONCE = 32;
+const AGAIN_MS = 2000; // until what the relay was too busy for is sent anew
 const SHARE_BYTES = 1024; // longer contents are sealed once, and each copy has the key
 
 /** Somebody's identity key is another one than before: look at the number, then `trust`. */
@@ -49,7 +50,7 @@ export class Person {
     this.handlers = new Map();
     this.said = new History(client, (entry) => this.raise("ticks", entry), (error) => this.raise("error", error));
     client.on("message", (message) => this.receive(message));
-    client.on("status", ({ to, kind, reason }) => kind === "rejected" && reason === Reason.UNKNOWN_DEVICE && this.forget(to));
+    client.on("status", (answer) => this.onStatus(answer));
     client.on("open", () => this.client.own.get(OWN).published || this.publish());
     client.on("keys low", () => this.publish());
     client.on("error", (error) => this.raise("error", error));
@@ -81,6 +82,7 @@ export class Person {
       await this.client.keepOwn(kept.pairs());
     }
     this.said.load();
+    this.heard = new Set(this.history.map((entry) => `${entry.from.user} ${entry.uid}`));
     await this.client.start();
   }
 
@@ -203,8 +205,7 @@ export class Person {
   /** A group is what its members know of it; the relay knows none. */
   async createGroup(name, members) {
     const group = randomUUID(), all = [...new Set([this.user, ...members])];
-    await this.client.keepOwn([[GROUP + group, { name, members: all }]]);
-    await this.send({ group }, { kind: "group", name, members: all });
+    await this.post(all, { group }, { kind: "group", name, members: all }, [[GROUP + group, { name, members: all }]]); // we know it once they will
     return group;
   }
 
@@ -223,12 +224,17 @@ export class Person {
   async send(to, content) {
     const group = to.group && this.groupOf(to.group);
     if (to.group && group === undefined) throw new Error("no such group");
-    const users = [...new Set([...(group?.members ?? [to.user]), this.user])];
-    await this.meet(users);
-    return this.alone(() => this.encryptAndSend(users, to, { ...content, ...(to.group && { group: to.group }) }));
+    return this.post([...(group?.members ?? [to.user])], to, content);
   }
 
-  async encryptAndSend(users, to, content) {
+  /** The same, with what else is to be kept in one write with the message. */
+  async post(members, to, content, own = []) {
+    const users = [...new Set([...members, this.user])];
+    await this.meet(users);
+    return this.alone(() => this.encryptAndSend(users, to, own, { ...content, uid: randomUUID(), ...(to.group && { group: to.group }) }));
+  }
+
+  async encryptAndSend(users, to, own, content) {
     const kept = new Transaction(this.client.own), changed = users.filter((user) => kept.known(user)?.changed);
     if (changed.length > 0) throw new NumberChanged(changed);
     const { inner, shared } = this.share(content);
@@ -245,7 +251,7 @@ export class Person {
     const entry = this.said.entry({ ...content, to, from: { user: this.user, device: this.client.device }, states });
     return this.client.sendMulti(recipients, shared, { urgent: true, own: (id) => {
       entry.id = id;
-      return [...kept.pairs(), this.said.add(entry)];
+      return [...kept.pairs(), ...own, this.said.add(entry)];
     } });
   }
 
@@ -261,6 +267,30 @@ export class Person {
     if (content.shared === undefined) return content;
     const { key, hash } = content.shared;
     return { ...JSON.parse(textOf(openMedia(payload, fromBase64url(key), fromBase64url(hash)))), sentTo: content.sentTo };
+  }
+
+  onStatus({ id, to, kind, reason }) {
+    if (kind !== "rejected") return;
+    if (reason === Reason.UNKNOWN_DEVICE) this.forget(to);
+    const entry = this.said.byId.get(id);
+    if (entry === undefined || (reason !== Reason.BUSY && reason !== Reason.RATE)) return;
+    setTimeout(() => this.sendAnew(entry, to).catch((error) => this.raise("error", error)), AGAIN_MS * (1 + Math.random()));
+  }
+
+  /** What the relay was too busy for, to one device, under a new id: encrypted anew, for keys are for one time. Who has it already knows it by its uid. */
+  sendAnew(entry, { user, device }) {
+    return this.alone(async () => {
+      if (!this.client.running) return;
+      const { from: _from, states: _states, id: _id, n: _n, at: _at, to, ...content } = entry, kept = new Transaction(this.client.own);
+      const { inner, shared } = this.share(content);
+      const box = await S.signalEncrypt(padded(inner), this.address(user, device), this.own, kept.sessions, kept.identities);
+      entry.states[`${user}/${device}`] = "waiting";
+      await this.client.sendMulti([{ user, device, head: new Uint8Array([box.type(), ...box.serialize()]) }], shared, { urgent: true, own: (id) => {
+        this.said.byId.set(id, entry);
+        if (Object.keys(entry.states).length === 1) entry.id = id; // of a group's, the other copies are known by the first
+        return [...kept.pairs(), this.said.pair(entry)];
+      } });
+    });
   }
 
   ticks(entry) {
@@ -288,12 +318,14 @@ export class Person {
       try {
         const content = JSON.parse(textOf(await this.decrypt(kept, message)));
         about = this.interpret(kept, from, this.unshare(content, message.payload));
+        if (about.uid !== undefined && this.heard.has(`${from.user} ${about.uid}`)) return void await message.done(kept.pairs());
       } catch (error) {
         kept.changed.clear(); // it will not become readable: noted, acknowledged, and nothing is changed
         kept.newNumbers.clear();
         about = { kind: "unreadable", why: error.message };
       }
       const entry = this.said.entry({ ...about, id, stored, from });
+      this.heard.add(`${from.user} ${entry.uid}`);
       await message.done([...kept.pairs(), this.said.add(entry)]);
       this.tellNumbers(kept);
       this.raise("message", entry);
@@ -310,7 +342,7 @@ export class Person {
   }
 
   /** What a peer says is taken apart with care; `sentTo` counts only from our own devices. */
-  interpret(kept, from, { kind, text, photo, key, hash, size, name, members, group, sentTo }) {
+  interpret(kept, from, { kind, text, photo, key, hash, size, name, members, group, sentTo, uid }) {
     const own = from.user === this.user, to = own ? sentTo : group ? { group } : { user: this.user };
     if (to === undefined) throw new Error("a copy of nothing");
     if (kind === "group") {
@@ -321,7 +353,7 @@ export class Person {
     }
     const known = { group: { name }, text: { text: String(text) }, photo: { photo, key, hash, size } }[kind];
     if (known === undefined) throw new Error(`a message of kind ${kind}`);
-    return { kind, to, ...known };
+    return { kind, to, uid, ...known };
   }
 
   /** Tells the senders that their messages have been read. */

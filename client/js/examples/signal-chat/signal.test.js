@@ -173,6 +173,16 @@ test("a group; who is not of it can't write to it", async () => {
   assert.equal(bob.got[2].kind, "unreadable");
 });
 
+test("a group that its members did not hear of is none", async () => {
+  const relay = new FakeRelay(), alice = await person(relay, 1), bob = await person(relay, 2), nobody = await Identity.fromSeed(seedOf(9));
+  await assert.rejects(alice.createGroup("lost", [bob.user, nobody.user]), /nobody is/);
+  assert.deepEqual([...alice.client.own.keys()].filter((name) => name.startsWith("signal/group/")), []);
+  const group = await alice.createGroup("found", [bob.user]);
+  await alice.sendGroup(group, "hello");
+  await until(() => bob.got.length === 2, "both");
+  assert.deepEqual([bob.got[0].kind, bob.got[1].text, alice.groupOf(group)], ["group", "hello", bob.groupOf(group)]);
+});
+
 test("one-time keys are used once each, also the post-quantum ones; without any the one of last resort serves", async () => {
   const relay = new FakeRelay(), bob = await person(relay, 99, { oneTimeKeys: 2 });
   const left = () => [...bob.client.own.keys()].filter((name) => /^signal\/(key|kyber)\//.test(name)).length;
@@ -196,6 +206,21 @@ test("ticks", () => {
   assert.equal(ticksOf({ "a/1": "read", "b/1": "rejected" }).mark, "✓✓ read");
   assert.equal(ticksOf({ "a/1": "rejected" }).mark, "✗");
   assert.deepEqual(ticksOf({ "a/1": "read", "b/1": "delivered", "c/1": "waiting" }), { state: "waiting", mark: "·", people: 3, accepted: 2, delivered: 2, read: 1 });
+});
+
+test("what the relay was too busy for goes out anew, and is read once even if it had been taken", async () => {
+  const relay = new FakeRelay(), alice = await person(relay, 1), bob = await person(relay, 2), onSend = relay.onSend.bind(relay);
+  let busy = 2;
+  relay.onSend = (c, id, flags, to, head, payload) => {
+    if (busy-- <= 0) return onSend(c, id, flags, to, head, payload);
+    if (busy === 0) onSend(c, id, flags, to, head, payload); // refused, though it has been taken
+    return relay.status(c, [{ kind: 4, reason: 8, id, user: to.user, device: to.device }]);
+  };
+  await alice.sendText(bob.user, "one");
+  await alice.sendText(bob.user, "two");
+  await alice.sendText(bob.user, "three");
+  await until(() => alice.history.every((entry) => alice.ticks(entry).state === "delivered"), "all delivered in the end");
+  assert.deepEqual(texts(bob).sort(), ["one", "three", "two"]);
 });
 
 test("a long text is sealed once, and each copy has the key", async () => {
