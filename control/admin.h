@@ -9,6 +9,9 @@
  *   {"command": "wake"}
  *   {"command": "invites", "after": ID, "limit": N}, {"command": "invite-create", "uses": N, "life_s": N},
  *   {"command": "invite-revoke", "invite": ID}: likewise
+ *   {"command": "sessions" | "sessions-close", "user": HEX, "device": N, "address": ADDRESS or
+ * ADDRESS/PREFIX}
+ *   {"command": "drain", "over_ms": N}, {"command": "drain", "cancel": true}, {"command": "drain-status"}
  *   {"command": "tls-reload"}: the data plane reads its certificates anew; answered when it has
  * An error is answered with {"error": "..."}.
  *   {"command": "trace", "peer": ADDRESS, "port": N, "local_port": N}

@@ -21,6 +21,18 @@ bool read_user(const char *text, uint8_t user[WAX_USER_BYTES]);
 /* Answer "store": segments, what lives in them, what keeping them so has cost. */
 void reply_store(const struct admin_sources *sources, struct json_object *reply);
 
+/* Answer "sessions": those that the request means, `limit` at most. */
+void reply_sessions(const struct admin_sources *sources, struct json_object *request,
+                    struct json_object *reply, uint64_t limit);
+
+/* Answer "sessions-close": end those that the request means. */
+void reply_sessions_close(const struct admin_sources *sources, struct json_object *request,
+                          struct json_object *reply);
+
+/* Answer "drain" and "drain-status": the data plane ends all its connections over a time; how far it is. */
+void reply_drain(const struct admin_sources *sources, struct json_object *request, struct json_object *reply);
+void reply_drain_status(const struct admin_sources *sources, struct json_object *reply);
+
 /* Answer "wake": the push gateways, what they were told, and whether they can be. */
 void reply_wake(const struct admin_sources *sources, struct json_object *reply);
 

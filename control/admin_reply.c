@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <arpa/inet.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -200,45 +199,6 @@ static void reply_counters(const struct admin_sources *sources, struct json_obje
     json_object_object_add(reply, "statuses", statuses);
 }
 
-/* A list of sessions under way. */
-struct listing {
-    struct json_object *array;
-    uint64_t left;
-};
-
-static bool list_session(void *ctx, const struct channel_session_open *session)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    struct listing *listing = ctx;
-    char text[INET6_ADDRSTRLEN];
-    if (listing->left-- == 0)
-        return false;
-    struct json_object *object = json_object_new_object();
-    add_hex(object, "user", session->name.user, WAX_USER_BYTES);
-    add_u(object, "device", session->name.device);
-    if (memcmp(session->peer, mapped, sizeof mapped) == 0)
-        inet_ntop(AF_INET, session->peer + 12, text, sizeof text);
-    else
-        inet_ntop(AF_INET6, session->peer, text, sizeof text);
-    add_text(object, "peer", text);
-    add_u(object, "port", session->peer_port);
-    add_u(object, "worker", session->worker);
-    json_object_object_add(object, "tls", json_object_new_boolean(session->tls));
-    json_object_object_add(object, "send_only", json_object_new_boolean(session->send_only));
-    add_u(object, "since_ms", session->since_ms);
-    add_u(object, "generation", session->generation);
-    json_object_array_add(listing->array, object);
-    return true;
-}
-
-static void reply_sessions(const struct admin_sources *sources, struct json_object *reply, uint64_t limit)
-{
-    struct listing listing = {json_object_new_array(), limit};
-    session_table_each(sources->sessions, &listing, list_session);
-    add_u(reply, "count", session_table_count(sources->sessions));
-    json_object_object_add(reply, "sessions", listing.array);
-}
-
 static void reply_media(const struct admin_sources *sources, struct json_object *reply)
 {
     struct media_counts c = {0};
@@ -282,7 +242,7 @@ static struct json_object *answer(const struct admin_sources *sources, struct js
     else if (strcmp(command, "workers") == 0)
         reply_workers(sources, reply);
     else if (strcmp(command, "sessions") == 0)
-        reply_sessions(sources, reply, limit);
+        reply_sessions(sources, request, reply, limit);
     else if (strcmp(command, "counters") == 0)
         reply_counters(sources, reply);
     else if (strcmp(command, "store") == 0)
@@ -299,6 +259,12 @@ static struct json_object *answer(const struct admin_sources *sources, struct js
         reply_wake(sources, reply);
     else if (strcmp(command, "invites") == 0)
         reply_invites(sources, request, reply, limit);
+    else if (strcmp(command, "sessions-close") == 0)
+        reply_sessions_close(sources, request, reply);
+    else if (strcmp(command, "drain") == 0)
+        reply_drain(sources, request, reply);
+    else if (strcmp(command, "drain-status") == 0)
+        reply_drain_status(sources, reply);
     else if (strcmp(command, "limits") == 0)
         reply_limits(sources, reply);
     else if (strcmp(command, "config") == 0)

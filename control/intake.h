@@ -146,6 +146,17 @@ uint32_t intake_close_sessions(struct intake *intake, const uint8_t user[WAX_USE
 /* What of a mailbox counts for a quota. */
 struct quota_usage intake_usage(const struct mailbox_usage *usage);
 
+/* End one session of the table, while a data plane is attached, and tell why. */
+void intake_close_session(struct intake *intake, const struct channel_session_open *session,
+                          enum wax_status why);
+
+/*
+ * Let the data plane end all its connections, spread over a time, and take no new ones; or call that off.
+ * False when none is attached.
+ */
+bool intake_vacate(struct intake *intake, uint32_t over_ms);
+bool intake_vacate_cancel(struct intake *intake);
+
 /* What there is to tell an operator; `view` is filled. */
 void intake_look(const struct intake *intake, struct intake_view *view);
 /* The metrics page of a worker, or NULL. */

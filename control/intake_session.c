@@ -7,7 +7,7 @@
 #define JUST_NOW_MS       10000u     /* a session that began before is announced again, for control is new */
 #define WAITING_BYTES_MAX (4u << 20) /* of answers to a worker, beyond which no session of it is taken */
 
-static void close_session(struct intake *intake, const struct channel_session_open *session,
+void intake_close_session(struct intake *intake, const struct channel_session_open *session,
                           enum wax_status why)
 {
     struct channel_close close = {
@@ -58,7 +58,7 @@ enum wax_status intake_session_opened(struct intake *intake, uint32_t home,
         return WAX_OK;
     enum wax_status status = directory_account(intake->directory, open->name.user, &account);
     if (unwanted(&account, status, open->name.device)) {
-        close_session(intake, open, WAX_SESSION_SUSPENDED);
+        intake_close_session(intake, open, WAX_SESSION_SUSPENDED);
         return WAX_OK;
     }
     directory_see(intake->directory, &open->name, intake->now_ms);
@@ -90,7 +90,7 @@ uint32_t intake_close_sessions(struct intake *intake, const uint8_t user[WAX_USE
         const struct channel_session_open *session = session_table_find(intake->sessions, &name, &home);
         if (session == NULL)
             continue;
-        close_session(intake, session, why);
+        intake_close_session(intake, session, why);
         closed++;
     }
     return closed;

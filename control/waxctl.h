@@ -31,6 +31,13 @@ enum { EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
     X(AFTER, "--after", "ID", WAXCTL_TEXT, "go on behind this one")                                          \
     X(USES, "--uses", "N", WAXCTL_NUMBER, "accounts that it lets be made, up to 1000 (default 1)")           \
     X(EXPIRES, "--expires", "SECONDS", WAXCTL_NUMBER, "it is good for so long, 0: for ever (default a week)") \
+    X(USER, "--user", "USER", WAXCTL_USER, "of this user")                                                   \
+    X(DEVICE, "--device", "N", WAXCTL_NUMBER, "of this device of the user")                                  \
+    X(ADDRESS, "--address", "ADDRESS", WAXCTL_TEXT, "from this address, or these: ADDRESS/PREFIX")           \
+    X(OVER, "--over", "SECONDS", WAXCTL_NUMBER, "spread over so long (default 60; 0: at once)")              \
+    X(CANCEL, "--cancel", NULL, WAXCTL_FLAG, "call it off")                                                  \
+    X(STATUS, "--status", NULL, WAXCTL_FLAG, "only tell how far it is")                                      \
+    X(DETACH, "--detach", NULL, WAXCTL_FLAG, "begin it, and don't wait for its end")                       \
     X(OUTPUT, "--output", "FILE", WAXCTL_PATH, "where to write")
 /* clang-format on */
 
@@ -89,6 +96,7 @@ void show_mailboxes(const struct options *options, struct json_object *reply);
 void show_limits(const struct options *options, struct json_object *reply);
 void show_users(const struct options *options, struct json_object *reply);
 void show_user(const struct options *options, struct json_object *reply);
+void request_sessions(const struct options *options, struct json_object *request);
 void show_wake(const struct options *options, struct json_object *reply);
 void show_invite(const struct options *options, struct json_object *reply);
 void show_invites(const struct options *options, struct json_object *reply);
@@ -113,6 +121,7 @@ int config_diff_run(const struct options *options);
 int doctor_run_command(const struct options *options);
 int support_run(const struct options *options);
 int completion_run(const struct options *options);
+int drain_run(const struct options *options);
 
 /* A number, a text or a truth of an object; 0, "" or false when there is none. */
 uint64_t get_u(struct json_object *object, const char *key);

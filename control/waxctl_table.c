@@ -24,9 +24,22 @@ static const struct waxctl_command commands[] = {
     {.name = "workers", .operands = "", .says = "what each worker does, in rates over an interval", .more = "",
      .example = "waxctl workers --interval 5000", .example_says = "rates and latencies over five seconds",
      .options = OPTION_BIT(INTERVAL), .run = workers_run},
-    {.name = "sessions", .operands = "", .says = "who is connected", .more = "",
-     .example = "waxctl sessions --limit 20", .example_says = "the first twenty",
-     .options = OPTION_BIT(LIMIT), .ask = "sessions", .request = request_limit, .show = show_sessions},
+    {.name = "sessions", .operands = "", .says = "who is connected: all, a user, or an address", .more =
+     "--address takes ADDRESS or ADDRESS/PREFIX.",
+     .example = "waxctl sessions --address 203.0.113.0/24", .example_says = "those of a network",
+     .options = OPTION_BIT(LIMIT) | OPTION_BIT(USER) | OPTION_BIT(DEVICE) | OPTION_BIT(ADDRESS),
+     .ask = "sessions", .request = request_sessions, .show = show_sessions},
+    {.name = "sessions close", .operands = "", .says = "end the sessions of a user, a device or an address", .more =
+     "They are closed with 1012, and their clients may come again: `users suspend` keeps them out. Exit 1 when there is none.",
+     .example = "waxctl sessions close --user 8f1e0c5ab2d34c6f9a7b1c2d3e4f5a6b --device 2", .example_says = "one device",
+     .options = OPTION_BIT(USER) | OPTION_BIT(DEVICE) | OPTION_BIT(ADDRESS),
+     .ask = "sessions-close", .request = request_sessions, .show = show_text},
+    {.name = "drain", .operands = "", .says = "end all sessions, spread over a time, before the data plane is stopped", .more =
+     "No connection is taken any more. Each session is closed with 1012 once what it has asked is answered; messages go on "
+     "among those that are left. Exit 0 when no session is left and everything is stored: then stop the data plane. Exit 1 "
+     "when it was called off, or with --status when it is not drained.",
+     .example = "waxctl drain --over 300", .example_says = "before an upgrade: within five minutes",
+     .options = OPTION_BIT(OVER) | OPTION_BIT(CANCEL) | OPTION_BIT(STATUS) | OPTION_BIT(DETACH), .run = drain_run},
     {.name = "counters", .operands = "[NAME]",
      .says = "what was counted, dropped and refused, and what each counter means",
      .more = "NAME leaves those whose name or meaning has it in it. Reasons that never happened are left out unless --all.",

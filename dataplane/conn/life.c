@@ -33,7 +33,7 @@ void conn_open(struct stack *stack, uint32_t id, uint32_t tag)
     } else {
         conn_begin_http(stack, id);
     }
-    if (stack->draining)
+    if (stack->draining || stack->vacate.state == VACATE_ON)
         conn_abort(stack, id, WAX_TCP_CLOSED);
 }
 

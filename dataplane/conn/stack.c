@@ -245,6 +245,7 @@ void stack_gauges(struct stack *stack)
     stack->metrics->retransmits = tcp->retransmits;
     stack->metrics->retransmit_timeouts = tcp->timeouts;
     stack->metrics->recipients_now = counts.recipients;
+    stack->metrics->custody_now = counts.entries;
     stack->metrics->messages_now = stack->messages.slots.count - stack->messages.slots.free_count;
     stack->metrics->media_transfers_now = stack->transfers.count - stack->transfers.free_count;
     stack->metrics->blocks_free_now = stack->blocks.free_count;

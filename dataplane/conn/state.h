@@ -11,6 +11,7 @@
 #include "conn/media.h"
 #include "conn/stack.h"
 #include "conn/trace.h"
+#include "conn/vacate.h"
 #include "relay/home.h"
 #include "relay/route.h"
 #include "tcp/tcp.h"
@@ -57,6 +58,7 @@ struct stack {
     bool control_up;
     bool walking;
     bool draining;
+    struct vacate vacate;
     bool busy; /* something was done in this turn, or is left to do */
 
     struct traces traces;

@@ -133,6 +133,16 @@ static bool record_for_conn(struct stack *stack, const struct channel_record *re
             return false;
         record_close(stack, p);
         return true;
+    case CHANNEL_VACATE: {
+        const struct channel_vacate *vacate = p;
+        if (record->bytes < sizeof *vacate)
+            return false;
+        if (vacate->off)
+            vacate_end(stack);
+        else
+            vacate_begin(stack, vacate->over_ms);
+        return true;
+    }
     case CHANNEL_TRACE:
         if (record->bytes < sizeof(struct channel_trace))
             return false;
@@ -209,6 +219,7 @@ bool stack_end(struct stack *stack)
         stack->busy = true;
     }
     end_walk(stack);
+    vacate_turn(stack);
     bool left = home_poll(stack->home, stack->now_us);
     left |= sessions_flush(&stack->session_env, stack->now_us);
     media_turn(stack);

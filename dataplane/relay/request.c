@@ -74,6 +74,19 @@ enum wax_status session_request(struct session *session, struct session_env *env
     return WAX_OK;
 }
 
+bool session_asks(const struct session *session, const struct session_env *env)
+{
+    for (uint32_t word = 0; word < REQUEST_WORDS; word++) {
+        for (uint64_t left = env->requests.used[word]; left != 0; left &= left - 1) {
+            const struct request_slot *slot =
+                &env->requests.slot[64 * word + (uint32_t)__builtin_ctzll(left)];
+            if (slot->conn == session->conn && slot->conn_generation == session->conn_generation)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Keys run low before the client has been welcomed: it hears of it right afterwards. */
 static void keep_low(struct session *session, struct view frame)
 {

@@ -264,6 +264,8 @@ enum wax_status session_frame(struct session *session, struct session_env *env, 
         return WAX_OK;
     session_heard(session, now_us);
     env->now_us = now_us;
+    if (session->leaving && frame_type(frame) != WIRE_ACK)
+        return WAX_FULL;
     enum wax_status status = session->state == SESSION_OPEN ? open_frame(session, env, frame)
                                                             : early_frame(session, env, frame, now_us);
     if (status != WAX_OK && status != WAX_FULL && status != WAX_SESSION_WINDOW)
@@ -358,6 +360,21 @@ void session_fail(struct session *session, struct session_env *env, enum wax_sta
         close_code = (uint16_t)(WIRE_CLOSE_ERROR_BASE + code);
     }
     env->close(env->ctx, session->conn, close_code, why);
+}
+
+bool session_leave(struct session *session, const struct session_env *env)
+{
+    session->leaving = true;
+    return session->state != SESSION_OPEN ||
+           (session->unanswered == 0 && !session->fanning && !session->reading && session->pending == 0 &&
+            session->statuses == NULL && !session_asks(session, env));
+}
+
+void session_stay(struct session *session, struct session_env *env)
+{
+    if (session->leaving)
+        env->resume(env->ctx, session->conn);
+    session->leaving = false;
 }
 
 bool session_end(struct session *session, struct session_env *env)

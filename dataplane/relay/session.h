@@ -117,6 +117,7 @@ struct session {
     bool by_window : 1;   /* what it is parked for is room in its window, not a credit */
     bool fanning : 1;     /* a SEND_MULTI of its is still being handed out (fan.h) */
     bool reading : 1;     /* likewise a READ */
+    bool leaving : 1;     /* it is to end, and asks for nothing more */
 };
 
 #define SESSION_HEARD_US 65536u /* the last moment of a silence is known so exactly */
@@ -303,6 +304,15 @@ void session_acked(struct session *session, struct session_env *env, uint64_t of
  * session_end instead).
  */
 void session_fail(struct session *session, struct session_env *env, enum wax_status why);
+
+/*
+ * The session is to end soon, for no fault of its own: it takes nothing more that would be answered (SEND,
+ * READ, requests are left to the caller, as with FULL), while ACKs and answers go on. Returns whether all
+ * that it has asked is answered, so that it can be failed (SESSION_DRAINED); call again until it is. Or it
+ * may stay after all.
+ */
+bool session_leave(struct session *session, const struct session_env *env);
+void session_stay(struct session *session, struct session_env *env);
 
 /*
  * The connection is ending or has ended. True: the session's memory is free now; false: it is busy until

@@ -98,6 +98,8 @@ enum wax_status session_proof(struct session *session, struct session_env *env, 
                               uint64_t now_us);
 /* KEYS_PUT, KEYS_GET, DEVICE or BLOCK of an open session. */
 enum wax_status session_request(struct session *session, struct session_env *env, struct view frame);
+/* Whether a request of the session is unanswered. */
+bool session_asks(const struct session *session, const struct session_env *env);
 /* Write KEYS_LOW. */
 void session_keys_low(struct session *session, struct session_env *env, uint32_t left);
 /* Queue the check of the signature; false when there is no room. */

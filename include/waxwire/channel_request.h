@@ -18,6 +18,7 @@ enum channel_request_kind {
     CHANNEL_CLOSE = 105,
     CHANNEL_POLICY = 106,
     CHANNEL_EVICT = 107,
+    CHANNEL_VACATE = 108,
 };
 
 /* What names a connection's session to its worker. */
@@ -62,6 +63,14 @@ struct channel_close {
     uint64_t tag;
     uint32_t status; /* enum wax_status, of the session: tells ERROR and close code */
     uint32_t reserved;
+};
+
+/* End all connections over a time, and take no new ones; or call that off (conn/vacate.h). Not answered. */
+struct channel_vacate {
+    struct channel_record record;
+    uint32_t over_ms;
+    uint8_t off;
+    uint8_t reserved[3];
 };
 
 /*

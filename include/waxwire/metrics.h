@@ -59,6 +59,13 @@
     X(stores,               "messages", "messages offered to the store")                          \
     X(drained,              "messages", "messages drained from the store")                        \
     X(messages_now,         "messages", "messages held in memory now")                            \
+    X(custody_now,          "messages", "messages and receipts that homes answer for now")        \
+    X(vacating_now,         "yes or no", "whether connections are being ended, as an operator has asked") \
+    X(vacate_over_ms,       "ms",       "over how long")                                          \
+    X(vacate_elapsed_ms,    "ms",       "since then, until nothing was left")                     \
+    X(vacate_connections,   "connections", "that there were when it began")                       \
+    X(vacated,              "sessions", "sessions ended so (1012)")                               \
+    X(vacated_late,         "sessions", "of them with something unanswered, for their time was over") \
     X(recipients_now,       "recipients", "recipients known at home now")                         \
     X(media_uploads,        "blobs",    "blobs uploaded")                                         \
     X(media_downloads,      "blobs",    "blobs, or parts of blobs, downloaded")                   \
