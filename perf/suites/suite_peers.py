@@ -23,7 +23,7 @@ from steps import difference, others
 
 NAME, PAIRS, PAYLOAD, WINDOWS = "perfpeers", 16, 128, (1, 64)
 MESSAGES = {"mosquitto": (4000, 8000), "ejabberd": (8000, 20000), "nats": (20000, 100000), "waxwire": (20000, 200000)}
-SETTINGS = "dataplane:\n  idle: performance\n  cores: [{core}]\n"
+SETTINGS = "dataplane:\n  idle: performance\n  cores: [{core}]\nlimits:\n  device_sends_per_s: 0\n  account_sends_per_s: 0\n"
 MEMORY_FEW = 20
 
 

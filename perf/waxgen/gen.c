@@ -2,18 +2,10 @@
 /* The network side of the generator, and its turns. */
 #include "waxgen/gen.h"
 
-#include <sodium.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
-
-#define PROTOCOL_TCP     6u
-#define ERRORS_TOLD      10u
-#define CLOSING_US       3000000u /* after the last goodbye */
-#define GOODBYES_A_TURN  256u
-#define SEND_QUEUE_BYTES (256u << 10)
-#define BLOCKS_LEAST     8192u
-#define BLOCKS_MOST      (1u << 18) /* of bytes on their way, however many sessions idle */
+#define PROTOCOL_TCP    6u
+#define ERRORS_TOLD     10u
+#define CLOSING_US      3000000u /* after the last goodbye */
+#define GOODBYES_A_TURN 256u
 
 void gen_error(struct gen *gen, const struct client *client, const char *what, const char *detail)
 {
@@ -24,16 +16,6 @@ void gen_error(struct gen *gen, const struct client *client, const char *what, c
         fprintf(stderr, "waxgen: session %u: %s%s%s\n", client->index, what, *detail ? ": " : "", detail);
     else
         fprintf(stderr, "waxgen: %s%s%s\n", what, *detail ? ": " : "", detail);
-}
-
-/* Memory that is only taken as it is touched. */
-static struct span memory(size_t bytes)
-{
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
-        return span_of(NULL, 0);
-    madvise(at, bytes, MADV_HUGEPAGE);
-    return span_of(at, bytes);
 }
 
 struct addr gen_address(const struct gen *gen, uint32_t index)
@@ -62,121 +44,6 @@ static struct net *net_of_frame(struct gen *gen, struct span frame)
     if (type == 0x86dd && frame.len >= LEAST)
         return net_of(gen, frame.data + IP6_DESTINATION_LAST);
     return net_of(gen, frame.data + IP4_DESTINATION);
-}
-
-static enum wax_status nets_make(struct gen *gen, const uint8_t mac[6], uint64_t now_us)
-{
-    const struct gen_options *o = &gen->options;
-    gen->addresses = (o->sessions + GEN_PORTS - 1u) / GEN_PORTS + (o->storm != 0);
-    gen->net_count = (gen->addresses + NET_ADDRESSES_MAX - 1u) / NET_ADDRESSES_MAX;
-    gen->nets = calloc(gen->net_count, sizeof *gen->nets);
-    enum wax_status status = gen->nets == NULL ? WAX_NO_MEMORY : WAX_OK;
-    for (uint32_t n = 0; status == WAX_OK && n < gen->net_count; n++) {
-        struct net_config net = {.mtu = 1500, .gateway = o->gateway};
-        for (uint32_t i = n * NET_ADDRESSES_MAX; i < gen->addresses && net.address_count < NET_ADDRESSES_MAX;
-             i++)
-            net.addresses[net.address_count++] = (struct net_address){gen_address(gen, i), o->address.prefix};
-        memcpy(&net.mac, mac, 6);
-        randombytes_buf(net.key, sizeof net.key);
-        status = net_init(&gen->nets[n], &net, now_us);
-    }
-    return status;
-}
-
-/* Those that come and go leave connections in TIME-WAIT behind. */
-static uint32_t conns_max(const struct gen *gen)
-{
-    return gen->options.sessions + gen->options.storm + (gen->options.storm != 0 ? 16384u : 16u);
-}
-
-static enum wax_status tcp_make(struct gen *gen, uint64_t now_us)
-{
-    uint32_t sessions = gen->options.sessions, blocks = sessions * 16u;
-    blocks = blocks < BLOCKS_LEAST ? BLOCKS_LEAST : blocks > BLOCKS_MOST ? BLOCKS_MOST : blocks;
-    enum wax_status status =
-        pool_init(&gen->blocks, memory(pool_bytes(blocks, WAX_BLOCK_BYTES)), blocks, WAX_BLOCK_BYTES);
-    if (status != WAX_OK)
-        return status;
-    struct tcp_config tcp = {.conns_max = conns_max(gen),
-                             .mss = (uint16_t)(gen->nets[0].config.mtu - 40),
-                             .receive_bytes_max = 64u << 10,
-                             .send_bytes_max = SEND_QUEUE_BYTES,
-                             .time_wait_ms = 1000};
-    struct tcp_env env = {.blocks = &gen->blocks, .counters = gen->counts.wire};
-    randombytes_buf(env.isn_key, sizeof env.isn_key);
-    randombytes_buf(env.flow_key, sizeof env.flow_key);
-    return tcp_engine_init(&gen->tcp, memory(tcp_engine_bytes(&tcp)), &tcp, &env, now_us);
-}
-
-static bool clients_make(struct gen *gen)
-{
-    uint32_t sessions = gen->options.sessions + gen->options.storm, conns = conns_max(gen);
-    gen->clients = calloc(sessions, sizeof *gen->clients);
-    gen->by_conn = malloc(conns * sizeof *gen->by_conn);
-    gen->dirty = calloc(sessions, sizeof *gen->dirty);
-    gen->storm.waiting = calloc(gen->options.storm + 1u, sizeof *gen->storm.waiting);
-    if (gen->clients == NULL || gen->by_conn == NULL || gen->dirty == NULL || gen->storm.waiting == NULL)
-        return false;
-    memset(gen->by_conn, 0xff, conns * sizeof *gen->by_conn);
-    for (uint32_t i = 0; i < sessions; i++) {
-        gen->clients[i].index = i;
-        gen->clients[i].conn = TCP_NONE;
-        gen->clients[i].name.device = GEN_DEVICE;
-    }
-    return true;
-}
-
-struct gen *gen_make(const struct gen_options *options, const struct gen_port *port, const uint8_t mac[6],
-                     uint64_t now_us)
-{
-    struct gen *gen = calloc(1, sizeof *gen);
-    struct timespec wall;
-    if (gen == NULL)
-        return NULL;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    gen->options = *options;
-    gen->flood.options = options->flood;
-    rng_init(&gen->flood.rng, options->seed);
-    gen->port = *port;
-    gen->id_base = ((uint64_t)wall.tv_sec * 1000u + (uint64_t)wall.tv_nsec / 1000000u) << GEN_ID_SHIFT;
-    gen->now_us = gen->started_us = gen->progress_us = now_us;
-    gen->first_port = (uint16_t)randombytes_uniform(GEN_PORTS);
-    rng_init(&gen->rng, options->seed + gen->id_base);
-    enum wax_status status = nets_make(gen, mac, now_us);
-    if (status == WAX_OK)
-        status = tcp_make(gen, now_us);
-    if (status == WAX_OK && options->tls)
-        status = tls_context_create_client(&gen->context, options->ca);
-    if (status == WAX_OK && !clients_make(gen))
-        status = WAX_NO_MEMORY;
-    if (status != WAX_OK) {
-        gen_error(gen, NULL, "cannot begin", wax_status_text(status));
-        gen_free(gen);
-        return NULL;
-    }
-    return gen;
-}
-
-void gen_free(struct gen *gen)
-{
-    for (uint32_t i = 0; gen->clients != NULL && i < gen->options.sessions + gen->options.storm; i++) {
-        opening_end(&gen->clients[i]);
-        free(gen->clients[i].messages);
-        free(gen->clients[i].members);
-        free(gen->clients[i].keepsake);
-        free(gen->clients[i].partial);
-        free(gen->clients[i].pong);
-        free(gen->clients[i].ws.control);
-    }
-    free(gen->storm.waiting);
-    free(gen->names);
-    free(gen->nets);
-    free(gen->clients);
-    free(gen->by_conn);
-    free(gen->dirty);
-    if (gen->context != NULL)
-        tls_context_free(gen->context);
-    free(gen);
 }
 
 static void events(struct gen *gen, struct client *client, uint32_t events, struct view data)
@@ -343,6 +210,8 @@ static void close_all(struct gen *gen)
 {
     gen->phase = GEN_CLOSING;
     gen->end_us = gen->now_us;
+    if (!gen->failed && gen->options.commands == false)
+        limits_judge(gen);
 }
 
 /* Goodbyes, as many as there are blocks for: a million at once would want more than all of them. */
@@ -403,7 +272,10 @@ static void phases(struct gen *gen)
         } else if (!o->comeback && gen->now_us - gen->opened_us >= (uint64_t)o->settle_s * 1000000u) {
             gen->phase = GEN_TRAFFIC;
             gen->traffic_us = gen->now_us;
-            traffic_begin(gen);
+            if (o->search != 0)
+                search_begin(gen);
+            else
+                traffic_begin(gen);
         }
         break;
     case GEN_AWAY:
@@ -411,12 +283,13 @@ static void phases(struct gen *gen)
         break;
     case GEN_WAITING:
         gen->progress_us = gen->now_us;
+        steps_next(gen);
         break;
     case GEN_TRAFFIC:
         if (gen->begun < o->sessions && !gen->failed)
             open_more(gen);
         /* The sessions stay until the flood is over: what it does to them is the question. */
-        if (traffic_done(gen) && o->commands) {
+        if (traffic_done(gen) && (o->commands || gen->search.on)) {
             steps_end(gen);
         } else if (traffic_done(gen) && (o->flood.kind == FLOOD_NONE || gen->flood.ended_us != 0)) {
             storm_end(gen);

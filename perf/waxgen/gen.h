@@ -31,6 +31,7 @@
 #include "tls/handshake.h"
 #include "tls/record.h"
 #include "waxgen/flood.h"
+#include "waxgen/options.h"
 #include "waxwire/latency.h"
 #include "ws/frame.h"
 
@@ -69,12 +70,6 @@ struct message {
 };
 
 _Static_assert(GEN_SESSIONS_MAX <= GEN_INDEX_BITS && sizeof(struct message) == 8, "messages are many");
-
-/* Who sends to whom. */
-enum gen_matrix {
-    MATRIX_PAIRS,   /* each to its partner */
-    MATRIX_UNIFORM, /* each message to somebody else, drawn at random */
-};
 
 /* What a session needs only until it is open. */
 struct opening {
@@ -115,37 +110,6 @@ struct client {
 };
 
 _Static_assert(sizeof(struct client) <= 400, "a million idle sessions fit beside the relay's");
-
-struct gen_options {
-    const char *memif; /* path of the socket */
-    const char *json;  /* report, NULL: none */
-    const char *ca;    /* PEM of trusted roots, NULL: any certificate */
-    const char *server_name;
-    uint32_t sessions, window, payload, opening;
-    uint32_t active;   /* sessions among which the messages go; even */
-    uint32_t settle_s; /* idle seconds between the last opening and the first message */
-    uint64_t messages;
-    struct net_address address; /* the first; sessions beyond what its ports allow use those that follow */
-    struct addr peer, gateway;
-    uint16_t port;
-    bool tls;
-    bool performance; /* never sleep */
-    uint64_t seed;
-    uint32_t patience_s; /* without progress */
-    uint32_t storm;      /* clients that come and go while messages flow */
-    bool resume;         /* who comes again does so with a ticket and a token */
-    bool comeback;       /* all wait for the relay's restart, and come again after it */
-    uint32_t rate;       /* messages a second of all sessions together, 0: as their windows allow */
-    uint32_t seconds;    /* with a rate: so long, instead of so many messages */
-    uint32_t search;     /* for the highest rate, until it is known to so many percent; 0: no search */
-    enum gen_matrix matrix;
-    uint32_t burst;   /* with a rate: messages of a client that are due at once */
-    uint32_t senders; /* of the active, the first so many send; 0: all */
-    uint32_t group;   /* recipients of each message, 0: no groups */
-    bool silent;      /* forwarding alone: ephemeral and silent, nothing answers */
-    bool commands;    /* traffic begins at commands on standard input only */
-    struct flood_options flood;
-};
 
 struct storm {
     uint64_t opened; /* sessions, one after the other */
@@ -223,6 +187,11 @@ struct gen {
     uint32_t quota_most; /* messages of one client */
     enum gen_phase phase;
     bool failed;
+    bool short_of; /* what was asked for */
+    uint32_t step; /* of the profile's, the next one */
+    FILE *csv;
+    uint64_t csv_completed, csv_us;
+    uint64_t csv_latency[LATENCY_BUCKETS];
     bool behind; /* the last burst was a full one: more frames wait */
     uint64_t now_us;
     uint64_t id_base;
@@ -371,8 +340,22 @@ bool traffic_done(const struct gen *gen);
 void steps_begin(struct gen *gen);
 /* A step is over: report it, and wait for the next command. */
 void steps_end(struct gen *gen);
+/* The profile's next step, when it has any; after its last one, the end. */
+void steps_next(struct gen *gen);
 /* A line of commands (options of traffic, or "end"); answers on standard output. */
 void steps_command(struct gen *gen, char *line);
+
+/* ---- limits.c ---- */
+
+/* Judge a step by what was asked for; what is short of it is said, and noted. */
+void limits_judge(struct gen *gen);
+
+/* ---- csv.c ---- */
+
+/* The file of --csv with its first line; false when it can't be written. */
+bool csv_begin(struct gen *gen);
+/* A second of traffic has passed: a line about it. */
+void csv_line(struct gen *gen);
 
 /* ---- search.c ---- */
 
@@ -411,12 +394,5 @@ void report_json(FILE *file, const struct gen *gen);
 void report_latency(struct gen_counts *counts, uint32_t us);
 /* The value, within 1.6 % above, that `part` in a million of the latencies don't exceed; 0 without any. */
 uint64_t report_latency_at(const struct gen_counts *counts, uint64_t part);
-
-/* ---- options.c ---- */
-
-/* Negative: go on; else exit with it. */
-int options_read(int argc, char **argv, struct gen_options *options);
-/* The options of one step, as words of a line: only those of traffic. False after saying why. */
-bool options_step(char *line, struct gen_options *options);
 
 #endif

@@ -9,12 +9,12 @@
 
 #include "waxgen/port.h"
 
-#define EMPTY_TURNS   20u /* before it sleeps */
-#define SLEEP_US      20u
-#define TELL_US       1000000u
-#define LOOK_US       20000u /* whether the memif is up, and for commands */
-#define COMMAND_BYTES 512u
-#define LINGER_US     100000u /* after the end, until the relay has read the last frames */
+#define EXIT_SHORT  3   /* of what was asked for */
+#define EMPTY_TURNS 20u /* before it sleeps */
+#define SLEEP_US    20u
+#define TELL_US     1000000u
+#define LOOK_US     20000u  /* whether the memif is up, and for commands */
+#define LINGER_US   100000u /* after the end, until the relay has read the last frames */
 
 static volatile sig_atomic_t interrupted;
 
@@ -25,15 +25,15 @@ static void on_signal(int signal)
 }
 
 /* Commands, when there are any: whole lines. The end of them is "end". */
-static void listen_to(struct gen *gen, char line[COMMAND_BYTES], size_t *len)
+static void listen_to(struct gen *gen, char line[GEN_LINE_BYTES], size_t *len)
 {
     struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-    if (gen->phase != GEN_WAITING || poll(&in, 1, 0) <= 0)
+    if (gen->phase != GEN_WAITING || gen->options.step_count != 0 || poll(&in, 1, 0) <= 0)
         return;
     char byte;
     ssize_t n;
     while ((n = read(STDIN_FILENO, &byte, 1)) == 1 && byte != '\n')
-        if (*len < COMMAND_BYTES - 1)
+        if (*len < GEN_LINE_BYTES - 1)
             line[(*len)++] = byte;
     line[*len] = '\0';
     steps_command(gen, n == 1 ? line : (char[]){"end"});
@@ -42,7 +42,7 @@ static void listen_to(struct gen *gen, char line[COMMAND_BYTES], size_t *len)
 
 static void run(struct gen *gen, struct port *port)
 {
-    static char command[COMMAND_BYTES];
+    static char command[GEN_LINE_BYTES];
     size_t command_len = 0;
     uint64_t told_us = port_now_us(), now_us = told_us, looked_us = told_us, done_us = 0;
     uint32_t empty = 0;
@@ -61,7 +61,7 @@ static void run(struct gen *gen, struct port *port)
             listen_to(gen, command, &command_len);
             bool up = port_up(port);
             if (!comeback_link(gen, up) && gen->phase < GEN_CLOSING && !gen->failed)
-                gen_error(gen, NULL, "the relay's end of the memif has gone", "");
+                gen_error(gen, NULL, "the way to the relay has gone", "");
             if (!up && gen->phase == GEN_AWAY)
                 port_again(port);
         }
@@ -69,6 +69,7 @@ static void run(struct gen *gen, struct port *port)
             continue;
         told_us = now_us;
         report_progress(gen);
+        csv_line(gen);
         if (interrupted && !gen->failed)
             gen_error(gen, NULL, "interrupted", "");
     }
@@ -81,8 +82,7 @@ int main(int argc, char **argv)
     int end = options_read(argc, argv, &options);
     if (end >= 0)
         return end;
-    if (sodium_init() < 0 || crypto_init() != WAX_OK ||
-        !port_open(&port, options.memif, &options.address.addr, options.patience_s))
+    if (sodium_init() < 0 || crypto_init() != WAX_OK || !port_open(&port, &options))
         return EXIT_FAILURE;
     prctl(PR_SET_TIMERSLACK, 1000ul);
     signal(SIGINT, on_signal);
@@ -93,7 +93,9 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     run(gen, &port);
     bool good = report_end(gen) && !gen->failed && (options.commands || traffic_done(gen));
+    int status = !good ? EXIT_FAILURE : gen->short_of ? EXIT_SHORT : EXIT_SUCCESS;
     gen_free(gen);
     port_close(&port);
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    profile_free(&options);
+    return status;
 }

@@ -7,67 +7,6 @@
 
 #define EXIT_USAGE 2
 
-static const char usage[] =
-    "waxgen: plays many clients of a waxwire relay over shared memory, and checks and measures\n"
-    "\n"
-    "usage: waxgen --memif SOCKET [options]\n"
-    "\n"
-    "      --memif PATH        socket of the relay's memif port (this side is its client)\n"
-    "      --sessions N        sessions to open, in pairs (2)\n"
-    "      --active N          of them, that exchange messages; the others idle (all)\n"
-    "      --settle N          idle seconds before the first message (0)\n"
-    "      --window N          messages of a session on their way at a time (1)\n"
-    "      --messages N        full cycles in all: sent, delivered, acknowledged, answered (1000)\n"
-    "      --payload N         bytes of a message (128, at least 16)\n"
-    "      --json FILE         write the sums there as well\n"
-    "      --peer ADDRESS      the relay's address (198.18.0.1)\n"
-    "      --port N            its port (443, with --plain 80)\n"
-    "      --address A/PREFIX  address of the clients (198.18.0.2/15)\n"
-    "      --gateway ADDRESS   on the way to the relay, when it is not within the prefix\n"
-    "      --plain             without TLS\n"
-    "      --ca FILE           check the relay's certificate against these roots (any is taken)\n"
-    "      --server-name NAME  name to ask for, and that the certificate must bear (waxwire.test)\n"
-    "      --opening N         sessions that are being opened at a time (16)\n"
-    "      --seed N            of the accounts (1)\n"
-    "      --patience N        seconds without any progress before giving up (20)\n"
-    "      --performance       never sleep once all sessions are open\n"
-    "      --rate N            messages a second of all sessions together (as their windows allow); "
-    "latency\n"
-    "                          counts from when a message was due\n"
-    "      --seconds N         with a rate: so long, instead of --messages\n"
-    "      --matrix KIND       who sends to whom: pairs, or uniform: a recipient drawn for each message "
-    "(pairs)\n"
-    "      --group N           each message to so many at once, who follow the sender: a SEND_MULTI (none)\n"
-    "      --burst N           with a rate: messages of a session that are due at once (1)\n"
-    "      --senders N         of the active sessions, those that send; the others only receive (all)\n"
-    "      --silent            forwarding alone: nothing is acknowledged or answered\n"
-    "      --search N          with --commands: the highest rate at which all come through, to N percent\n"
-    "      --commands          lines on standard input say what flows, one after the other: --window, "
-    "--payload,\n"
-    "                          --messages, --rate, --burst, --seconds, --matrix, --group, --senders, "
-    "--silent, "
-    "--search, or end; "
-    "what "
-    "came\n"
-    "                          of each is an object of JSON on standard output\n"
-    "      --storm N           clients that open and close sessions all the time, while messages flow\n"
-    "      --resume            who comes again brings a TLS ticket and the relay's token (--storm, "
-    "--restart)\n"
-    "      --restart           with all open and idle, wait until the relay's data plane was started anew; "
-    "then\n"
-    "                          all come back at once, and messages flow\n"
-    "      --flood KIND        attack as well, while messages flow: syn, ack, rst, garbage or mixed\n"
-    "      --flood-sources A/PREFIX  addresses that it comes from (198.19.0.0/16)\n"
-    "      --flood-seconds N   for so long at most (5)\n"
-    "      --flood-packets N   so many packets at most (20000000)\n"
-    "      --flood-rate N      packets a second (as fast as the port takes them)\n"
-    "      --version, --help\n"
-    "\n"
-    "The relay answers a flood's sources through its gateway: give its port the address of these clients\n"
-    "as gateway, and a prefix without the sources. Needs no privilege. Exit status: 0 every message had its "
-    "whole cycle and all was as sent,\n"
-    "1 something was lost, doubled, reordered or wrong, or it could not run, 2 wrong usage.\n";
-
 enum key {
     KEY_MEMIF = 256,
     KEY_SESSIONS,
@@ -105,6 +44,14 @@ enum key {
     KEY_FLOOD_SECONDS,
     KEY_FLOOD_PACKETS,
     KEY_FLOOD_RATE,
+    KEY_VDEV,
+    KEY_PCI,
+    KEY_PROFILE,
+    KEY_CSV,
+    KEY_LEAST_RATE,
+    KEY_MOST_P50,
+    KEY_MOST_P99,
+    KEY_MOST_P999,
     KEY_VERSION,
     KEY_HELP,
 };
@@ -146,6 +93,14 @@ static const struct option known[] = {
     {"flood-seconds", required_argument, NULL, KEY_FLOOD_SECONDS},
     {"flood-packets", required_argument, NULL, KEY_FLOOD_PACKETS},
     {"flood-rate", required_argument, NULL, KEY_FLOOD_RATE},
+    {"vdev", required_argument, NULL, KEY_VDEV},
+    {"pci", required_argument, NULL, KEY_PCI},
+    {"profile", required_argument, NULL, KEY_PROFILE},
+    {"csv", required_argument, NULL, KEY_CSV},
+    {"least-rate", required_argument, NULL, KEY_LEAST_RATE},
+    {"most-p50-us", required_argument, NULL, KEY_MOST_P50},
+    {"most-p99-us", required_argument, NULL, KEY_MOST_P99},
+    {"most-p999-us", required_argument, NULL, KEY_MOST_P999},
     {"version", no_argument, NULL, KEY_VERSION},
     {"help", no_argument, NULL, KEY_HELP},
     {0},
@@ -174,12 +129,14 @@ static bool number32(const char *name, const char *text, uint32_t least, uint32_
 
 static bool address(const char *name, const char *text, struct addr *out)
 {
-    uint8_t bytes[4];
+    uint8_t bytes[16];
     if (inet_pton(AF_INET, text, bytes) == 1) {
         *out = addr_ip4(load_be32(bytes));
         return true;
     }
-    fprintf(stderr, "waxgen: --%s: %s is not an IPv4 address\n", name, text);
+    if (inet_pton(AF_INET6, text, out->b) == 1)
+        return true;
+    fprintf(stderr, "waxgen: --%s: %s is not an address\n", name, text);
     return false;
 }
 
@@ -194,7 +151,8 @@ static bool network(const char *name, const char *text, struct net_address *out)
     }
     memcpy(copy, text, (size_t)(slash - text));
     copy[slash - text] = '\0';
-    bool good = address(name, copy, &out->addr) && number(name, slash + 1, 1, 32, &prefix);
+    bool good = address(name, copy, &out->addr) &&
+                number(name, slash + 1, 1, addr_is_ip4(&out->addr) ? 32 : 128, &prefix);
     out->prefix = (uint8_t)prefix;
     return good;
 }
@@ -226,6 +184,14 @@ static bool take_number(int key, const char *text, struct gen_options *o)
         return number32("rate", text, 1, 100000000, &o->rate);
     case KEY_GROUP:
         return number32("group", text, 1, WAX_MULTI_RECIPIENTS_MAX, &o->group);
+    case KEY_LEAST_RATE:
+        return number32("least-rate", text, 1, UINT32_MAX, &o->least_rate);
+    case KEY_MOST_P50:
+        return number32("most-p50-us", text, 1, UINT32_MAX, &o->most_us[0]);
+    case KEY_MOST_P99:
+        return number32("most-p99-us", text, 1, UINT32_MAX, &o->most_us[1]);
+    case KEY_MOST_P999:
+        return number32("most-p999-us", text, 1, UINT32_MAX, &o->most_us[2]);
     case KEY_BURST:
         return number32("burst", text, 1, WAX_SEND_WINDOW_MAX, &o->burst);
     case KEY_SENDERS:
@@ -285,6 +251,17 @@ static bool take(int key, const char *text, struct gen_options *o)
     case KEY_MEMIF:
         o->memif = text;
         return true;
+    case KEY_VDEV:
+        o->vdev = text;
+        return true;
+    case KEY_PCI:
+        o->pci = text;
+        return true;
+    case KEY_CSV:
+        o->csv = text;
+        return true;
+    case KEY_PROFILE:
+        return profile_read(text, o);
     case KEY_JSON:
         o->json = text;
         return true;
@@ -335,6 +312,9 @@ static bool sane(const struct gen_options *o)
     const char *wrong = o->search != 0 && o->seconds == 0 ? "--search needs --seconds, of a trial"
                         : o->group >= o->active ? "--group: no more than all other sessions that are active"
                         : o->group != 0 && o->window > GEN_GROUP_WINDOW ? "--group: at most 64 in a --window"
+                        : addr_is_ip4(&o->peer) != addr_is_ip4(&o->address.addr)
+                            ? "--peer and --address are of different kinds: IPv4, IPv6"
+                        : o->flood.kind != FLOOD_NONE && !addr_is_ip4(&o->peer) ? "--flood is for IPv4"
                         : o->group != 0 && o->silent ? "--group and --silent don't go together"
                                                      : NULL;
     if (wrong != NULL)
@@ -360,7 +340,7 @@ int options_read(int argc, char **argv, struct gen_options *o)
     o->address = (struct net_address){addr_ip4(0xc6120002), 15};
     while ((key = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         if (key == KEY_HELP || key == 'h') {
-            fputs(usage, stdout);
+            fputs(options_usage, stdout);
             return EXIT_SUCCESS;
         }
         if (key == KEY_VERSION) {
@@ -374,8 +354,9 @@ int options_read(int argc, char **argv, struct gen_options *o)
         o->active = o->sessions;
     o->resume &= o->tls;
     bool odd = o->sessions % 2 != 0 || o->active % 2 != 0 || o->active > o->sessions;
-    if (o->memif == NULL || optind != argc || odd) {
-        fputs(o->memif == NULL ? "waxgen: --memif is missing; --help tells more\n"
+    bool ways = (o->memif != NULL) + (o->vdev != NULL) + (o->pci != NULL) == 1;
+    if (!ways || optind != argc || odd) {
+        fputs(!ways ? "waxgen: one of --memif, --vdev, --pci is needed; --help tells more\n"
               : odd ? "waxgen: --sessions and --active must be even, they talk in pairs; and no more can be "
                       "active than there are\n"
                     : "waxgen: arguments that mean nothing; --help tells more\n",
@@ -384,6 +365,7 @@ int options_read(int argc, char **argv, struct gen_options *o)
     }
     if (!sane(o))
         return EXIT_USAGE;
+    o->commands |= o->step_count != 0;
     if (!o->commands && o->rate != 0 && o->seconds != 0)
         o->messages = (uint64_t)o->rate * o->seconds;
     if (o->port == 0)
@@ -401,6 +383,22 @@ static const struct option *find(const char *word)
                 return option;
     fprintf(stderr, "waxgen: %s is no option of a step\n", word);
     return NULL;
+}
+
+bool options_set(const char *name, const char *value, struct gen_options *o)
+{
+    for (const struct option *option = known; option->name != NULL; option++) {
+        if (strcmp(option->name, name) != 0 || option->val == KEY_PROFILE || option->val >= KEY_VERSION)
+            continue;
+        bool yes = strcmp(value, "true") == 0;
+        if (option->has_arg == no_argument && !yes && strcmp(value, "false") != 0) {
+            fprintf(stderr, "waxgen: %s: true or false\n", name);
+            return false;
+        }
+        return option->has_arg == no_argument && !yes ? true : take(option->val, value, o);
+    }
+    fprintf(stderr, "waxgen: %s is no option\n", name);
+    return false;
 }
 
 bool options_step(char *line, struct gen_options *o)

@@ -26,18 +26,29 @@ static bool say(const char *what, int error)
     return false;
 }
 
-/* EAL binds its threads to cores; ours may run on any that we had. */
-static bool eal_begin(void)
+/* EAL binds its threads to cores; ours may run on any that we had. A card needs huge pages, the others don't.
+ */
+static bool eal_begin(const struct gen_options *options)
 {
-    static char text[][16] = {
-        "waxgen",         "--no-huge",      "-m",          "128",  "--no-shconf", "--no-pci",
-        "--iova-mode=va", "--no-telemetry", "--log-level", "error"};
-    char *args[sizeof text / sizeof text[0] + 1] = {NULL};
+    static char common[][24] = {"waxgen", "--no-telemetry", "--log-level", "error"},
+                small[][24] = {"--no-huge", "-m", "128", "--no-shconf", "--no-pci", "--iova-mode=va"},
+                card[][24] = {"--in-memory", "-a"};
+    static char address[32];
+    char *args[16] = {NULL};
+    int count = 0;
     cpu_set_t cores;
-    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
-        args[i] = text[i];
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
+        args[count++] = common[i];
+    for (size_t i = 0; options->pci == NULL && i < sizeof small / sizeof small[0]; i++)
+        args[count++] = small[i];
+    for (size_t i = 0; options->pci != NULL && i < sizeof card / sizeof card[0]; i++)
+        args[count++] = card[i];
+    if (options->pci != NULL) {
+        snprintf(address, sizeof address, "%s", options->pci);
+        args[count++] = address;
+    }
     pthread_getaffinity_np(pthread_self(), sizeof cores, &cores);
-    if (rte_eal_init((int)(sizeof text / sizeof text[0]), args) < 0)
+    if (rte_eal_init(count, args) < 0)
         return say("DPDK did not start", rte_errno);
     pthread_setaffinity_np(pthread_self(), sizeof cores, &cores);
     clock_init(&the_clock, rte_rdtsc(), rte_get_tsc_hz());
@@ -76,7 +87,7 @@ static bool device_begin(struct port *port)
     if (rc == 0)
         rc = rte_eth_macaddr_get(port->device, &mac);
     if (rc != 0)
-        return say("the memif cannot be used", rc);
+        return say("the port cannot be used", rc);
     memcpy(port->mac, mac.addr_bytes, sizeof port->mac);
     return true;
 }
@@ -87,32 +98,61 @@ bool port_up(const struct port *port)
     return rte_eth_link_get_nowait(port->device, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 
-bool port_open(struct port *port, const char *path, const struct addr *address, uint32_t wait_s)
+/* The same clients have the same hardware address, run after run: the relay remembers it. */
+static int memif_add(struct port *port, const struct gen_options *options)
 {
-    const uint8_t *b = address->b + 12;
+    const uint8_t *b = options->address.addr.b + 12;
     char args[512];
+    char *absolute = realpath(options->memif, NULL); /* the driver takes no other */
+    snprintf(args, sizeof args, "role=client,id=0,socket=%s,socket-abstract=no,mac=02:00:%02x:%02x:%02x:%02x",
+             absolute, b[0], b[1], b[2], b[3]);
+    free(absolute);
+    int rc = rte_eal_hotplug_add("vdev", "net_memif0", args);
+    return rc != 0 ? rc : rte_eth_dev_get_port_by_name("net_memif0", &port->device);
+}
+
+/* "NAME,ARGUMENTS", as DPDK's --vdev has it. */
+static int vdev_add(struct port *port, const char *device)
+{
+    char name[64];
+    size_t len = strcspn(device, ",");
+    if (len == 0 || len >= sizeof name)
+        return -EINVAL;
+    memcpy(name, device, len);
+    name[len] = '\0';
+    int rc = rte_eal_hotplug_add("vdev", name, device[len] == ',' ? device + len + 1 : "");
+    return rc != 0 ? rc : rte_eth_dev_get_port_by_name(name, &port->device);
+}
+
+static int device_add(struct port *port, const struct gen_options *options)
+{
+    if (options->memif != NULL)
+        return memif_add(port, options);
+    if (options->vdev != NULL)
+        return vdev_add(port, options->vdev);
+    return rte_eth_dev_get_port_by_name(options->pci, &port->device);
+}
+
+bool port_open(struct port *port, const struct gen_options *options)
+{
+    const char *way = options->memif != NULL  ? options->memif
+                      : options->vdev != NULL ? options->vdev
+                                              : options->pci;
     memset(port, 0, sizeof *port);
-    if (!socket_wait(path, wait_s) || !eal_begin())
+    if ((options->memif != NULL && !socket_wait(options->memif, options->patience_s)) || !eal_begin(options))
         return false;
     port->pool = rte_pktmbuf_pool_create("frames", POOL_PACKETS, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
                                          SOCKET_ID_ANY);
     if (port->pool == NULL)
         return say("no memory for packets", rte_errno);
-    char *absolute = realpath(path, NULL); /* the driver takes no other */
-    /* The same clients have the same hardware address, run after run: the relay remembers it. */
-    snprintf(args, sizeof args, "role=client,id=0,socket=%s,socket-abstract=no,mac=02:00:%02x:%02x:%02x:%02x",
-             absolute, b[0], b[1], b[2], b[3]);
-    free(absolute);
-    int rc = rte_eal_hotplug_add("vdev", "net_memif0", args);
-    if (rc == 0)
-        rc = rte_eth_dev_get_port_by_name("net_memif0", &port->device);
+    int rc = device_add(port, options);
     if (rc != 0)
-        return say(path, rc);
+        return say(way, rc);
     if (!device_begin(port))
         return false;
     for (uint32_t ms = 0; !port_up(port); ms += 10) {
-        if (ms >= wait_s * 1000) {
-            fprintf(stderr, "waxgen: %s: nobody answers\n", path);
+        if (ms >= options->patience_s * 1000) {
+            fprintf(stderr, "waxgen: %s: nobody answers, or no link\n", way);
             return false;
         }
         usleep(10000);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The generator's end of a memif, with DPDK's environment started without any privilege.
+ * The generator's port: its end of a memif (no privilege is needed), a virtual device, or a card.
  */
 #ifndef WAXGEN_PORT_H
 #define WAXGEN_PORT_H
@@ -24,10 +24,10 @@ struct port {
 };
 
 /*
- * Start DPDK and connect to the memif at `path`, waiting for it at most `wait_s`, with a hardware address
- * that follows from the clients' address. False after saying why.
+ * Start DPDK and open the way to the relay that the options name, waiting for it for their patience at most.
+ * Over memif the hardware address follows from the clients' address. False after saying why.
  */
-bool port_open(struct port *port, const char *path, const struct addr *address, uint32_t wait_s);
+bool port_open(struct port *port, const struct gen_options *options);
 void port_close(struct port *port);
 
 /* Is the other side there? */

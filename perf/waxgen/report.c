@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a run has come to. */
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "waxgen/gen.h"
 
@@ -19,34 +20,73 @@ static double seconds(uint64_t from_us, uint64_t to_us)
     return from_us == 0 || to_us <= from_us ? 0 : (double)(to_us - from_us) / 1e6;
 }
 
+/* On a terminal the line is written over, elsewhere there is one after the other. */
+static bool is_live(void)
+{
+    return isatty(STDERR_FILENO) != 0;
+}
+
+static void line_begin(const struct gen *gen, uint64_t done, uint64_t all)
+{
+    enum { BAR = 24 };
+    static const char full[] = "########################", empty[] = "........................";
+    if (!is_live()) {
+        fputs("waxgen: ", stderr);
+        return;
+    }
+    int part = all == 0 ? 0 : (int)(done >= all ? BAR : done * BAR / all);
+    fprintf(stderr, "\r\033[2K[%.*s%.*s] ", part, full, BAR - part, empty);
+    if (gen->options.step_count != 0)
+        fprintf(stderr, "step %u of %u: ", gen->step, gen->options.step_count);
+}
+
+static void line_end(void)
+{
+    if (!is_live())
+        fputc('\n', stderr);
+    fflush(stderr);
+}
+
 /* Where those are that are being opened. */
 static void progress_opening(const struct gen *gen)
 {
     uint32_t in[CLIENT_GONE + 1] = {0};
     for (uint32_t i = 0; i < gen->begun; i++)
         in[gen->clients[i].state]++;
-    fprintf(
-        stderr,
-        "waxgen: %u of %u sessions open; %u in TCP's handshake, %u in TLS's, %u in HTTP, %u in the relay's\n",
-        gen->open, gen->options.sessions, in[CLIENT_CONNECT], in[CLIENT_SHAKE], in[CLIENT_UPGRADE],
-        in[CLIENT_CHALLENGE] + in[CLIENT_WELCOME]);
+    line_begin(gen, gen->open, gen->options.sessions);
+    fprintf(stderr,
+            "%u of %u sessions open; %u in TCP's handshake, %u in TLS's, %u in HTTP, %u in the relay's",
+            gen->open, gen->options.sessions, in[CLIENT_CONNECT], in[CLIENT_SHAKE], in[CLIENT_UPGRADE],
+            in[CLIENT_CHALLENGE] + in[CLIENT_WELCOME]);
+    line_end();
+}
+
+static void progress_traffic(const struct gen *gen)
+{
+    const struct gen_counts *c = &gen->counts;
+    line_begin(gen, c->completed, gen->options.messages);
+    fprintf(stderr, "%" PRIu64 " of %" PRIu64 " messages complete, %.0f a second so far", c->completed,
+            gen->options.messages, (double)c->completed / (seconds(gen->traffic_us, gen->now_us) + 1e-9));
+    if (is_live())
+        fprintf(stderr, "; p50 %" PRIu64 " us, p99 %" PRIu64 " us", report_latency_at(c, 500000),
+                report_latency_at(c, 990000));
+    line_end();
 }
 
 void report_progress(struct gen *gen)
 {
-    const struct gen_counts *c = &gen->counts;
-    if (gen->phase == GEN_OPENING)
+    if (gen->phase == GEN_OPENING || (gen->phase == GEN_TRAFFIC && gen->open < gen->options.sessions)) {
         progress_opening(gen);
-    else if (gen->phase == GEN_SETTLING)
-        fprintf(stderr, "waxgen: all %u sessions are open and idle\n", gen->open);
-    else if (gen->phase == GEN_AWAY)
-        fprintf(stderr, "waxgen: the relay is away\n");
-    else if (gen->phase == GEN_TRAFFIC && gen->open < gen->options.sessions)
-        progress_opening(gen);
-    else if (gen->phase == GEN_TRAFFIC)
-        fprintf(stderr, "waxgen: %" PRIu64 " of %" PRIu64 " messages complete, %.0f a second so far\n",
-                c->completed, gen->options.messages,
-                (double)c->completed / (seconds(gen->traffic_us, gen->now_us) + 1e-9));
+    } else if (gen->phase == GEN_TRAFFIC) {
+        progress_traffic(gen);
+    } else if (gen->phase == GEN_SETTLING || gen->phase == GEN_AWAY) {
+        line_begin(gen, 0, 0);
+        if (gen->phase == GEN_AWAY)
+            fputs("the relay is away", stderr);
+        else
+            fprintf(stderr, "all %u sessions are open and idle", gen->open);
+        line_end();
+    }
 }
 
 static void flood_json(FILE *file, const struct gen *gen)
@@ -135,6 +175,8 @@ bool report_end(const struct gen *gen)
     const struct gen_counts *c = &gen->counts;
     double opening = seconds(gen->started_us, gen->opened_us),
            traffic = seconds(gen->traffic_us, gen->end_us);
+    if (is_live())
+        fputc('\n', stderr);
     printf("%s: %" PRIu64 " of %" PRIu64 " messages complete", gen->failed ? "failed" : "good", c->completed,
            gen->options.messages);
     if (traffic > 0)
@@ -147,6 +189,9 @@ bool report_end(const struct gen *gen)
     printf("\nlost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64 ", wrong %" PRIu64
            ", rejected %" PRIu64 ", closed %" PRIu64 ", stored on the way %" PRIu64 "\n",
            c->lost, c->duplicated, c->reordered, c->wrong, c->rejected, c->closed, c->accepted);
+    if (gen->options.search != 0)
+        printf("highest rate without loss: %u a second; %u was too many (%u trials)\n", gen->search.low,
+               gen->search.high, gen->search.trials);
     const struct flood *f = &gen->flood;
     if (f->options.kind != FLOOD_NONE)
         printf("flood (%s): %" PRIu64 " packets in %.2f s\n", flood_kind_text(f->options.kind), f->packets,

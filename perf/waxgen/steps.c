@@ -43,9 +43,12 @@ void steps_end(struct gen *gen)
     gen->end_us = gen->now_us;
     if (gen->search.on && search_goes_on(gen))
         return;
+    limits_judge(gen);
+    gen->phase = gen->options.commands ? GEN_WAITING : GEN_CLOSING;
+    if (!gen->options.commands)
+        return;
     report_json(stdout, gen);
     fflush(stdout);
-    gen->phase = GEN_WAITING;
 }
 
 void steps_command(struct gen *gen, char *line)
@@ -63,4 +66,15 @@ void steps_command(struct gen *gen, char *line)
         search_begin(gen);
     else
         steps_begin(gen);
+}
+
+void steps_next(struct gen *gen)
+{
+    const struct gen_options *o = &gen->options;
+    char line[GEN_LINE_BYTES] = "end";
+    if (o->step_count == 0)
+        return;
+    if (gen->step < o->step_count)
+        snprintf(line, sizeof line, "%s", o->steps[gen->step++]);
+    steps_command(gen, line);
 }

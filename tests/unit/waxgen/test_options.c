@@ -109,6 +109,30 @@ Test(options, a_step_is_what_its_line_says_and_no_more)
     }
 }
 
+Test(options, addresses_are_of_either_kind_but_the_same)
+{
+    struct gen_options o;
+    cr_assert_eq(read_options(&o, 6, "--memif", "m", "--peer", "2001:2::1", "--address", "2001:2::2/64"), -1);
+    cr_expect_not(addr_is_ip4(&o.peer));
+    cr_expect_eq(o.address.prefix, 64);
+    cr_expect_eq(read_options(&o, 4, "--memif", "m", "--peer", "2001:2::1"), 2);
+    cr_expect_eq(read_options(&o, 4, "--memif", "m", "--address", "2001:2::2/129"), 2);
+    cr_expect_eq(read_options(&o, 4, "--memif", "m", "--address", "198.18.0.2/33"), 2);
+    cr_expect_eq(read_options(&o, 8, "--memif", "m", "--peer", "2001:2::1", "--address", "2001:2::2/64",
+                              "--flood", "syn"),
+                 2);
+}
+
+Test(options, there_is_one_way_to_the_relay)
+{
+    struct gen_options o;
+    cr_assert_eq(read_options(&o, 2, "--vdev", "net_af_xdp0,iface=eth1"), -1);
+    cr_expect_str_eq(o.vdev, "net_af_xdp0,iface=eth1");
+    cr_assert_eq(read_options(&o, 2, "--pci", "0000:3b:00.0"), -1);
+    cr_expect_eq(read_options(&o, 4, "--memif", "m", "--vdev", "v"), 2);
+    cr_expect_eq(read_options(&o, 4, "--sessions", "2", "--window", "1"), 2);
+}
+
 Test(options, wrong_usage_is_status_2)
 {
     struct gen_options o;
