@@ -179,7 +179,11 @@ static void client_reply(struct client *client, char *reply)
 static void client_ask(struct client *client, const char *request, size_t len)
 {
     struct admin_sources *sources = &client->admin->sources;
-    if (admin_is(request, len, "tls-reload")) {
+    if (sources->view_only && !admin_only_looks(request, len)) {
+        static const char refusal[] = "{\"error\":\"this socket is for looking at what names nobody\"}\n";
+        (void)client_append(client, refusal, sizeof refusal - 1);
+        client_send(client);
+    } else if (admin_is(request, len, "tls-reload")) {
         client->waiting = true;
         client->order.code = NULL;
         intake_reload(sources->intake, &client->order);

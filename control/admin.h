@@ -39,6 +39,7 @@ struct admin_sources {
     const struct media *media; /* NULL: none */
     const struct wax_config *config;
     struct wake *wake; /* NULL: nobody is woken */
+    bool view_only;    /* what changes anything is refused */
     uint64_t started_ms;
 };
 
@@ -47,6 +48,9 @@ struct admin_sources {
  * the caller frees.
  */
 char *admin_reply(const struct admin_sources *sources, const char *request, size_t len, uint64_t now_ms);
+
+/* Whether a request only looks: all that a socket of viewers answers. */
+bool admin_only_looks(const char *request, size_t len);
 
 /* Is a request of that command? For those that admin_reply can't answer at once. */
 bool admin_is(const char *request, size_t len, const char *command);

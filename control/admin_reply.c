@@ -307,6 +307,17 @@ bool admin_is(const char *request, size_t len, const char *command)
     return is;
 }
 
+bool admin_only_looks(const char *request, size_t len)
+{
+    static const char *const views[] = {"status", "workers", "counters", "limits",
+                                        "store",  "media",   "config"};
+    for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
+        if (admin_is(request, len, views[i]))
+            return true;
+    }
+    return false;
+}
+
 char *admin_order_reply(enum wax_status status, const char *text, const char *code, uint64_t now_ms)
 {
     struct json_object *reply = json_object_new_object();

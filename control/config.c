@@ -19,6 +19,7 @@ void config_defaults(struct wax_config *config)
     strcpy(config->store_directory, "/var/lib/waxwire");
     config->store_purge_s = WAX_STORE_PURGE_S_DEFAULT;
     config->log_level = CONFIG_LEVEL_INFO;
+    config->confine = true;
     config->workers = 1;
     config->memory_mib = 512;
     config->handshake_threads = 1;

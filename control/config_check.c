@@ -2,6 +2,7 @@
 #include "config_fields.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/un.h>
 
 static enum wax_status refuse(struct config_error *error, const char *reason)
@@ -156,11 +157,41 @@ static enum wax_status check_wake(const struct wax_config *config, struct config
     return WAX_OK;
 }
 
+/* Metrics are for this machine alone. */
+static enum wax_status check_management(const char *listen, struct config_error *error)
+{
+    static const char *const begins[] = {"127.0.0.1:", "[::1]:"};
+    char *end;
+    if (listen[0] == '\0')
+        return WAX_OK;
+    if (strncmp(listen, "unix:", 5) == 0)
+        return check_socket(listen + 5, error);
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
+        size_t len = strlen(begins[i]);
+        if (strncmp(listen, begins[i], len) != 0)
+            continue;
+        unsigned long port = strtoul(listen + len, &end, 10);
+        if (listen[len] >= '0' && listen[len] <= '9' && *end == '\0' && port != 0 && port <= UINT16_MAX)
+            return WAX_OK;
+    }
+    return refuse(error, "management.listen is 127.0.0.1:PORT, [::1]:PORT or unix:/PATH");
+}
+
 enum wax_status config_check(const struct wax_config *config, struct config_error *error)
 {
     enum wax_status status = check_socket(config->control_socket, error);
     if (status == WAX_OK)
         status = check_socket(config->admin_socket, error);
+    if (status != WAX_OK)
+        return status;
+    if (status == WAX_OK && config->view_socket[0] != '\0')
+        status = check_socket(config->view_socket, error);
+    if (status != WAX_OK)
+        return status;
+    if (strcmp(config->admin_socket, config->view_socket) == 0 ||
+        strcmp(config->control_socket, config->view_socket) == 0)
+        return refuse(error, "control.view_socket is one of the other sockets");
+    status = check_management(config->management, error);
     if (status != WAX_OK)
         return status;
     if (strcmp(config->control_socket, config->admin_socket) == 0)

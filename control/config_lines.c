@@ -68,6 +68,8 @@ const char *config_taken_by(const char *key)
         {"store.", "restart waxwire-control"},
         {"media.", "restart waxwire-control"},
         {"accounts.", "restart waxwire-control"},
+        {"management.", "restart waxwire-control"},
+        {"wake.", "restart waxwire-control"},
         {"protocol.token_s", "restart waxwire-control"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {

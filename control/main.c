@@ -13,16 +13,20 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "arguments.h"
+#include "management.h"
 #include "master_key.h"
+#include "socket_share.h"
 #include "storage_local.h"
+#include "waxwire/confine.h"
+#include "waxwire/notify.h"
 
 #define SEGMENT_BYTES (8u << 20)
 #define COMMIT_BYTES  (2u << 20)
 #define SLACK_BYTES   (4u * SEGMENT_BYTES) /* of a shard */
 #define MAP_BYTES     (UINT64_C(64) << 30)
-#define CONFIGS_MAX   16
 
-enum { EXIT_USAGE = 2, EXIT_LOCKED = 4, EXIT_STORE = 5 };
+enum { EXIT_LOCKED = 4, EXIT_STORE = 5 };
 
 struct control {
     struct wax_config config;
@@ -35,7 +39,9 @@ struct control {
     struct intake *intake;
     struct media *media;
     struct wake *wake;
-    struct admin *admin;
+    struct admin *admin, *view;
+    struct management *management;
+    struct notify notify;
     struct ticket_keys ticket_keys;
     struct token_keys token_keys;
     struct loop_op signal_op;
@@ -49,6 +55,14 @@ static uint64_t wall_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+/* Of a clock that nobody sets. */
+static uint64_t steady_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
@@ -70,6 +84,42 @@ static void store_failed(void *ctx, enum wax_status status)
 
 /* The mailboxes' port has the intake as its context, these two have this process. */
 static struct control *the_control;
+
+/* The socket of those who only look, when one is wanted. */
+static bool open_view(struct control *control, const struct admin_sources *sources)
+{
+    struct admin_sources view = *sources;
+    view.view_only = true;
+    if (control->config.view_socket[0] == '\0')
+        return true;
+    control->view = admin_listen(control->loop, &control->journal, control->config.view_socket, &view);
+    if (control->view == NULL)
+        stop_with(control, 1, "the socket for viewers can't be opened", WAX_STORE_IO);
+    return control->view != NULL;
+}
+
+/* Metrics and the dashboard, when they are wanted. */
+static bool open_management(struct control *control, const struct admin_sources *sources)
+{
+    if (control->config.management[0] == '\0')
+        return true;
+    control->management = management_listen(control->loop, control->config.management, sources);
+    if (control->management == NULL)
+        stop_with(control, 1, "the management address can't be opened", WAX_STORE_IO);
+    return control->management != NULL;
+}
+
+/* Groups that may connect. */
+static bool sockets_share(struct control *control)
+{
+    const struct wax_config *config = &control->config;
+    bool shared = socket_share(config->control_socket, config->control_socket_group) &&
+                  socket_share(config->admin_socket, config->admin_group) &&
+                  (control->view == NULL || socket_share(config->view_socket, config->view_group));
+    if (!shared)
+        stop_with(control, 1, "a socket can't be given to its group", WAX_CONFIG_VALUE);
+    return shared;
+}
 
 static void port_ready(void *ctx, enum wax_status status)
 {
@@ -105,6 +155,14 @@ static void port_ready(void *ctx, enum wax_status status)
         stop_with(control, 1, "the admin socket can't be opened", WAX_STORE_IO);
         return;
     }
+    if (!open_view(control, &sources) || !open_management(control, &sources) || !sockets_share(control))
+        return;
+    errno = 0;
+    if (control->config.confine &&
+        !confine_calls(control->config.wake_webhook[0] != '\0' ? CONFINE_INET : CONFINE_UNIX))
+        journal_say(&control->journal, CONFIG_LEVEL_WARN, "main",
+                    "the kernel takes no filter of system calls", J_T("errno", strerror(errno)));
+    notify_say(&control->notify, "READY=1");
     journal_say(&control->journal, CONFIG_LEVEL_INFO, "main", "ready",
                 J_T("socket", control->config.control_socket), J_T("admin", control->config.admin_socket));
 }
@@ -271,6 +329,8 @@ static void turn(struct control *control)
     bool more = intake_turn(control->intake, now_ms);
     bool waiting = mailboxes_pump(control->mailboxes);
     waiting |= media_turn(control->media, now_ms);
+    if (control->management != NULL)
+        management_turn(control->management, now_ms);
     mailboxes_flush(control->mailboxes);
     if (mailboxes_busy(control->mailboxes))
         timeout_ms = 10;
@@ -290,6 +350,7 @@ static void turn(struct control *control)
 /* Everything that was taken is made durable, then all is given back. */
 static void end(struct control *control)
 {
+    notify_say(&control->notify, "STOPPING=1");
     if (control->intake != NULL) {
         intake_turn(control->intake, wall_ms());
         intake_close(control->intake);
@@ -298,6 +359,10 @@ static void end(struct control *control)
     if (control->admin != NULL)
         admin_close(control->admin);
     wake_free(control->wake);
+    if (control->view != NULL)
+        admin_close(control->view);
+    if (control->management != NULL)
+        management_close(control->management);
     uint64_t until = wall_ms() + 10000;
     if (control->mailboxes != NULL)
         mailboxes_purge(control->mailboxes);
@@ -330,86 +395,10 @@ static void end(struct control *control)
     close(control->signals);
 }
 
-static void usage(FILE *out)
-{
-    fputs("usage: waxwire-control --config FILE [--config FILE ...] [--check | --dump]\n"
-          "\n"
-          "The control plane of a waxwire appliance: accounts, mailboxes, admin socket.\n"
-          "\n"
-          "  --config FILE  the configuration; later files are laid over earlier ones\n"
-          "  --check        check the configuration, and exit\n"
-          "  --dump         print the whole configuration, defaults included, and exit\n"
-          "  --help         this text\n"
-          "  --version      the version\n"
-          "\n"
-          "Exit: 0 stopped by a signal, 1 start failed, 2 usage or configuration, 4 the store is\n"
-          "in use by another process, 5 the store failed. SIGTERM stops it cleanly.\n",
-          out);
-}
-
-static int dump(const struct wax_config *config)
-{
-    size_t len = config_dump(config, NULL, 0);
-    char *text = malloc(len + 1);
-    if (text == NULL)
-        return 1;
-    config_dump(config, text, len + 1);
-    fputs(text, stdout);
-    free(text);
-    return 0;
-}
-
-/* Returns -1 to go on, else the exit code. */
-static int arguments(int argc, char **argv, struct wax_config *config)
-{
-    bool check = false, show = false;
-    uint32_t files = 0;
-    struct config_error error;
-    config_defaults(config);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            usage(stdout);
-            return 0;
-        }
-        if (strcmp(argv[i], "--version") == 0) {
-            puts("waxwire-control " WAX_VERSION);
-            return 0;
-        }
-        if (strcmp(argv[i], "--check") == 0) {
-            check = true;
-        } else if (strcmp(argv[i], "--dump") == 0) {
-            show = true;
-        } else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
-            files++;
-            if (config_load(config, argv[++i], &error) != WAX_OK) {
-                fprintf(stderr, "waxwire-control: %s\n", error.text);
-                return EXIT_USAGE;
-            }
-        } else {
-            fprintf(stderr, "waxwire-control: unknown argument '%s'\n", argv[i]);
-            usage(stderr);
-            return EXIT_USAGE;
-        }
-    }
-    if (files == 0) {
-        usage(stderr);
-        return EXIT_USAGE;
-    }
-    if (show)
-        return dump(config);
-    if (config_check(config, &error) != WAX_OK) {
-        fprintf(stderr, "waxwire-control: %s\n", error.text);
-        return EXIT_USAGE;
-    }
-    if (check)
-        puts("the configuration is good");
-    return check ? 0 : -1;
-}
-
 int main(int argc, char **argv)
 {
     static struct control control;
-    int code = arguments(argc, argv, &control.config);
+    int code = control_arguments(argc, argv, &control.config);
     if (code >= 0)
         return code;
     const struct rlimit none = {0, 0};
@@ -429,10 +418,13 @@ int main(int argc, char **argv)
     token_keys_turn(&control.token_keys, control.started_ms);
     journal_init(&control.journal, STDERR_FILENO, "control", control.config.log_level,
                  control.config.log_json);
+    notify_open(&control.notify);
     if (!begin(&control))
         return control.exit_code;
-    while (!control.stop)
+    while (!control.stop) {
         turn(&control);
+        notify_alive(&control.notify, control.admin != NULL, steady_ms());
+    }
     end(&control);
     return control.exit_code;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "waxwire/confine.h"
+#include "waxwire/notify.h"
 #include "worker/certificates.h"
 #include "worker/secrets.h"
 #include "worker/worker.h"
@@ -94,9 +96,34 @@ static void say_ready(struct plane *plane)
                 J_T("control", atomic_load(&plane->link.current) != NULL ? "attached" : "away"));
 }
 
-/* Until a signal asks us to end (0), or the control plane has refused us (1). */
-static int wait_for_end(struct plane *plane, const sigset_t *signals)
+/* Whether each worker has turned since the last look. */
+static bool workers_turn(struct plane *plane, uint64_t polls[WAX_WORKERS_MAX])
 {
+    bool all = true;
+    for (uint32_t t = 0; t < plane->place.threads; t++) {
+        for (uint32_t i = 0; i < plane->thread[t].count; i++) {
+            const struct worker *worker = plane->thread[t].worker[i];
+            uint64_t now = __atomic_load_n(&worker->metrics.polls, __ATOMIC_RELAXED);
+            all &= now != polls[worker->index];
+            polls[worker->index] = now;
+        }
+    }
+    return all;
+}
+
+/* What is not needed any more is given up. */
+static void confine(struct plane *plane)
+{
+    if (!plane->config.confine)
+        return;
+    if (!confine_capabilities() || !confine_calls(CONFINE_INET))
+        journal_say(&plane->journal, CONFIG_LEVEL_WARN, "main", "the kernel takes no filter of system calls");
+}
+
+/* Until a signal asks us to end (0), or the control plane has refused us (1). */
+static int wait_for_end(struct plane *plane, const sigset_t *signals, struct notify *notify)
+{
+    uint64_t polls[WAX_WORKERS_MAX] = {0};
     const struct timespec look = {.tv_nsec = LOOK_MS * 1000000l};
     for (;;) {
         int signal = sigtimedwait(signals, NULL, &look);
@@ -107,6 +134,7 @@ static int wait_for_end(struct plane *plane, const sigset_t *signals)
         if (channel_refused(&plane->link) != WAX_OK)
             return EXIT_FAILURE;
         tickets_turn(plane);
+        notify_alive(notify, workers_turn(plane, polls), clock_kernel_us(CLOCK_MONOTONIC) / 1000u);
     }
 }
 
@@ -135,6 +163,7 @@ static bool secrets_keep(struct plane *plane)
 int main(int argc, char **argv)
 {
     static struct plane plane;
+    struct notify notify;
     sigset_t signals;
     int end = options(argc, argv, &plane);
     if (end >= 0)
@@ -149,10 +178,14 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     end = EXIT_FAILURE;
+    notify_open(&notify);
     if (plane_start(&plane)) {
+        confine(&plane);
         say_ready(&plane);
-        end = wait_for_end(&plane, &signals);
+        notify_say(&notify, "READY=1");
+        end = wait_for_end(&plane, &signals, &notify);
     }
+    notify_say(&notify, "STOPPING=1");
     stop_us = clock_kernel_us(CLOCK_MONOTONIC);
     signal(SIGTERM, end_at_once);
     signal(SIGINT, end_at_once);

@@ -8,6 +8,7 @@
 #include <rte_launch.h>
 #include <rte_pause.h>
 
+#include "waxwire/confine.h"
 #include "worker/eal.h"
 #include "worker/worker.h"
 
@@ -75,6 +76,8 @@ static int thread_main(void *arg)
     pthread_setname_np(pthread_self(), name);
     prctl(PR_SET_TIMERSLACK, 1000ul); /* or a sleep of 50 µs takes 100 */
     bool made = workers_make(thread);
+    if (plane->config.confine)
+        (void)confine_capabilities();
     atomic_store(&thread->state, made ? THREAD_READY : THREAD_FAILED);
     while (made && !atomic_load(&plane->go) && !atomic_load(&plane->end))
         usleep(1000);

@@ -105,12 +105,18 @@ struct wax_config {
     /* runtime */
     char control_socket[CONFIG_PATH_BYTES];
     char admin_socket[CONFIG_PATH_BYTES];
+    char control_socket_group[CONFIG_PATH_BYTES]; /* who may connect beside the owner; empty: nobody */
+    char admin_group[CONFIG_PATH_BYTES];          /* empty: the process' own group */
+    char view_socket[CONFIG_PATH_BYTES]; /* as the admin socket, but it changes nothing; empty: none */
+    char view_group[CONFIG_PATH_BYTES];
+    char management[CONFIG_PATH_BYTES]; /* where metrics and the dashboard are; empty: nowhere */
     char store_directory[CONFIG_PATH_BYTES];
     char store_key_file[CONFIG_PATH_BYTES]; /* empty: a credential of systemd, or a file in the directory */
     uint32_t store_purge_s; /* after which what was delivered can't be read from the disk any more */
     enum config_level log_level;
     bool log_json;
     bool core_dumps;
+    bool confine; /* what is never done once it runs is forbidden */
 
     /* data plane */
     uint32_t workers;

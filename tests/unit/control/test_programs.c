@@ -209,6 +209,38 @@ Test(programs, limits_and_the_configuration_in_force_are_told)
     cr_assert_not_null(strstr(out, "'workers': '99' is out of range (1 to 64)\n"), "%s", out);
 }
 
+Test(programs, who_may_only_look_has_a_socket_of_its_own)
+{
+    char out[4096], line[500];
+    struct stat info;
+    snprintf(line, sizeof line,
+             "control: {view_socket: %s/view.sock, view_group: \"%d\", socket: %s/c.sock, admin_socket: "
+             "%s}\nlog: {}\n",
+             directory, (int)getgid(), directory, admin_path);
+    FILE *file = fopen(config_path, "w");
+    fprintf(file,
+            "%sstore: {directory: %s/store}\nports: [{kind: tap, device: x, addresses: [198.18.0.2/24]}]\n"
+            "listeners: [{port: 80, tls: false}]\n",
+            line, directory);
+    fclose(file);
+    start();
+    snprintf(line, sizeof line, "%s --socket %s/view.sock status", WAXCTL_EXE, directory);
+    cr_assert_eq(run(line, out, sizeof out), 0, "%s", out);
+    const char *const others[] = {"sessions", "mailbox", "tls reload", "trace 203.0.113.7"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        snprintf(line, sizeof line, "%s --socket %s/view.sock %s", WAXCTL_EXE, directory, others[i]);
+        cr_assert_neq(run(line, out, sizeof out), 0, "%s", others[i]);
+        cr_assert_not_null(strstr(out, "this socket is for looking at what names nobody"), "%s: %s",
+                           others[i], out);
+    }
+    snprintf(line, sizeof line, "%s/view.sock", directory);
+    cr_assert_eq(stat(line, &info), 0);
+    cr_assert_eq(info.st_mode & 0777, 0660);
+    snprintf(line, sizeof line, "grep -E '^(Seccomp|NoNewPrivs):' /proc/%d/status", (int)control);
+    cr_assert_eq(run(line, out, sizeof out), 0);
+    cr_assert_str_eq(out, "NoNewPrivs:\t1\nSeccomp:\t2\n");
+}
+
 /* What the store's key, and a key that the configuration names, look like in a file. */
 static bool holds_secret(const char *path, const unsigned char *secret, size_t len)
 {
@@ -279,7 +311,7 @@ Test(programs, shells_complete_commands_and_the_man_page_is_sound)
     char line[300], out[4096];
     const char *const shells[] = {"bash", "zsh"};
     for (size_t i = 0; i < 2; i++) {
-        completes(shells[i], "", "sessions counters limits store mailbox");
+        completes(shells[i], "", " counters limits store ");
         completes(shells[i], "tls", "reload");
         completes(shells[i], "--json store", "verify dump");
         completes(shells[i], "config", "check show diff");
