@@ -49,14 +49,16 @@ static void frame_take(struct stack *stack, uint32_t id, struct view frame)
         metrics_count(stack->metrics, status);
 }
 
-/* The first parked frame, in one piece. */
-static struct view parked_first(struct stack *stack, const struct fifo *parked)
+/* The first parked frame, in one piece; empty when it would only be refused again. */
+static struct view parked_first(struct stack *stack, struct session *session, const struct fifo *parked)
 {
-    uint8_t length[PARKED_LENGTH_BYTES];
-    size_t got = fifo_copy(&stack->blocks, parked, 0, span_of(length, sizeof length));
-    assert(got == sizeof length);
-    size_t len = load_be32(length);
-    assert(len <= WAX_FRAME_BYTES_MAX);
+    uint8_t head[PARKED_LENGTH_BYTES + 1];
+    size_t got = fifo_copy(&stack->blocks, parked, 0, span_of(head, sizeof head));
+    assert(got == sizeof head);
+    size_t len = load_be32(head);
+    assert(len > 0 && len <= WAX_FRAME_BYTES_MAX);
+    if (!session_may_retry(session, &stack->session_env, head[PARKED_LENGTH_BYTES], len))
+        return view_of(NULL, 0);
     got = fifo_copy(&stack->blocks, parked, PARKED_LENGTH_BYTES, span_of(stack->frame_in, len));
     assert(got == len);
     return view_of(stack->frame_in, len);
@@ -66,7 +68,9 @@ void conn_retry_parked(struct stack *stack, uint32_t id)
 {
     struct conn *conn = &stack->conns[id];
     while (conn_backlog_look(stack, conn)->parked.len > 0 && conn->state == CONN_WS) {
-        struct view frame = parked_first(stack, &conn_backlog_look(stack, conn)->parked);
+        struct view frame = parked_first(stack, &conn->session, &conn_backlog_look(stack, conn)->parked);
+        if (frame.len == 0)
+            break;
         enum wax_status status = session_frame(&conn->session, &stack->session_env, frame, stack->now_us);
         if (status == WAX_FULL || status == WAX_SESSION_WINDOW)
             break;

@@ -25,15 +25,43 @@ bool fan_may_take(const struct session_env *env)
     return slots->free_count > slots->count / FAN_RESERVE;
 }
 
-bool fans_have_room(const struct session_env *env)
+/* Blocks that lists leave to single messages. */
+static uint32_t blocks_left(const struct session_env *env)
+{
+    const struct msg_pool *messages = env->messages;
+    return (messages->blocks->count - messages->blocks_kept) / FAN_RESERVE;
+}
+
+bool fan_fits(const struct session_env *env, size_t bytes)
+{
+    return msg_fits(env->messages, bytes, blocks_left(env));
+}
+
+bool fans_have_room(const struct session_env *env, size_t bytes)
 {
     return env->fans.free_count != 0 && fan_may_take(env) &&
-           env->messages->blocks->free_count > env->messages->blocks_kept;
+           msg_has_blocks(env->messages, bytes, blocks_left(env));
+}
+
+bool session_may_retry(struct session *session, struct session_env *env, uint8_t type, size_t bytes)
+{
+    if (type == WIRE_SEND) {
+        size_t payload_bytes = bytes > WIRE_SEND_BYTES ? bytes - WIRE_SEND_BYTES : 0;
+        if (payload_bytes <= MSG_INLINE_BYTES || payload_bytes > env->payload_bytes_max ||
+            msg_has_blocks(env->messages, payload_bytes, 0))
+            return true;
+        session_park(session, env, SESSION_PARKED_FOR_MEMORY, false);
+        return false;
+    }
+    if (!fan_fits(env, bytes) || fans_have_room(env, bytes))
+        return true;
+    session_park(session, env, SESSION_PARKED_FOR_LIST, false);
+    return false;
 }
 
 struct fan *fan_begin(struct session *session, struct session_env *env, struct view frame, bool multi)
 {
-    if (!fans_have_room(env))
+    if (!fans_have_room(env, frame.len))
         return NULL;
     struct msg *msg = msg_make_frame(env->messages, frame);
     if (msg == NULL)
@@ -154,6 +182,10 @@ enum wax_status session_read(struct session *session, struct session_env *env, s
         return WAX_OK;
     }
     if (fan_credits(env, session->home) < read.count) {
+        if (!fan_fits(env, frame.len)) { /* there will never be memory to keep it */
+            env->metrics->status[WAX_READ_DROPPED] += read.count;
+            return WAX_OK;
+        }
         struct fan *fan = fan_begin(session, env, frame, false);
         if (fan == NULL) {
             session_park(session, env, SESSION_PARKED_FOR_LIST, false);

@@ -28,6 +28,9 @@ struct fan {
 /* How many sends to that home a list may enter. */
 uint32_t fan_credits(const struct session_env *env, uint32_t home);
 
+/* Whether a frame of so many bytes could ever be kept as a list, beside what is left to single messages. */
+bool fan_fits(const struct session_env *env, size_t bytes);
+
 /* Whether a list may take a message, beside those that are left to others. */
 bool fan_may_take(const struct session_env *env);
 

@@ -32,9 +32,9 @@ static struct msg *msg_take(struct msg_pool *pool, enum msg_kind kind, uint32_t 
     return msg;
 }
 
-static bool blocks_short(const struct msg_pool *pool, uint32_t need)
+bool msg_has_blocks(const struct msg_pool *pool, size_t bytes, uint32_t left)
 {
-    return pool->blocks->free_count < (uint64_t)need + pool->blocks_kept;
+    return pool->blocks->free_count >= blocks_for(bytes) + (uint64_t)pool->blocks_kept + left;
 }
 
 static void fill_blocks(struct msg_pool *pool, struct msg *msg, struct view payload)
@@ -57,7 +57,7 @@ struct msg *msg_make(struct msg_pool *pool, struct view payload)
 {
     assert(payload.len <= WAX_FRAME_BYTES_MAX);
     bool small = payload.len <= MSG_INLINE_BYTES;
-    if (!small && blocks_short(pool, blocks_for(payload.len)))
+    if (!small && !msg_has_blocks(pool, payload.len, 0))
         return NULL;
     struct msg *msg = msg_take(pool, MSG_WHOLE, (uint32_t)payload.len);
     if (msg == NULL)
@@ -69,15 +69,15 @@ struct msg *msg_make(struct msg_pool *pool, struct view payload)
     return msg;
 }
 
-bool msg_fits(const struct msg_pool *pool, size_t bytes)
+bool msg_fits(const struct msg_pool *pool, size_t bytes, uint32_t left)
 {
-    return blocks_for(bytes) + (uint64_t)pool->blocks_kept <= pool->blocks->count;
+    return blocks_for(bytes) + (uint64_t)pool->blocks_kept + left <= pool->blocks->count;
 }
 
 struct msg *msg_make_frame(struct msg_pool *pool, struct view frame)
 {
     assert(frame.len != 0 && frame.len <= WAX_FRAME_BYTES_MAX);
-    if (blocks_short(pool, blocks_for(frame.len)))
+    if (!msg_has_blocks(pool, frame.len, 0))
         return NULL;
     struct msg *msg = msg_take(pool, MSG_FRAME, (uint32_t)frame.len);
     if (msg == NULL)

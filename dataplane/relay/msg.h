@@ -148,8 +148,11 @@ static inline struct msg *msg_frame_of(const struct msg *msg)
  */
 struct msg *msg_make_frame(struct msg_pool *pool, struct view frame);
 
-/* True when the pool could hold so many bytes, were it empty. */
-bool msg_fits(const struct msg_pool *pool, size_t bytes);
+/* True when the pool could hold so many bytes and have `left` blocks, were it empty. */
+bool msg_fits(const struct msg_pool *pool, size_t bytes, uint32_t left);
+
+/* Whether there are blocks for so many bytes now, and `left` more. */
+bool msg_has_blocks(const struct msg_pool *pool, size_t bytes, uint32_t left);
 
 /*
  * Take a message that is a part of `frame`: the head of `head_bytes` that begins at `head`, then the shared

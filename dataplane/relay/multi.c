@@ -139,9 +139,9 @@ enum wax_status session_multi(struct session *session, struct session_env *env, 
         return WAX_SESSION_WINDOW;
     }
     roll_make(&roll, env, &multi);
-    enum wire_reason never = !session_may(session, env)            ? WIRE_REASON_RATE
-                             : !msg_fits(env->messages, frame.len) ? WIRE_REASON_BUSY
-                                                                   : WIRE_REASON_NONE;
+    enum wire_reason never = !session_may(session, env)  ? WIRE_REASON_RATE
+                             : !fan_fits(env, frame.len) ? WIRE_REASON_BUSY
+                                                         : WIRE_REASON_NONE;
     if (roll.good == 0 || never != WIRE_REASON_NONE) {
         if (!silent)
             roll_answer(&roll, session, env, &multi, never);

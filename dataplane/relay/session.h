@@ -242,6 +242,12 @@ enum wax_status session_init(struct session *session, struct session_env *env, u
 enum wax_status session_frame(struct session *session, struct session_env *env, struct view frame,
                               uint64_t now_us);
 
+/*
+ * A frame for which session_frame said FULL, of that type and so many bytes, is to be offered again: false
+ * when it would be in vain, for want of memory. The session waits on; nothing has to be copied to learn that.
+ */
+bool session_may_retry(struct session *session, struct session_env *env, uint8_t type, size_t bytes);
+
 /* Something was heard from the client, or we have not been reading: the heartbeat starts anew. */
 static inline void session_heard(struct session *session, uint64_t now_us)
 {

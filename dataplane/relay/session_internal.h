@@ -81,8 +81,8 @@ void session_hold(struct session *session, struct session_env *env, uint64_t wai
 /* fan.c */
 size_t fans_bytes(void);
 enum wax_status fans_init(struct session_env *env, struct span memory);
-/* Whether there is memory for another list, as far as can be said without knowing its size. */
-bool fans_have_room(const struct session_env *env);
+/* Whether there is memory for another list, of so many bytes. */
+bool fans_have_room(const struct session_env *env, size_t bytes);
 /* SEND_MULTI: likewise, or SESSION_WINDOW (parked). */
 enum wax_status session_multi(struct session *session, struct session_env *env, struct view frame);
 /* READ: hand it out at once, or begin to, or FULL (parked). */

@@ -76,7 +76,7 @@ static bool may_resume(const struct session *session, const struct session_env *
     if (session->parked_for == SESSION_PARKED_FOR_RETURNS)
         return session->pending == 0;
     if (session->parked_for == SESSION_PARKED_FOR_LIST)
-        return fans_have_room(env);
+        return fans_have_room(env, 1);
     if (session->parked_for == SESSION_PARKED_FOR_MEMORY)
         return env->messages->slots.free_count != 0 &&
                env->messages->blocks->free_count > env->messages->blocks_kept;

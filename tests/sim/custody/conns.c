@@ -103,7 +103,9 @@ static void env_close(void *ctx, uint32_t index, uint16_t code, enum wax_status 
 
 static void env_resume(void *ctx, uint32_t index)
 {
-    ((struct worker *)ctx)->conns[index].parked = false;
+    struct conn *conn = &((struct worker *)ctx)->conns[index];
+    conn->parked = false;
+    conn->resumed = true;
 }
 
 static void env_released(void *ctx, struct session *session)
@@ -179,6 +181,30 @@ void conn_abandon(uint32_t worker, uint32_t index, uint32_t generation, uint64_t
         conn->break_us = world->now_us + delay_us + 1;
 }
 
+/* Whoever watches must know which messages a session has refused, though the sender may not hear of it. */
+static void note_refused(const struct conn *conn, struct view frame)
+{
+    struct frame_send send;
+    struct frame_multi multi;
+    struct message *message;
+    if (conn->client == NOBODY)
+        return;
+    if (frame_parse_send(frame, &send) == WAX_OK) {
+        message = message_of(conn->client, send.id, client_of(&send.to));
+        if (message != NULL)
+            message->refused = true;
+    } else if (frame_parse_multi(frame, &multi) == WAX_OK) {
+        const uint8_t *at = multi.entries.data;
+        for (uint32_t i = 0; i < multi.count; i++) {
+            struct frame_multi_entry entry = frame_multi_entry(at);
+            at += WIRE_MULTI_ENTRY_BYTES + entry.head_bytes;
+            message = message_of(conn->client, multi.id, client_of(&entry.to));
+            if (message != NULL)
+                message->refused = true;
+        }
+    }
+}
+
 void conn_input(struct worker *worker, struct conn *conn)
 {
     uint32_t budget = 1 + (uint32_t)below(20);
@@ -197,8 +223,19 @@ void conn_input(struct worker *worker, struct conn *conn)
             passed = true;
             continue;
         }
-        enum wax_status status =
-            session_frame(&conn->session, &worker->env, view_of(frame->data, frame->len), world->now_us);
+        struct view bytes = view_of(frame->data, frame->len);
+        if (send && conn->resumed &&
+            !session_may_retry(&conn->session, &worker->env, bytes.data[0], bytes.len)) {
+            conn->resumed = false;
+            conn->parked = true;
+            passed = true;
+            continue;
+        }
+        conn->resumed = false;
+        uint64_t rejected = worker->metrics.rejected;
+        enum wax_status status = session_frame(&conn->session, &worker->env, bytes, world->now_us);
+        if (worker->metrics.rejected != rejected)
+            note_refused(conn, bytes);
         if (status == WAX_SESSION_WINDOW || status == WAX_FULL) {
             conn->parked = true;
             passed = true;

@@ -73,6 +73,7 @@ struct conn {
     bool closing; /* the relay has closed: frames out are still read */
     bool has_session;
     bool parked;
+    bool resumed; /* what it was parked for may be there */
     uint32_t generation;
     uint32_t client; /* index, or NONE once that one has left */
     struct session session;

@@ -126,8 +126,9 @@ Test(msg, a_frame_goes_with_its_last_holder, .init = start)
     msg_free(&pool, two);
     cr_assert_eq(blocks.free_count, 40);
     cr_assert_eq(pool.slots.free_count, 8);
-    cr_assert(msg_fits(&pool, 36 * MSG_BLOCK_DATA_BYTES));
-    cr_assert(!msg_fits(&pool, 36 * MSG_BLOCK_DATA_BYTES + 1), "four blocks are kept for others");
+    cr_assert(msg_fits(&pool, 36 * MSG_BLOCK_DATA_BYTES, 0));
+    cr_assert(!msg_fits(&pool, 36 * MSG_BLOCK_DATA_BYTES + 1, 0), "four blocks are kept for others");
+    cr_assert(!msg_fits(&pool, 36 * MSG_BLOCK_DATA_BYTES, 1));
 }
 
 Test(msg, is_written_over_across_blocks, .init = start)

@@ -216,6 +216,80 @@ Test(multi, goes_out_in_portions_that_leave_credits_and_messages_to_single_ones,
     cr_assert_eq(session.unanswered, 1);
 }
 
+Test(multi, lists_under_way_never_hold_up_the_messages_of_others, .init = start)
+{
+    struct session bob;
+    uint32_t turns = 0, lists = 0, parts = 0;
+    toy.credits = env.send_slots = 64;
+    env.send_window = 4096;
+    open_session();
+    bob = session;
+    bob.conn = 5;
+    link_init(&bob.work);
+    link_init(&bob.park);
+    neighbour = &bob;
+    while (turns < 200) {
+        if (!session.fanning && lists < 10) {
+            to_many(200);
+            cr_assert_eq(say(TEXT("x")), WAX_OK);
+            lists++;
+        }
+        uint8_t bytes[WIRE_SEND_BYTES + 1];
+        struct frame_send send = {0, {{9}, 1}, 0, ++turns, view_of("y", 1)};
+        size_t len = frame_write_send(span_of(bytes, sizeof bytes), &send);
+        cr_assert_eq(session_frame(&bob, &env, view_of(bytes, len), toy.now_us), WAX_OK, "turn %u", turns);
+        flush();
+        /* The home takes no more than 20 in a turn, and all parts come back. */
+        for (uint32_t taken = 0; taken < 20 && toy.peers[0].consumed < toy.peers[0].sent; taken++) {
+            struct msg *msg = part_sent();
+            parts += msg->kind == MSG_PART;
+            toy.peers[0].consumed++;
+            struct item item = {.kind = ITEM_FREE, .u.send.msg = msg};
+            session_item(&env, &item, toy.now_us);
+        }
+    }
+    cr_expect_eq(bob.unanswered, 200);
+    cr_expect_eq(lists, 10);
+    cr_expect_eq(parts, 2000, "and the lists have had their turns");
+    neighbour = NULL;
+}
+
+Test(multi, lists_leave_a_quarter_of_the_blocks_to_single_messages, .init = start)
+{
+    static uint8_t shared[10000];
+    uint32_t lists = 0;
+    open_session();
+    env.payload_bytes_max = 20000;
+    env.send_window = 4096;
+    enum wax_status status;
+    do {
+        begin_multi(5 + lists, 0);
+        to(9, 1, TEXT("a"));
+        status = say(view_of(shared, sizeof shared));
+        lists += status == WAX_OK;
+    } while (status == WAX_OK);
+    cr_assert_eq(status, WAX_FULL);
+    cr_expect_eq(lists, 5, "of 38 blocks, 5 for each");
+    cr_expect_eq(toy.blocks.free_count, 38 - 5 * 5);
+    size_t len = at;
+    flush();
+    cr_expect_eq(resumes, 1, "there is some memory");
+    cr_expect(!session_may_retry(&session, &env, WIRE_SEND_MULTI, len), "but not for this one");
+    flush();
+    cr_expect_eq(resumes, 2, "it is asked again");
+    static uint8_t bytes[9000];
+    struct frame_send send = {0, {{9}, 1}, 0, 99, view_of(shared, 8000)};
+    len = frame_write_send(span_of(bytes, sizeof bytes), &send);
+    cr_expect_eq(session_frame(&session, &env, view_of(bytes, len), toy.now_us), WAX_OK,
+                 "a large single one");
+    cr_expect(session_may_retry(&session, &env, WIRE_SEND, len));
+    while (toy.blocks.free_count > 3)
+        pool_take(&toy.blocks);
+    cr_expect(!session_may_retry(&session, &env, WIRE_SEND, len));
+    cr_expect(session_may_retry(&session, &env, WIRE_SEND, WIRE_SEND_BYTES + 10), "a small one needs none");
+    cr_expect(session_may_retry(&session, &env, WIRE_SEND_MULTI, 200000), "it will be refused for good");
+}
+
 Test(multi, several_lists_have_their_turns, .init = start)
 {
     toy.credits = env.send_slots = 400;

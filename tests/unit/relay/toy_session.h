@@ -6,7 +6,7 @@
 #include "toy.h"
 
 static struct session_env env;
-static struct session session;
+static struct session session, *neighbour; /* another one of connection 5, which a test may make */
 static uint8_t opening_memory[4096], chunk_memory[40000], out[4096];
 static struct pool openings;
 static uint8_t frames[64][1024];
@@ -20,6 +20,8 @@ static struct token_set tokens;
 static inline struct session *find(void *ctx, uint32_t conn, uint32_t generation)
 {
     (void)ctx;
+    if (conn == 5 && neighbour != NULL)
+        return neighbour;
     return conn == 3 && generation == 4 && session.state != SESSION_NONE ? &session : NULL;
 }
 
