@@ -283,12 +283,12 @@ Test(keys, a_key_is_given_as_long_as_one_is_left_whenever_a_crash_came)
 {
     bool gap = false;
     end();
-    for (uint32_t steps = 0; steps < 40; steps++) {
+    for (uint32_t round = 0; round < 120; round++) {
         static struct got got;
         start();
         put_now(1, 100, 5, false);
         begin_get(&got, 1, true);
-        for (uint32_t i = 0; i < steps && !got.done; i++)
+        for (uint32_t i = 0; i < round % 8 && !got.done; i++)
             storage_sim_step(disk);
         bool told = got.done;
         crash();
@@ -299,9 +299,9 @@ Test(keys, a_key_is_given_as_long_as_one_is_left_whenever_a_crash_came)
         cr_assert(left == 4 || !told);
         gap |= left == 4 && !told;
         for (uint32_t i = 0; i < left; i++)
-            cr_assert_eq(get_now(1, true).key, 105 - left + i, "%u steps", steps);
+            cr_assert_eq(get_now(1, true).key, 105 - left + i, "round %u", round);
         cr_assert_eq(get_now(1, true).key, 0);
-        if (steps < 39)
+        if (round < 119)
             end();
     }
     cr_assert(gap, "no crash came between the two");
@@ -338,7 +338,8 @@ Test(keys, no_key_is_given_twice_whatever_breaks)
         start();
         put_now(1, next, 20, false);
         next += 20;
-        storage_sim_set(disk, (struct storage_sim_faults){.delay = 6, .unknown = round % 3 * 60});
+        storage_sim_set(disk, (struct storage_sim_faults){
+                                  .delay = 6, .unknown = round % 3 * 60, .no_space = round % 2 * 100});
         for (uint32_t turn = 0; turn < 12; turn++) {
             for (uint32_t i = 0; i < 8; i++)
                 begin_get(&got[i], 1, true);

@@ -119,11 +119,12 @@ Test(requests_block, only_those_allowed_and_everyone_again)
     uint32_t serial = ask(&plane, &alice, 1, block_frame(WIRE_BLOCK_USER, bob.user, 3));
     confirm(&plane, expect_policy(&plane, 8, true, NULL, 0)); /* to block counts more than to allow */
     expect_ok(answer_to(&plane, serial), 3);
+    cr_assert_eq(store(&plane, &bob, &alice, 4, false), WIRE_REASON_BLOCKED, "though allowed");
     serial = ask(&plane, &alice, 1, block_frame(WIRE_BLOCK_EVERYONE, NULL, 4));
     confirm(&plane, expect_policy(&plane, 8, false, (const struct person *[]){&bob}, 1));
     expect_ok(answer_to(&plane, serial), 4);
-    cr_assert_eq(store(&plane, &carol, &alice, 4, false), 0);
-    cr_assert_eq(store(&plane, &bob, &alice, 5, false), WIRE_REASON_BLOCKED);
+    cr_assert_eq(store(&plane, &carol, &alice, 5, false), 0);
+    cr_assert_eq(store(&plane, &bob, &alice, 6, false), WIRE_REASON_BLOCKED);
     expect_error(asked(&plane, &alice, 1, block_frame(6, NULL, 9)), WIRE_ERROR_UNKNOWN_REQUEST, 9);
     detach(&plane);
 }
