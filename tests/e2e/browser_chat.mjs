@@ -17,9 +17,9 @@ const photo = join(tmpdir(), `waxwire-photo-${process.pid}.png`);
 if (pictures) mkdirSync(pictures, { recursive: true });
 
 /** The demo's server, beside the appliance. */
-async function serve() {
+async function serve(port = 0) {
   const program = fileURLToPath(new URL("../../client/js/examples/browser-chat/serve.js", import.meta.url));
-  const server = spawn("node", [program, "--relay", `https://${where.server_name}:${where.port}`, "--ca", where.ca, "--address", where.address, "--listen", "127.0.0.1:0"],
+  const server = spawn("node", [program, "--relay", `https://${where.server_name}:${where.port}`, "--ca", where.ca, "--address", where.address, "--listen", `127.0.0.1:${port}`],
     { stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface({ input: server.stdout })) return { server, url: JSON.parse(line).url };
   throw new Error("the demo's server has ended");
@@ -144,6 +144,20 @@ async function offline(browser, url, alice, bob) {
   return again;
 }
 
+/** The relay can't be reached: what is written goes out when it can. */
+async function unreachable(alice, bob) {
+  const { port } = new URL(served.url);
+  served.server.kill();
+  await alice.until("!document.querySelector('.state').classList.contains('good')", "the page notices");
+  await say(alice, "Written in a tunnel");
+  await alice.until("[...document.querySelectorAll('.bubble.mine .ticks')].at(-1).classList.contains('waiting')", "it waits");
+  await show(alice, "4-tunnel", PHONE);
+  served = await serve(port);
+  await bob.until("[...document.querySelectorAll('.bubble.theirs p')].at(-1)?.textContent === 'Written in a tunnel'", "it arrives by itself");
+  await alice.until("[...document.querySelectorAll('.bubble.mine .ticks')].at(-1).classList.contains('read')", "read");
+  browser.troubles = browser.troubles.filter((text) => !/ERR_CONNECTION_REFUSED/.test(text)); // those of the tries meanwhile
+}
+
 async function sendPhoto(alice, bob) {
   writeFileSync(photo, sky(1400, 900));
   await alice.choose(".composer input[type=file]", photo);
@@ -169,7 +183,8 @@ async function codes(alice, bob) {
   await dialogGone(alice);
 }
 
-const { server, url } = await serve();
+let served = await serve();
+const { url } = served;
 const browser = await Browser.start();
 let code = 1;
 try {
@@ -179,6 +194,7 @@ try {
   await exchange(alice, bob);
   await talk(alice, bob);
   const bobAgain = await offline(browser, url, alice, bob);
+  await unreachable(alice, bobAgain);
   await sendPhoto(alice, bobAgain);
   await codes(alice, bobAgain);
   await show(bobAgain, "6-phone-light", PHONE);
@@ -199,7 +215,7 @@ try {
   console.log(error, browser.troubles);
 } finally {
   await browser.end();
-  server.kill();
+  served.server.kill();
   rmSync(photo, { force: true });
 }
 process.exit(code);

@@ -19,6 +19,12 @@ const day = (at) => {
 };
 const summary = (entry) => (entry === null ? "Say hello" : { text: entry.text, photo: "Photo" }[entry.kind] ?? "A message that can’t be read");
 
+/** The marks of a message of ours, beside its time. */
+const marks = ({ state, mark }) => {
+  const words = { waiting: "waiting", accepted: "on the relay", delivered: "delivered", read: "read", rejected: "not delivered" }[state];
+  return h("span", { class: `ticks ${state}`, title: words, "aria-label": words }, state === "waiting" ? icon("clock") : mark.split(" ")[0]);
+};
+
 /** One tab at a time: two would displace each other at the relay. */
 const claim = () => new Promise((resolve) => {
   navigator.locks.request(place, { ifAvailable: true }, (lock) => {
@@ -111,7 +117,7 @@ class Page {
     const { chat } = this, people = chat.contacts(), unread = people.reduce((sum, one) => sum + one.unread, 0);
     document.title = unread > 0 ? `(${unread}) waxwire chat` : "waxwire chat";
     app.className = this.user === null ? "at-list" : "at-talk";
-    this.state.textContent = chat.client.isOpen ? "connected" : chat.error || "not connected: messages go out later";
+    this.state.textContent = chat.client.isOpen ? "connected" : chat.error || "waiting for a connection";
     this.state.classList.toggle("good", chat.client.isOpen);
     const nobody = { name: "nobody", look: "", make: () => h("li", { class: "empty" }, "Nobody yet. Add someone by a code.") };
     this.list.show(people.length > 0 ? people.map((one) => this.person(one)) : [nobody]);
@@ -121,9 +127,8 @@ class Page {
 
   person({ user, name, verified, last, unread, at }) {
     const ticks = last?.states && this.chat.history.ticks(last), here = user === this.user;
-    const mark = ticks && h("span", { class: `ticks ${ticks.state}` }, `${ticks.mark.split(" ")[0]} `);
     const make = () => h("li", {}, h("button", { type: "button", class: here ? "here" : "", onclick: () => this.open(user) }, avatar(name, user),
-      h("span", { class: "who" }, h("strong", {}, name, verified && icon("verified")), h("span", { class: "last" }, mark, summary(last))),
+      h("span", { class: "who" }, h("strong", {}, name, verified && icon("verified")), h("span", { class: "last" }, ticks && marks(ticks), " ", summary(last))),
       h("span", { class: "side" }, h("time", {}, last && time(at)), unread > 0 && h("span", { class: "count", "aria-label": `${unread} new` }, unread))));
     return { name: user, look: JSON.stringify([name, verified, last?.n, ticks?.state, unread, here]), make };
   }
@@ -136,9 +141,9 @@ class Page {
       this.talk.show([{ name: "nobody", look: "", make: () => h("li", { class: "nobody" }, h("img", { src: "/examples/browser-chat/seal.svg", alt: "" }), "Choose whom to talk to.") }]);
       return;
     }
-    const { name, verified } = contact;
-    this.head.show([{ name: user, look: JSON.stringify([name, verified]), make: () => h("div", {},
-      button("Back", "back", () => this.open(null), { class: "back" }), avatar(name, user), h("div", { class: "who" }, h("h2", {}, name), h("p", {}, verified ? "verified" : "sealed end to end")),
+    const { name, verified } = contact, about = !chat.client.isOpen ? "waiting for a connection" : verified ? "verified" : "sealed end to end";
+    this.head.show([{ name: user, look: JSON.stringify([name, verified, about]), make: () => h("div", {},
+      button("Back", "back", () => this.open(null), { class: "back" }), avatar(name, user), h("div", { class: "who" }, h("h2", {}, name), h("p", {}, about)),
       button("Security code", verified ? "verified" : "shield", () => codeDialog(chat, user), { class: verified ? "good" : "" })) }]);
     const { parent } = this.talk, low = parent.scrollHeight - parent.scrollTop - parent.clientHeight < 80 || parent.childElementCount < 2;
     this.talk.show(this.wanted(chat.entriesWith(user)));
@@ -164,9 +169,8 @@ class Page {
 
   bubble(entry, ticks) {
     const body = { text: () => h("p", {}, entry.text), photo: () => this.picture(entry) }[entry.kind]?.() ?? h("p", { class: "unreadable" }, "A message that can’t be read: it was sealed for keys that are gone.");
-    const words = ticks && { waiting: "waiting", accepted: "on the relay", delivered: "delivered", read: "read", rejected: "not delivered" }[ticks.state];
     return h("li", { class: `bubble ${ticks ? "mine" : "theirs"} ${entry.kind}` }, body,
-      h("span", { class: "foot" }, h("time", {}, time(entry.at)), ticks && h("span", { class: `ticks ${ticks.state}`, title: words, "aria-label": words }, ticks.mark.split(" ")[0])));
+      h("span", { class: "foot" }, h("time", {}, time(entry.at)), ticks && marks(ticks)));
   }
 
   picture(entry) {
