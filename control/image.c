@@ -25,7 +25,7 @@ void image_scan(const struct image_segment *image, struct image_counts *counts, 
                 void (*each)(void *ctx, const struct log_record *record))
 {
     struct keytree keys = keys_of(image, counts);
-    struct keywalk walk = {.valid = false};
+    struct keywalk walk = {.count = 0};
     struct log_scan scan;
     struct log_record record;
     enum wax_status status;

@@ -7,33 +7,72 @@
 
 enum label { LABEL_CHILDREN, LABEL_KEY };
 
-/* A block of 64 bytes that follows from a node's secret. */
-static void expand(const struct keytree *tree, const uint8_t *secret, enum label label, uint8_t block[64])
+#define LANES 8u
+/* A word of the state in each of eight blocks. */
+typedef uint32_t lanes __attribute__((vector_size(4 * LANES)));
+
+#define ROTATED(x, n) ((x) << (n) | (x) >> (32 - (n)))
+
+static inline void quarter_round(lanes *s, unsigned a, unsigned b, unsigned c, unsigned d)
 {
-    uint8_t key[crypto_stream_chacha20_KEYBYTES];
-    const uint8_t nonce[crypto_stream_chacha20_NONCEBYTES] = {(uint8_t)label};
-    memcpy(key, secret, KEYTREE_NODE_BYTES);
-    memcpy(key + KEYTREE_NODE_BYTES, tree->salt, KEYTREE_SALT_BYTES);
-    crypto_stream_chacha20(block, 64, nonce, key);
-    sodium_memzero(key, sizeof key);
+    s[a] += s[b];
+    s[d] = ROTATED(s[d] ^ s[a], 16);
+    s[c] += s[d];
+    s[b] = ROTATED(s[b] ^ s[c], 12);
+    s[a] += s[b];
+    s[d] = ROTATED(s[d] ^ s[a], 8);
+    s[c] += s[d];
+    s[b] = ROTATED(s[b] ^ s[c], 7);
+}
+
+/*
+ * The first half of the block of ChaCha20 (with 64 bits of nonce) that follows from each of up to eight
+ * secrets: key = secret and salt, counter 0, nonce = label.
+ */
+static void expand(const struct keytree *tree, const uint8_t (*secrets)[KEYTREE_NODE_BYTES], uint32_t count,
+                   enum label label, uint8_t (*halves)[32])
+{
+    static const uint32_t constants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
+    lanes state[16] = {0}, start[8];
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t word;
+        state[i] = constants[i] - (lanes){0};
+        for (uint32_t j = 0; j < count; j++) {
+            memcpy(&word, secrets[j] + (size_t)i * 4u, sizeof word);
+            state[4 + i][j] = word;
+        }
+        memcpy(&word, tree->salt + (size_t)i * 4u, sizeof word);
+        state[8 + i] = word - (lanes){0};
+    }
+    state[14] = (uint32_t)label - (lanes){0};
+    memcpy(start, state, sizeof start);
+    for (unsigned i = 0; i < 10; i++) {
+        for (unsigned j = 0; j < 4; j++)
+            quarter_round(state, j, 4 + j, 8 + j, 12 + j);
+        for (unsigned j = 0; j < 4; j++)
+            quarter_round(state, j, 4 + (j + 1) % 4, 8 + (j + 2) % 4, 12 + (j + 3) % 4);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        state[i] += start[i];
+        for (uint32_t j = 0; j < count; j++) {
+            uint32_t word = state[i][j];
+            memcpy(halves[j] + (size_t)i * 4u, &word, sizeof word);
+        }
+    }
+    sodium_memzero(state, sizeof state);
+    sodium_memzero(start, sizeof start);
 }
 
 static void children(const struct keytree *tree, const uint8_t *secret, uint8_t left[KEYTREE_NODE_BYTES],
                      uint8_t right[KEYTREE_NODE_BYTES])
 {
-    uint8_t block[64];
-    expand(tree, secret, LABEL_CHILDREN, block);
-    memcpy(left, block, KEYTREE_NODE_BYTES);
-    memcpy(right, block + KEYTREE_NODE_BYTES, KEYTREE_NODE_BYTES);
-    sodium_memzero(block, sizeof block);
-}
-
-static void leaf_key(const struct keytree *tree, const uint8_t *leaf, uint8_t key[KEYTREE_KEY_BYTES])
-{
-    uint8_t block[64];
-    expand(tree, leaf, LABEL_KEY, block);
-    memcpy(key, block, KEYTREE_KEY_BYTES);
-    sodium_memzero(block, sizeof block);
+    uint8_t half[1][32], node[1][KEYTREE_NODE_BYTES];
+    memcpy(node[0], secret, KEYTREE_NODE_BYTES);
+    expand(tree, node, 1, LABEL_CHILDREN, half);
+    memcpy(left, half[0], KEYTREE_NODE_BYTES);
+    memcpy(right, half[0] + KEYTREE_NODE_BYTES, KEYTREE_NODE_BYTES);
+    sodium_memzero(half, sizeof half);
+    sodium_memzero(node, sizeof node);
 }
 
 static void push(struct keytree *tree, uint32_t first, uint32_t level, const uint8_t *secret)
@@ -105,48 +144,70 @@ bool keytree_has(const struct keytree *tree, uint32_t slot)
     return find(tree, slot) != NULL;
 }
 
-bool keytree_key(const struct keytree *tree, uint32_t slot, uint8_t key[KEYTREE_KEY_BYTES])
+/* The secret of the node of `level` above a slot, from one that is higher or the same. */
+static void descend(const struct keytree *tree, const struct keytree_node *from, uint32_t level,
+                    uint32_t slot, uint8_t secret[KEYTREE_NODE_BYTES])
 {
-    struct keywalk walk = {.valid = false};
-    bool has = keywalk_key(&walk, tree, slot, key);
-    sodium_memzero(&walk, sizeof walk);
-    return has;
+    uint8_t left[KEYTREE_NODE_BYTES], right[KEYTREE_NODE_BYTES];
+    memcpy(secret, from->secret, KEYTREE_NODE_BYTES);
+    for (uint32_t at = from->level; at-- > level;) {
+        children(tree, secret, left, right);
+        memcpy(secret, (slot >> at & 1u) != 0 ? right : left, KEYTREE_NODE_BYTES);
+    }
+    sodium_memzero(left, sizeof left);
+    sodium_memzero(right, sizeof right);
 }
 
-/* Down from `secret`, a node of `level`, to the leaf of the slot, keeping what lies to the right. */
-static void walk_down(struct keywalk *walk, const struct keytree *tree, const uint8_t *secret, uint32_t level,
+bool keytree_key(const struct keytree *tree, uint32_t slot, uint8_t key[KEYTREE_KEY_BYTES])
+{
+    const struct keytree_node *node = find(tree, slot);
+    uint8_t leaf[1][KEYTREE_NODE_BYTES], half[1][32];
+    if (node == NULL)
+        return false;
+    descend(tree, node, 0, slot, leaf[0]);
+    expand(tree, leaf, 1, LABEL_KEY, half);
+    memcpy(key, half[0], KEYTREE_KEY_BYTES);
+    sodium_memzero(leaf, sizeof leaf);
+    sodium_memzero(half, sizeof half);
+    return true;
+}
+
+/* Blocks of `count` secrets, eight at a time. */
+static void expand_all(const struct keytree *tree, const uint8_t (*secrets)[KEYTREE_NODE_BYTES],
+                       uint32_t count, enum label label, uint8_t (*halves)[32])
+{
+    for (uint32_t at = 0; at < count; at += LANES)
+        expand(tree, secrets + at, count - at < LANES ? count - at : LANES, label, halves + at);
+}
+
+/* Make the keys of all slots below the part of a node that is near a slot. */
+static void walk_fill(struct keywalk *walk, const struct keytree *tree, const struct keytree_node *node,
                       uint32_t slot)
 {
-    uint8_t at[KEYTREE_NODE_BYTES], left[KEYTREE_NODE_BYTES];
-    memcpy(at, secret, sizeof at);
-    while (level-- != 0) {
-        children(tree, at, left, walk->right[level]);
-        memcpy(at, (slot >> level & 1u) != 0 ? walk->right[level] : left, sizeof at);
+    uint8_t nodes[KEYWALK_SLOTS][KEYTREE_NODE_BYTES];
+    uint32_t level = node->level < KEYWALK_LEVELS ? node->level : KEYWALK_LEVELS;
+    walk->first = slot & ~((1u << level) - 1u);
+    walk->count = 1;
+    descend(tree, node, level, slot, nodes[0]);
+    for (; level != 0; level--) {
+        expand_all(tree, nodes, walk->count, LABEL_CHILDREN, walk->key);
+        walk->count *= 2;
+        memcpy(nodes, walk->key, (size_t)walk->count * KEYTREE_NODE_BYTES); /* two children in a row each */
     }
-    memcpy(walk->leaf, at, sizeof at);
-    sodium_memzero(at, sizeof at);
-    sodium_memzero(left, sizeof left);
+    expand_all(tree, nodes, walk->count, LABEL_KEY, walk->key);
+    sodium_memzero(nodes, sizeof nodes);
 }
 
 bool keywalk_key(struct keywalk *walk, const struct keytree *tree, uint32_t slot,
                  uint8_t key[KEYTREE_KEY_BYTES])
 {
-    uint32_t turn = slot == 0 ? 32u : (uint32_t)__builtin_ctz(slot); /* where the path to it goes right */
-    if (!walk->valid || slot != walk->slot + 1u || turn >= walk->level) {
+    if (slot - walk->first >= walk->count) {
         const struct keytree_node *node = find(tree, slot);
-        walk->valid = node != NULL;
         if (node == NULL)
             return false;
-        walk->level = (uint8_t)node->level;
-        walk_down(walk, tree, node->secret, node->level, slot);
-    } else {
-        uint8_t secret[KEYTREE_NODE_BYTES];
-        memcpy(secret, walk->right[turn], sizeof secret);
-        walk_down(walk, tree, secret, turn, slot);
-        sodium_memzero(secret, sizeof secret);
+        walk_fill(walk, tree, node, slot);
     }
-    walk->slot = slot;
-    leaf_key(tree, walk->leaf, key);
+    memcpy(key, walk->key[slot - walk->first], KEYTREE_KEY_BYTES);
     return true;
 }
 

@@ -59,16 +59,16 @@ bool keytree_has(const struct keytree *tree, uint32_t slot);
 void keytree_puncture(const struct keytree *from, const uint32_t *slots, uint32_t count, uint32_t end,
                       struct keytree *to);
 
+#define KEYWALK_LEVELS 7u
+#define KEYWALK_SLOTS  (1u << KEYWALK_LEVELS)
+
 /*
- * The keys of many slots in rising order, at two blocks a key. Zero it to begin, and whenever
- * the tree has changed.
+ * The keys of many slots in rising order, made many at a time: eight blocks of ChaCha20 together cost little
+ * more than one. Zero it to begin, and whenever the tree has changed.
  */
 struct keywalk {
-    bool valid;
-    uint8_t level;                                     /* of the node that it began from */
-    uint32_t slot;                                     /* the last one */
-    uint8_t right[KEYTREE_LEVELS][KEYTREE_NODE_BYTES]; /* siblings of the path where it went left, by level */
-    uint8_t leaf[KEYTREE_NODE_BYTES];
+    uint32_t first, count; /* the slots whose keys are here */
+    uint8_t key[KEYWALK_SLOTS][KEYTREE_KEY_BYTES];
 };
 
 /* As keytree_key. */

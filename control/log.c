@@ -4,6 +4,8 @@
 #include <nmmintrin.h>
 #include <sodium.h>
 
+#include "waxwire/aes_gcm.h"
+
 enum {
     AT_VERSION = 4,
     AT_TYPE = 5,
@@ -21,9 +23,9 @@ enum { AT_MARKS = 38 };
 enum { MARK_MOVED = 1, MARK_STRIPPED = 2 };
 
 _Static_assert(LOG_OPEN_BYTES_MAX >= LOG_HEADER_BYTES + LOG_MESSAGE_BYTES + LOG_TAG_BYTES, "any first part");
-_Static_assert(LOG_KEY_BYTES == crypto_aead_aes256gcm_KEYBYTES, "both ciphers take keys of 32 bytes");
-_Static_assert(LOG_KEY_BYTES == crypto_aead_chacha20poly1305_ietf_KEYBYTES, "likewise");
-_Static_assert(LOG_TAG_BYTES == crypto_aead_aes256gcm_ABYTES, "both have tags of 16 bytes");
+_Static_assert(LOG_KEY_BYTES == 256 / 8, "AES-256 takes keys of 32 bytes");
+_Static_assert(LOG_KEY_BYTES == crypto_aead_chacha20poly1305_ietf_KEYBYTES, "and so does the other cipher");
+_Static_assert(LOG_TAG_BYTES == GCM_TAG_BYTES, "both have tags of 16 bytes");
 _Static_assert(LOG_TAG_BYTES == crypto_aead_chacha20poly1305_ietf_ABYTES, "likewise");
 
 uint32_t log_crc32c(uint32_t crc, const void *data, size_t len)
@@ -47,7 +49,7 @@ uint32_t log_seed(uint32_t seed, const uint8_t salt[16])
 
 enum log_cipher log_cipher_choose(void)
 {
-    return crypto_aead_aes256gcm_is_available() ? LOG_AES256_GCM : LOG_CHACHA20_POLY1305;
+    return gcm_available() ? LOG_AES256_GCM : LOG_CHACHA20_POLY1305;
 }
 
 size_t log_message_size(size_t payload_bytes)
@@ -191,30 +193,30 @@ static void bound(const uint8_t *header, uint8_t out[BOUND_BYTES])
 }
 
 /* A key seals one record: its parts take the nonces 0 and 1. */
-static void part_seal(uint8_t *sealed, const uint8_t *plain, size_t len, uint8_t part, const uint8_t *header,
-                      const uint8_t *key)
+GCM_TARGET static void part_seal(uint8_t *sealed, const uint8_t *plain, size_t len, uint8_t part,
+                                 const uint8_t *header, const uint8_t *key)
 {
     uint8_t ad[BOUND_BYTES];
-    const uint8_t nonce[12] = {part};
+    const uint8_t nonce[GCM_IV_BYTES] = {part};
     bound(header, ad);
     if (header[AT_CIPHER] == LOG_AES256_GCM)
-        crypto_aead_aes256gcm_encrypt_detached(sealed, sealed + len, NULL, plain, len, ad, sizeof ad, NULL,
-                                               nonce, key);
+        gcm_seal(key, nonce, view_of(ad, sizeof ad), view_of(plain, len),
+                 span_of(sealed, len + LOG_TAG_BYTES), AES_ROUNDS_256);
     else
         crypto_aead_chacha20poly1305_ietf_encrypt_detached(sealed, sealed + len, NULL, plain, len, ad,
                                                            sizeof ad, NULL, nonce, key);
 }
 
-static bool part_open(uint8_t *plain, const uint8_t *sealed, size_t len, uint8_t part, const uint8_t *header,
-                      const uint8_t *key)
+GCM_TARGET static bool part_open(uint8_t *plain, const uint8_t *sealed, size_t len, uint8_t part,
+                                 const uint8_t *header, const uint8_t *key)
 {
     uint8_t ad[BOUND_BYTES];
-    const uint8_t nonce[12] = {part};
+    const uint8_t nonce[GCM_IV_BYTES] = {part};
     bound(header, ad);
     if (header[AT_CIPHER] == LOG_AES256_GCM)
-        return crypto_aead_aes256gcm_is_available() &&
-               crypto_aead_aes256gcm_decrypt_detached(plain, NULL, sealed, len, sealed + len, ad, sizeof ad,
-                                                      nonce, key) == 0;
+        return gcm_available() &&
+               gcm_open(key, nonce, view_of(ad, sizeof ad), view_of(sealed, len + LOG_TAG_BYTES),
+                        span_of(plain, len), AES_ROUNDS_256);
     return crypto_aead_chacha20poly1305_ietf_decrypt_detached(plain, NULL, sealed, len, sealed + len, ad,
                                                               sizeof ad, nonce, key) == 0;
 }

@@ -242,7 +242,7 @@ struct mailboxes *mailboxes_new(struct storage *storage, const struct mailbox_po
     m->storage = storage;
     m->port = *port;
     m->config = *config;
-    assert(config->segment_bytes <= 8u << 20); /* an item's place is so large at most */
+    assert(config->segment_bytes <= MAILBOX_SEGMENT_BYTES_MAX); /* an item's place is so large at most */
     m->hash_mask = 1023;
     m->hash = calloc(m->hash_mask + 1u, sizeof *m->hash);
     if (m->hash == NULL)
@@ -286,11 +286,7 @@ void mailboxes_free(struct mailboxes *m)
     }
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++)
         shard_free(&m->shard[i]);
-    free(m->recovery.head.segments);
-    free(m->recovery.bytes);
-    free(m->recovery.ring);
-    free(m->recovery.entries);
-    free(m->recovery.retires);
+    recover_free(m);
     free(m->hash);
     sodium_memzero(m, sizeof *m);
     free(m);

@@ -14,10 +14,11 @@
 #include "storage.h"
 #include "waxwire/channel.h"
 
-#define MAILBOX_RETIRE_DELAY_MS 20u  /* how long retirements alone wait for company */
-#define MAILBOX_RETRY_MS        100u /* after an unknown outcome */
-#define MAILBOX_DRAIN_READS     8u   /* of one drain, under way at a time */
-#define MAILBOX_EMPTY_MAX       65536u
+#define MAILBOX_SEGMENT_BYTES_MAX (8u << 20)
+#define MAILBOX_RETIRE_DELAY_MS   20u  /* how long retirements alone wait for company */
+#define MAILBOX_RETRY_MS          100u /* after an unknown outcome */
+#define MAILBOX_DRAIN_READS       8u   /* of one drain, under way at a time */
+#define MAILBOX_EMPTY_MAX         65536u
 
 /* How the store speaks to those who asked. */
 struct mailbox_port {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the files of the mailbox store share: mailbox.c, mailbox_table.c, shard.c, refuse.c,
- * segment.c, purge.c, compact.c, expire.c, drain.c, recover.c. */
+ * segment.c, purge.c, compact.c, expire.c, drain.c, recover.c, recover_records.c. */
 #ifndef CONTROL_MAILBOX_INTERNAL_H
 #define CONTROL_MAILBOX_INTERNAL_H
 
@@ -155,6 +155,7 @@ struct segment {
     bool purging;           /* its keys are being taken out */
     bool compacting;        /* what lives in it is being copied */
     bool spoilt;            /* it was: what is left can't be read */
+    bool unread;            /* nor could a part of it at the start: it is kept, with its keys */
     struct segment_ref *refs;
     uint32_t ref_count, ref_room;
     struct storage_op op; /* its deletion, or its seal */
@@ -264,8 +265,20 @@ struct recovered_retire {
     uint64_t segment;
 };
 
+/* A part of a segment that is being read. */
+struct recover_piece {
+    struct storage_op op;
+    struct recovery *r;
+    struct span out;
+};
+
+#define RECOVER_LANES  4u
+#define RECOVER_PIECES 8u /* of a segment */
+
+/* A lane of the recovery: one shard at a time. */
 struct recovery {
     struct storage_op op;
+    struct mailboxes *m;
     struct storage_head head;
     uint32_t shard;
     uint32_t index; /* of the segment within the head */
@@ -274,9 +287,18 @@ struct recovery {
     struct keyring_entry *entries;
     uint32_t entry_count;
     uint8_t *bytes;
+    size_t room;
     uint64_t want;
-    uint64_t got;
     uint64_t expect;
+    struct recover_piece piece[RECOVER_PIECES + 1u]; /* one more for what a division leaves */
+    uint32_t pieces_left;
+    bool unread; /* a part of it can't be read */
+};
+
+/* What all lanes have come to. */
+struct recovered {
+    enum wax_status status; /* the first that is not OK ends the recovery */
+    uint32_t next_shard, lanes;
     struct recovered_retire *retires;
     size_t retire_count, retire_room;
 };
@@ -303,7 +325,8 @@ struct mailboxes {
     uint64_t now_ms;
     bool stopped;
     bool recovering;
-    struct recovery recovery;
+    struct recovery *recovery; /* RECOVER_LANES of them, until all is recovered */
+    struct recovered recovered;
     struct mailbox_counts counts;
     /* the commit that has just become durable, so that drains need not read it back */
     const uint8_t *fresh;
@@ -380,6 +403,11 @@ void move_is_durable(struct shard *shard, const struct commit *commit, const str
 /* expire.c */
 void expire_turn(struct mailboxes *m); /* look at some mailboxes */
 void strip_free(struct strip *strip);
+
+/* recover.c */
+void recover_free(struct mailboxes *m); /* what it needed */
+/* recover_records.c: scan what was read of a segment; returns whether its tail was torn off. */
+bool recover_scan(struct recovery *r, struct segment *segment, enum log_tail tail);
 
 /* drain.c */
 void drain_pump(struct mailboxes *m, struct drain *drain);

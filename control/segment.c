@@ -109,7 +109,7 @@ void segment_keys(struct shard *shard, struct segment *segment, const struct key
 static bool segment_is_dead(struct shard *shard, struct segment *segment)
 {
     if (segment == shard->current || segment->sealing || segment->deleting || segment->purging ||
-        segment->compacting || segment->live != 0 || segment->pins != 0)
+        segment->compacting || segment->unread || segment->live != 0 || segment->pins != 0)
         return false;
     /* what is retired here must be gone for good, or have no key any more, before the retirement may go */
     for (uint32_t i = 0; i < segment->ref_count;) {

@@ -1,303 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * AES-GCM (NIST SP 800-38D) by AES-NI and PCLMULQDQ, made for small records: the key is expanded while the
- * first eight blocks are encrypted under it, and no more powers of the hash key are made than the record
- * needs. A library that expands a key for large data first spends more time on that than a small record takes
- * here.
- *
- * The hash is computed as POLYVAL, its mirror image (RFC 8452 A): blocks are byte-reversed, the hash key is
- * multiplied by x once, and products need no bit shifts. Nothing here branches on, or indexes by, a secret.
- */
-#include <immintrin.h>
-
+/* AES-GCM of our own (waxwire/aes_gcm.h): fastest for small records. */
 #include "tls/backends.h"
+#include "waxwire/aes_gcm.h"
 
-#define NI        __attribute__((target("aes,pclmul,sse4.1")))
-#define NI_INLINE NI __attribute__((always_inline)) static inline
+_Static_assert(GCM_TAG_BYTES == WAX_TLS_TAG_BYTES && GCM_IV_BYTES == TLS_IV_BYTES, "RFC 5116 5.1");
 
-#define LANES      8u /* blocks encrypted, and hashed, together */
-#define ROUNDS_128 10u
-#define ROUNDS_256 14u
-
-/* 16 ones, then 16 zeros: loaded from 16 - n on, a mask of the first n bytes. */
-static const uint8_t ones[32] = {255, 255, 255, 255, 255, 255, 255, 255,
-                                 255, 255, 255, 255, 255, 255, 255, 255};
-/* Loaded from 16 - n on, moves the last n bytes of a block to its front and zeros the rest. */
-static const uint8_t to_front[32] = {0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,
-                                     11,   12,   13,   14,   15,   0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
-                                     0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80};
-
-struct gcm {
-    __m128i key[ROUNDS_256 + 1];
-    __m128i stream[LANES]; /* encrypted counters not used yet, from `next` on */
-    __m128i power[LANES];  /* H, H^2, … as far as needed */
-    __m128i counter;       /* the IV, its last word to be filled in */
-    __m128i tag_mask;      /* the encrypted first counter */
-    __m128i hash, low, middle, high;
-    uint32_t number; /* of the next counter */
-    unsigned next;
-    unsigned group;  /* blocks still to come before the next reduction */
-    size_t expected; /* blocks still to be hashed */
-};
-
-NI_INLINE __m128i load(const uint8_t *p)
+GCM_TARGET void ni_seal_128(const uint8_t *key, const uint8_t *iv, struct view aad, struct view plain,
+                            struct span out)
 {
-    return _mm_loadu_si128((const __m128i *)(const void *)p);
+    gcm_seal(key, iv, aad, plain, out, AES_ROUNDS_128);
 }
 
-NI_INLINE void store(uint8_t *p, __m128i v)
+GCM_TARGET bool ni_open_128(const uint8_t *key, const uint8_t *iv, struct view aad, struct view sealed,
+                            struct span out)
 {
-    _mm_storeu_si128((__m128i *)(void *)p, v);
+    return gcm_open(key, iv, aad, sealed, out, AES_ROUNDS_128);
 }
 
-NI_INLINE __m128i reversed(__m128i v)
+GCM_TARGET void ni_seal_256(const uint8_t *key, const uint8_t *iv, struct view aad, struct view plain,
+                            struct span out)
 {
-    return _mm_shuffle_epi8(v, _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    gcm_seal(key, iv, aad, plain, out, AES_ROUNDS_256);
 }
 
-/*
- * FIPS 197 5.2: the next four words from the four at `old` and the last word of `from`. AESENCLAST makes
- * SubWord: four equal columns make its ShiftRows do nothing.
- */
-NI_INLINE __m128i key_next(__m128i old, __m128i from, bool rotated, uint8_t constant)
+GCM_TARGET bool ni_open_256(const uint8_t *key, const uint8_t *iv, struct view aad, struct view sealed,
+                            struct span out)
 {
-    __m128i word = _mm_shuffle_epi8(from, _mm_set1_epi32(rotated ? 0x0c0f0e0d : 0x0f0e0d0c));
-    word = _mm_aesenclast_si128(word, _mm_set1_epi32(constant));
-    old = _mm_xor_si128(old, _mm_slli_si128(old, 4));
-    old = _mm_xor_si128(old, _mm_slli_si128(old, 8));
-    return _mm_xor_si128(old, word);
-}
-
-/* Makes round key `r` of a 128-bit (10 rounds) or 256-bit key from those before it. */
-NI_INLINE __m128i round_key(const __m128i *key, unsigned r, unsigned rounds)
-{
-    static const uint8_t constants[] = {0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36};
-    if (rounds == ROUNDS_128)
-        return key_next(key[r - 1], key[r - 1], true, constants[r - 1]);
-    if (r == 1)
-        return key[1];
-    return key_next(key[r - 2], key[r - 1], r % 2 == 0, r % 2 == 0 ? constants[r / 2 - 1] : 0);
-}
-
-/* Encrypts the eight blocks of g->stream; `expand`: and makes the round keys on the way. */
-NI_INLINE void encrypt(struct gcm *g, unsigned rounds, bool expand)
-{
-    __m128i b[LANES];
-#pragma GCC unroll 8
-    for (unsigned i = 0; i < LANES; i++)
-        b[i] = _mm_xor_si128(g->stream[i], g->key[0]);
-#pragma GCC unroll 14
-    for (unsigned r = 1; r < rounds; r++) {
-        if (expand)
-            g->key[r] = round_key(g->key, r, rounds);
-#pragma GCC unroll 8
-        for (unsigned i = 0; i < LANES; i++)
-            b[i] = _mm_aesenc_si128(b[i], g->key[r]);
-    }
-    if (expand)
-        g->key[rounds] = round_key(g->key, rounds, rounds);
-#pragma GCC unroll 8
-    for (unsigned i = 0; i < LANES; i++)
-        g->stream[i] = _mm_aesenclast_si128(b[i], g->key[rounds]);
-}
-
-NI_INLINE __m128i counter_block(struct gcm *g)
-{
-    return _mm_insert_epi32(g->counter, (int)__builtin_bswap32(g->number++), 3);
-}
-
-/* Adds a product to the sums of the present group, not reduced yet. */
-NI_INLINE void product_add(struct gcm *g, __m128i a, __m128i b)
-{
-    g->low = _mm_xor_si128(g->low, _mm_clmulepi64_si128(a, b, 0x00));
-    g->high = _mm_xor_si128(g->high, _mm_clmulepi64_si128(a, b, 0x11));
-    g->middle = _mm_xor_si128(g->middle, _mm_clmulepi64_si128(a, b, 0x01));
-    g->middle = _mm_xor_si128(g->middle, _mm_clmulepi64_si128(a, b, 0x10));
-}
-
-/* Reduces the sums modulo x^128 + x^127 + x^126 + x^121 + 1, times x^-128, 64 bits at a time. */
-NI_INLINE __m128i reduce(struct gcm *g)
-{
-    const __m128i polynomial = _mm_set_epi64x((long long)0xc200000000000000u, 1);
-    __m128i low = _mm_xor_si128(g->low, _mm_slli_si128(g->middle, 8));
-    __m128i high = _mm_xor_si128(g->high, _mm_srli_si128(g->middle, 8));
-    for (unsigned i = 0; i < 2; i++)
-        low = _mm_xor_si128(_mm_shuffle_epi32(low, 0x4e), _mm_clmulepi64_si128(low, polynomial, 0x10));
-    g->low = g->middle = g->high = _mm_setzero_si128();
-    return _mm_xor_si128(low, high);
-}
-
-NI_INLINE __m128i multiplied(struct gcm *g, __m128i a, __m128i b)
-{
-    product_add(g, a, b);
-    return reduce(g);
-}
-
-/* Multiplies by x: RFC 8452's mulX_POLYVAL. */
-NI_INLINE __m128i times_x(__m128i v)
-{
-    const __m128i polynomial = _mm_set_epi64x((long long)0xc200000000000000u, 1);
-    __m128i carries = _mm_srli_epi64(v, 63);
-    __m128i top = _mm_shuffle_epi32(_mm_srai_epi32(v, 31), 0xff);
-    v = _mm_or_si128(_mm_slli_epi64(v, 1), _mm_slli_si128(carries, 8));
-    return _mm_xor_si128(v, _mm_and_si128(top, polynomial));
-}
-
-NI_INLINE void powers_make(struct gcm *g, __m128i hash_key)
-{
-    g->power[0] = times_x(reversed(hash_key));
-    g->power[1] = multiplied(g, g->power[0], g->power[0]);
-    if (g->expected > 2) {
-        g->power[2] = multiplied(g, g->power[1], g->power[0]);
-        g->power[3] = multiplied(g, g->power[1], g->power[1]);
-    }
-    if (g->expected > 4)
-        for (unsigned i = 4; i < LANES; i++)
-            g->power[i] = multiplied(g, g->power[3], g->power[i - 4]);
-}
-
-/* Hashes one block: a group of up to eight shares one reduction. */
-NI_INLINE void hash_add(struct gcm *g, __m128i block)
-{
-    if (g->group == 0) {
-        g->group = g->expected < LANES ? (unsigned)g->expected : LANES;
-        block = _mm_xor_si128(block, g->hash);
-    }
-    product_add(g, block, g->power[--g->group]);
-    g->expected--;
-    if (g->group == 0)
-        g->hash = reduce(g);
-}
-
-/* The first `n` (1 to 16) bytes at `p`, the rest zero. Reads no byte beyond them. */
-NI_INLINE __m128i load_part(const uint8_t *p, size_t n)
-{
-    uint8_t block[16] = {0};
-    if (n == sizeof block)
-        return load(p);
-    memcpy(block, p, n);
-    return load(block);
-}
-
-NI_INLINE void begin(struct gcm *g, const uint8_t *key, const uint8_t *iv, struct view aad, size_t len,
-                     unsigned rounds)
-{
-    uint8_t counter[16] = {0};
-    memcpy(counter, iv, TLS_IV_BYTES);
-    g->counter = load(counter);
-    g->number = 1;
-    g->key[0] = load(key);
-    if (rounds == ROUNDS_256)
-        g->key[1] = load(key + 16);
-    g->hash = g->low = g->middle = g->high = _mm_setzero_si128();
-    g->group = 0;
-    g->expected = (aad.len + 15) / 16 + (len + 15) / 16 + 1;
-
-    /* The hash key, the tag's mask and six blocks of key stream in one go. */
-    g->stream[0] = _mm_setzero_si128();
-    for (unsigned i = 1; i < LANES; i++)
-        g->stream[i] = counter_block(g);
-    encrypt(g, rounds, true);
-    powers_make(g, g->stream[0]);
-    g->tag_mask = g->stream[1];
-    g->next = 2;
-    for (size_t at = 0; at < aad.len; at += 16)
-        hash_add(g, reversed(load_part(aad.data + at, aad.len - at < 16 ? aad.len - at : 16)));
-}
-
-NI_INLINE __m128i key_stream(struct gcm *g, unsigned rounds)
-{
-    if (g->next == LANES) {
-        for (unsigned i = 0; i < LANES; i++)
-            g->stream[i] = counter_block(g);
-        encrypt(g, rounds, false);
-        g->next = 0;
-    }
-    return g->stream[g->next++];
-}
-
-NI_INLINE __m128i tag_make(struct gcm *g, size_t aad_len, size_t len)
-{
-    hash_add(g, _mm_set_epi64x((long long)aad_len * 8, (long long)len * 8));
-    return _mm_xor_si128(reversed(g->hash), g->tag_mask);
-}
-
-NI_INLINE void seal_with(const uint8_t *key, const uint8_t *iv, struct view aad, struct view plain,
-                         struct span out, unsigned rounds)
-{
-    struct gcm g;
-    size_t len = plain.len, whole = len & ~(size_t)15, rest = len & 15;
-    assert(out.len >= len + WAX_TLS_TAG_BYTES);
-    begin(&g, key, iv, aad, len, rounds);
-    for (size_t at = 0; at < whole; at += 16) {
-        __m128i c = _mm_xor_si128(load(plain.data + at), key_stream(&g, rounds));
-        store(out.data + at, c);
-        hash_add(&g, reversed(c));
-    }
-    if (rest != 0) {
-        __m128i p = len < 16 ? load_part(plain.data, rest)
-                             : _mm_shuffle_epi8(load(plain.data + len - 16), load(to_front + 16 - rest));
-        __m128i c = _mm_xor_si128(p, key_stream(&g, rounds));
-        c = _mm_and_si128(c, load(ones + 16 - rest));
-        store(out.data + whole, c); /* the tag overwrites what is too much */
-        hash_add(&g, reversed(c));
-    }
-    store(out.data + len, tag_make(&g, aad.len, len));
-}
-
-NI_INLINE bool open_with(const uint8_t *key, const uint8_t *iv, struct view aad, struct view sealed,
-                         struct span out, unsigned rounds)
-{
-    struct gcm g;
-    assert(sealed.len >= WAX_TLS_TAG_BYTES && out.len >= sealed.len - WAX_TLS_TAG_BYTES);
-    size_t len = sealed.len - WAX_TLS_TAG_BYTES, whole = len & ~(size_t)15, rest = len & 15;
-    uint8_t tag[WAX_TLS_TAG_BYTES], made[WAX_TLS_TAG_BYTES];
-    memcpy(tag, sealed.data + len, sizeof tag);
-    begin(&g, key, iv, aad, len, rounds);
-    for (size_t at = 0; at < whole; at += 16) {
-        __m128i c = load(sealed.data + at);
-        hash_add(&g, reversed(c));
-        store(out.data + at, _mm_xor_si128(c, key_stream(&g, rounds)));
-    }
-    if (rest != 0) {
-        uint8_t block[16];
-        __m128i c = load(sealed.data + whole); /* the tag lies behind: 16 bytes are there */
-        hash_add(&g, reversed(_mm_and_si128(c, load(ones + 16 - rest))));
-        store(block, _mm_xor_si128(c, key_stream(&g, rounds)));
-        memcpy(out.data + whole, block, rest);
-    }
-    store(made, tag_make(&g, aad.len, len));
-    return tags_equal(tag, made);
-}
-
-NI void ni_seal_128(const uint8_t *key, const uint8_t *iv, struct view aad, struct view plain,
-                    struct span out)
-{
-    seal_with(key, iv, aad, plain, out, ROUNDS_128);
-}
-
-NI bool ni_open_128(const uint8_t *key, const uint8_t *iv, struct view aad, struct view sealed,
-                    struct span out)
-{
-    return open_with(key, iv, aad, sealed, out, ROUNDS_128);
-}
-
-NI void ni_seal_256(const uint8_t *key, const uint8_t *iv, struct view aad, struct view plain,
-                    struct span out)
-{
-    seal_with(key, iv, aad, plain, out, ROUNDS_256);
-}
-
-NI bool ni_open_256(const uint8_t *key, const uint8_t *iv, struct view aad, struct view sealed,
-                    struct span out)
-{
-    return open_with(key, iv, aad, sealed, out, ROUNDS_256);
-}
-
-static bool has_aes(void)
-{
-    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul") &&
-           __builtin_cpu_supports("sse4.1");
+    return gcm_open(key, iv, aad, sealed, out, AES_ROUNDS_256);
 }
 
 static const struct aead backends[] = {
@@ -307,7 +36,7 @@ static const struct aead backends[] = {
         .key_bytes = 16,
         .secret_bytes = 32,
         .records_max = AES_GCM_RECORDS_MAX,
-        .available = has_aes,
+        .available = gcm_available,
         .seal = ni_seal_128,
         .open = ni_open_128,
     },
@@ -317,7 +46,7 @@ static const struct aead backends[] = {
         .key_bytes = 32,
         .secret_bytes = 48,
         .records_max = AES_GCM_RECORDS_MAX,
-        .available = has_aes,
+        .available = gcm_available,
         .seal = ni_seal_256,
         .open = ni_open_256,
     },

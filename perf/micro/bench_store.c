@@ -166,8 +166,9 @@ static void store_again(struct bench *b, uint64_t log_bytes)
     mailboxes_free(b->m);
     loop_free(b->loop);
     b->ready = false;
-    uint64_t began = now_ns(CLOCK_MONOTONIC);
+    uint64_t began = now_ns(CLOCK_MONOTONIC), cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
     store_open(b);
+    out->recover_cpu_ns = now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     out->recover_ns = now_ns(CLOCK_MONOTONIC) - began;
     out->log_bytes = log_bytes;
     mailboxes_counts(b->m, &counts);
@@ -364,9 +365,11 @@ static void tell(const struct options *options, struct outcome *out)
            percentile_ms(out, 0.99), percentile_ms(out, 1), (unsigned long)out->commits,
            (double)out->cpu_ns / 1e3 / (double)out->messages, (double)usage.ru_oublock * 512 / 1e6);
     if (out->recover_ns != 0)
-        printf(",\"index_bytes_per_message\":%.1f,\"recovery_mb_per_s\":%.0f,\"drained_per_s\":%.0f",
+        printf(",\"index_bytes_per_message\":%.1f,\"recovery_mb_per_s\":%.0f,"
+               "\"recovery_mb_per_cpu_s\":%.0f,\"drained_per_s\":%.0f",
                (double)out->heap_bytes / (double)out->messages,
                (double)out->log_bytes * 1e3 / (double)out->recover_ns,
+               (double)out->log_bytes * 1e3 / (double)out->recover_cpu_ns,
                (double)out->drained * 1e9 / (double)out->drain_ns);
     if (out->churn_bytes != 0)
         printf(",\"living_mb\":%u,\"written_per_byte\":%.2f,\"copied_per_byte\":%.2f,\"keys_per_byte\":%.2f,"

@@ -25,8 +25,8 @@ struct options {
 /* What was measured of one engine. */
 struct outcome {
     uint64_t messages, ns, cpu_ns, commits;
-    uint64_t heap_bytes;            /* that the store has more than before */
-    uint64_t recover_ns, log_bytes; /* of the start that follows */
+    uint64_t heap_bytes;                            /* that the store has more than before */
+    uint64_t recover_ns, recover_cpu_ns, log_bytes; /* of the start that follows */
     uint64_t drain_ns, drained;
     /* of churn: bytes that came, what was written for them, of that copies and keys */
     uint64_t churn_bytes, churn_written, churn_moved, churn_purge, churn_late_ms;

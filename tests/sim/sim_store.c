@@ -79,12 +79,13 @@ struct sim {
     _Alignas(16) uint8_t record[sizeof(struct channel_drained) + PAYLOAD + 64];
     bool record_used;
     uint64_t crashes, refusals, drained, torn, repeats;
+    uint64_t early;                   /* deaths while it started */
     uint64_t moved, stripped, purges; /* by the store, in all its lives */
 };
 
 static bool verbose;
 static struct {
-    uint64_t moved, stripped, purges;
+    uint64_t moved, stripped, purges, early;
 } totals;
 
 static void fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
@@ -462,9 +463,11 @@ static void start(struct sim *s)
         s->m = mailboxes_new(storage_sim_storage(s->disk), &port, &config);
         mailboxes_clock(s->m, s->now_ms);
         mailboxes_recover(s->m);
-        while (!s->ready && !s->broken)
+        uint32_t patience = roll(s, 4) == 0 ? roll(s, 60) : UINT32_MAX; /* and is killed while it starts */
+        for (uint32_t i = 0; !s->ready && !s->broken && i < patience; i++)
             storage_sim_step(s->disk);
-        if (s->broken) {
+        if (!s->ready) {
+            s->early += !s->broken;
             storage_sim_crash(s->disk);
             mailboxes_free(s->m);
         }
@@ -654,6 +657,7 @@ static void run(uint64_t seed)
     totals.moved += s->moved;
     totals.stripped += s->stripped;
     totals.purges += s->purges;
+    totals.early += s->early;
     storage_sim_crash(s->disk);
     mailboxes_free(s->m);
     storage_sim_free(s->disk);
@@ -679,8 +683,10 @@ int main(int argc, char **argv)
     }
     for (uint64_t i = 0; i < runs; i++)
         run(seed + i);
-    printf("sim_store: %llu runs from seed %llu passed: %llu copied, %llu stripped, %llu rounds of purging\n",
+    printf("sim_store: %llu runs from seed %llu passed: %llu copied, %llu stripped, %llu rounds of purging, "
+           "%llu killed while they started\n",
            (unsigned long long)runs, (unsigned long long)seed, (unsigned long long)totals.moved,
-           (unsigned long long)totals.stripped, (unsigned long long)totals.purges);
+           (unsigned long long)totals.stripped, (unsigned long long)totals.purges,
+           (unsigned long long)totals.early);
     return 0;
 }

@@ -57,6 +57,7 @@ struct storage_sim {
     uint64_t random;
     uint64_t now;
     struct storage_sim_faults faults;
+    uint64_t unreadable;
     struct sim_op *ops;
     struct sim_value *values;
     uint8_t *used; /* what a segment that is gone has left, for another to be laid over */
@@ -274,6 +275,8 @@ static enum wax_status do_read(struct storage_sim *sim, const struct sim_op *op)
     struct sim_segment **at = find(sim, op->shard, op->segment);
     if (*at == NULL || (*at)->id != op->segment)
         return WAX_NOT_FOUND;
+    if (op->offset < STORAGE_SIM_SEGMENT_BYTES && op->offset + op->len > sim->unreadable)
+        return WAX_STORE_IO;
     memset(op->out, 0, op->len);
     if (op->offset < (*at)->len) {
         size_t len = (*at)->len - op->offset < op->len ? (*at)->len - op->offset : op->len;
@@ -556,6 +559,7 @@ struct storage_sim *storage_sim_new(uint64_t seed)
     struct storage_sim *sim = calloc(1, sizeof *sim);
     sim->storage.calls = &calls;
     sim->random = seed;
+    sim->unreadable = UINT64_MAX;
     return sim;
 }
 
@@ -588,4 +592,9 @@ struct storage *storage_sim_storage(struct storage_sim *sim)
 void storage_sim_set(struct storage_sim *sim, struct storage_sim_faults faults)
 {
     sim->faults = faults;
+}
+
+void storage_sim_unreadable(struct storage_sim *sim, uint64_t offset)
+{
+    sim->unreadable = offset;
 }

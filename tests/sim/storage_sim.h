@@ -24,6 +24,9 @@ void storage_sim_free(struct storage_sim *sim);
 struct storage *storage_sim_storage(struct storage_sim *sim);
 void storage_sim_set(struct storage_sim *sim, struct storage_sim_faults faults);
 
+/* Reads that touch what lies in a segment's log from `offset` on fail; UINT64_MAX: none do. */
+void storage_sim_unreadable(struct storage_sim *sim, uint64_t offset);
+
 /* Let time pass: what is due completes, in any order. Returns the number of operations still under way. */
 uint32_t storage_sim_step(struct storage_sim *sim);
 

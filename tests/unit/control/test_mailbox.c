@@ -513,6 +513,40 @@ Test(mailbox, damage_on_the_disk_costs_the_record_that_it_hit)
     end(f);
 }
 
+/* Five messages whose records can't be read from `offset` on at a start, then one more, then a start that
+ * can. */
+static void unreadable(uint64_t offset, uint32_t readable)
+{
+    struct fixture *f = begin();
+    for (uint64_t p = 1; p <= 5; p++) {
+        put(f, 1, p, 200);
+        settle(f); /* a block of its own */
+    }
+    storage_sim_unreadable(f->disk, offset);
+    reopen(f);
+    cr_assert_gt(f->damaged, 0);
+    cr_assert_eq(f->torn, 0);
+    drain(f, 1, 1, 0, 9);
+    for (uint32_t p = 1; p <= readable; p++)
+        expect_item(f, p, CHANNEL_ITEM_MESSAGE);
+    put(f, 1, 6, 200);
+    settle(f);
+    for (int i = 0; i < 2000; i++) /* rounds of purging, and looking for segments to delete */
+        turn(f);
+    storage_sim_unreadable(f->disk, UINT64_MAX);
+    reopen(f);
+    drain(f, 1, 2, 0, 9);
+    for (uint32_t p = 1; p <= 6; p++)
+        expect_item(f, p, CHANNEL_ITEM_MESSAGE);
+    end(f);
+}
+
+Test(mailbox, what_cannot_be_read_at_a_start_is_kept_and_told)
+{
+    unreadable(4 * LOG_BLOCK_BYTES, 4);
+    unreadable(0, 0);
+}
+
 Test(mailbox, damage_met_while_draining_is_told_as_expired)
 {
     struct fixture *f = begin();
