@@ -12,6 +12,7 @@
  *   {"command": "sessions" | "sessions-close", "user": HEX, "device": N, "address": ADDRESS or
  * ADDRESS/PREFIX}
  *   {"command": "drain", "over_ms": N}, {"command": "drain", "cancel": true}, {"command": "drain-status"}
+ *   {"command": "store-backup", "directory": PATH, "mb_per_s": N}: begins one; "store" tells how it gets on
  *   {"command": "tls-reload"}: the data plane reads its certificates anew; answered when it has
  * An error is answered with {"error": "..."}.
  *   {"command": "trace", "peer": ADDRESS, "port": N, "local_port": N}
@@ -34,6 +35,7 @@
 struct admin_sources {
     struct intake *intake;
     const struct mailboxes *mailboxes;
+    struct storage *storage; /* local; NULL: none to copy */
     const struct directory *directory;
     const struct session_table *sessions;
     const struct media *media; /* NULL: none */

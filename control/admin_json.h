@@ -36,6 +36,10 @@ void reply_drain_status(const struct admin_sources *sources, struct json_object 
 /* Answer "wake": the push gateways, what they were told, and whether they can be. */
 void reply_wake(const struct admin_sources *sources, struct json_object *reply);
 
+/* Begin a copy of the store, and answer whether it has begun. */
+void reply_backup(const struct admin_sources *sources, struct json_object *request,
+                  struct json_object *reply);
+
 /* Answer "mailbox": those of a user, or else the largest, `limit` at most. */
 void reply_mailboxes(const struct admin_sources *sources, struct json_object *request,
                      struct json_object *reply, uint64_t limit);

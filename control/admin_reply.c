@@ -247,6 +247,8 @@ static struct json_object *answer(const struct admin_sources *sources, struct js
         reply_counters(sources, reply);
     else if (strcmp(command, "store") == 0)
         reply_store(sources, reply);
+    else if (strcmp(command, "store-backup") == 0)
+        reply_backup(sources, request, reply);
     else if (strcmp(command, "mailbox") == 0)
         reply_mailboxes(sources, request, reply, limit);
     else if (strcmp(command, "media") == 0)

@@ -1,9 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "admin_json.h"
+#include "storage_local.h"
 
 #define MAILBOXES_MOST 1000u
+
+/* How the last backup has gone. */
+static void add_backup(const struct admin_sources *sources, struct json_object *reply)
+{
+    static const char *const names[] = {"none", "running", "whole", "failed"};
+    struct storage_backup backup;
+    storage_local_backup_look(sources->storage, &backup);
+    struct json_object *object = json_object_new_object();
+    add_text(object, "state", names[backup.state]);
+    add_u(object, "bytes", backup.bytes);
+    add_u(object, "bytes_all", backup.bytes_all);
+    if (backup.state == STORAGE_BACKUP_FAILED)
+        add_text(object, "error", strerrordesc_np(backup.error));
+    json_object_object_add(reply, "backup", object);
+}
 
 void reply_store(const struct admin_sources *sources, struct json_object *reply)
 {
@@ -32,6 +50,31 @@ void reply_store(const struct admin_sources *sources, struct json_object *reply)
     for (uint32_t i = 0; i < MAILBOX_WAITS; i++)
         json_object_array_add(answered, json_object_new_uint64(counts.waited[i]));
     json_object_object_add(reply, "answered_within_ms", answered); /* at i: less than 2^i */
+    if (sources->storage != NULL)
+        add_backup(sources, reply);
+}
+
+void reply_backup(const struct admin_sources *sources, struct json_object *request, struct json_object *reply)
+{
+    char text[256];
+    struct json_object *value;
+    const char *directory =
+        json_object_object_get_ex(request, "directory", &value) ? json_object_get_string(value) : "";
+    uint64_t mb_per_s =
+        json_object_object_get_ex(request, "mb_per_s", &value) ? json_object_get_uint64(value) : 0;
+    enum wax_status status = WAX_BAD_ARGUMENT;
+    const char *why = "the directory is named by its whole path";
+    errno = 0;
+    if (sources->storage != NULL && directory[0] == '/') {
+        status = storage_local_backup(sources->storage, directory, mb_per_s * 1000000u);
+        why = status == WAX_BAD_ARGUMENT ? "there is something in it already"
+              : status == WAX_FULL       ? "another backup is under way"
+              : errno != 0               ? strerrordesc_np(errno)
+                                         : wax_status_text(status);
+    }
+    snprintf(text, sizeof text, "%.180s: %s", directory, status == WAX_OK ? "a backup has begun" : why);
+    json_object_object_add(reply, "done", json_object_new_boolean(status == WAX_OK));
+    add_text(reply, "text", text);
 }
 
 /* The largest mailboxes so far, the smallest of them first in line to go. */

@@ -143,6 +143,7 @@ static void port_ready(void *ctx, enum wax_status status)
     struct admin_sources sources = {
         .intake = control->intake,
         .mailboxes = control->mailboxes,
+        .storage = control->storage,
         .directory = control->directory,
         .sessions = control->sessions,
         .media = control->media,

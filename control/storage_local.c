@@ -32,9 +32,29 @@ static void transfer_submit(struct transfer *t)
         loop_read(t->local->loop, t->file->fd, t->bytes + t->done, len, t->offset + t->done, &t->op);
 }
 
+/* The log of a segment reaches as far as this now. */
+static void confirmed(const struct transfer *t)
+{
+    struct local *local = t->local;
+    struct shard_files *shard = &local->shard[t->shard];
+    uint64_t end = t->offset + t->len;
+    if (end > local->segment_bytes)
+        return; /* a table of keys */
+    pthread_mutex_lock(&local->mutex);
+    if (t->file->id > shard->confirmed_segment) {
+        shard->confirmed_segment = t->file->id;
+        shard->confirmed_bytes = end;
+    } else if (t->file->id == shard->confirmed_segment && end > shard->confirmed_bytes) {
+        shard->confirmed_bytes = end;
+    }
+    pthread_mutex_unlock(&local->mutex);
+}
+
 static void transfer_end(struct transfer *t, enum wax_status status)
 {
     struct storage_op *owner = t->owner;
+    if (t->write && status == WAX_OK)
+        confirmed(t);
     free(t);
     owner->done(owner, status);
 }
@@ -62,8 +82,8 @@ static void transfer_done(struct loop_op *op, int32_t result, bool more)
         transfer_end(t, WAX_OK);
 }
 
-static struct transfer *transfer_new(struct local *local, struct file *file, bool write, uint8_t *bytes,
-                                     size_t len, uint64_t offset, struct storage_op *op)
+static struct transfer *transfer_new(struct local *local, uint32_t shard, struct file *file, bool write,
+                                     uint8_t *bytes, size_t len, uint64_t offset, struct storage_op *op)
 {
     struct transfer *t = calloc(1, sizeof *t);
     if (t == NULL)
@@ -71,6 +91,7 @@ static struct transfer *transfer_new(struct local *local, struct file *file, boo
     *t = (struct transfer){.op = {transfer_done},
                            .owner = op,
                            .local = local,
+                           .shard = shard,
                            .file = file,
                            .write = write,
                            .bytes = bytes,
@@ -88,6 +109,10 @@ static void opened(struct local *local, const struct job *job)
     struct shard_files *shard = &local->shard[job->shard];
     struct storage_head *head = job->head;
     shard->epoch = head->epoch;
+    pthread_mutex_lock(&local->mutex);
+    shard->confirmed_segment = head->segment_count != 0 ? head->segments[head->segment_count - 1].id : 0;
+    shard->confirmed_bytes = STORAGE_NOT_SEALED; /* whatever lies there: nothing more is appended */
+    pthread_mutex_unlock(&local->mutex);
     for (uint32_t i = 0; i < head->segment_count; i++) {
         segment_file_name(name, job->numbers[i]);
         int fd = openat(local->directory, name, O_RDWR | O_CLOEXEC);
@@ -175,7 +200,7 @@ static void local_seg_write(struct storage *storage, uint32_t shard, uint64_t ep
     if (fresh)
         file = file_add(files, segment, -1);
     struct transfer *t =
-        transfer_new(local, file, true, (uint8_t *)(uintptr_t)bytes.data, bytes.len, offset, op);
+        transfer_new(local, shard, file, true, (uint8_t *)(uintptr_t)bytes.data, bytes.len, offset, op);
     if (file->fd >= 0) {
         transfer_submit(t);
         return;
@@ -195,7 +220,7 @@ static void local_seg_read(struct storage *storage, uint32_t shard, uint64_t seg
     struct local *local = local_of(storage);
     struct file *file = file_find(&local->shard[shard], segment);
     assert(file != NULL && file->fd >= 0);
-    transfer_submit(transfer_new(local, file, false, out.data, out.len, offset, op));
+    transfer_submit(transfer_new(local, shard, file, false, out.data, out.len, offset, op));
 }
 
 static void ask_segment(struct storage *storage, enum job_kind kind, uint32_t shard, uint64_t epoch,
@@ -362,6 +387,7 @@ static enum wax_status open_all(struct local *local, const struct storage_local_
 
 static void close_all(struct local *local)
 {
+    backup_close(local);
     spares_close(local);
     if (local->env != NULL)
         mdb_env_close(local->env);
@@ -405,6 +431,8 @@ enum wax_status storage_local_open(struct loop *loop, const struct storage_local
     local->loop = loop;
     local->segment_bytes = config->segment_bytes;
     local->directory = local->lock = local->event = -1;
+    pthread_mutex_init(&local->backup.mutex, NULL);
+    pthread_cond_init(&local->backup.wake, NULL);
     for (uint32_t i = 0; i < WAX_STORE_SHARDS; i++)
         local->ring[i].fd = -1;
     local->asked_tail = &local->asked;
@@ -428,7 +456,7 @@ void storage_local_close(struct storage *storage)
     local->stop = true;
     pthread_cond_signal(&local->wake);
     pthread_mutex_unlock(&local->mutex);
-    pthread_join(local->thread, NULL);
+    pthread_join(local->thread, NULL); /* what was asked has been done: a backup has all its shards */
     loop_cancel(local->loop, &local->event_op);
     loop_turn(local->loop, 10);
     close_all(local);

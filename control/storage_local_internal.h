@@ -18,6 +18,7 @@ enum job_kind {
     JOB_TAKE,
     JOB_RING_PUT,
     JOB_RING_GET,
+    JOB_BACKUP,
     JOB_FENCED
 };
 
@@ -49,6 +50,7 @@ struct transfer {
     struct loop_op op;
     struct storage_op *owner;
     struct local *local;
+    uint32_t shard;
     struct file *file;
     bool write;
     uint8_t *bytes;
@@ -66,7 +68,8 @@ struct file {
 
 struct shard_files {
     uint64_t epoch;
-    struct file **files; /* by id */
+    uint64_t confirmed_segment, confirmed_bytes; /* the newest log that was written, and how far; by mutex */
+    struct file **files;                         /* by id */
     uint32_t count, room;
 };
 
@@ -85,6 +88,9 @@ struct spares {
     uint32_t count, wanted;
     uint32_t next_number;
     bool stop, running;
+    bool held; /* by a backup: files that are given back wait in `kept` */
+    uint32_t *kept;
+    uint32_t kept_count, kept_room;
 };
 
 /* The file of a shard's key ring (storage_local_ring.c); of the thread alone. */
@@ -92,6 +98,29 @@ struct ring_file {
     int fd; /* -1: not open yet */
     uint64_t generation;
     size_t used[2]; /* bytes of each slot that may be other than zero */
+};
+
+/* A segment as a backup has found it. */
+struct backup_file {
+    uint32_t shard, number;
+    uint64_t id;
+    uint64_t sealed; /* as listed, or what was confirmed of it */
+};
+
+/* A backup under way, or the last one. The thread of jobs looks at the shards, then a thread of its own
+ * copies. */
+struct backup {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool started; /* and to be joined */
+    bool stop;
+    int directory;
+    uint64_t bytes_per_s;
+    uint32_t shards_left; /* to be looked at */
+    struct backup_file *files;
+    uint32_t count, room;
+    struct storage_backup told; /* by mutex, as all above */
 };
 
 struct local {
@@ -105,6 +134,8 @@ struct local {
     MDB_dbi heads, segments, values;
     struct shard_files shard[WAX_STORE_SHARDS];
     struct ring_file ring[WAX_STORE_SHARDS];
+    struct backup backup;
+    uint64_t map_bytes;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -158,8 +189,30 @@ enum wax_status spares_take(struct local *local, uint32_t *number);
 /* A file whose segment is gone for good. */
 void spares_give(struct local *local, uint32_t number);
 
+/* Files given back from now on are not used again, until they are let go. */
+void spares_hold(struct local *local);
+void spares_let_go(struct local *local);
+
+/* Take note of a shard: its ring, its tables, its segments; on the thread. OK, or what went wrong. */
+enum wax_status backup_shard(struct local *local, MDB_txn *txn, uint32_t shard);
+/* End one that is under way. */
+void backup_close(struct local *local);
+
+/* Open an environment of LMDB at a path; 0 or an error of LMDB. */
+int env_open(const char *path, uint64_t map_bytes, MDB_env **env, MDB_dbi dbi[3]);
+/* The segments of a shard that a transaction lists, with their files; both arrays are the caller's to free.
+ */
+enum wax_status list_segments(struct local *local, MDB_txn *txn, uint32_t shard, struct storage_head *head,
+                              uint32_t **numbers);
+
+/* List a segment in a transaction; 0 or an error of LMDB. */
+int listed_write(MDB_txn *txn, MDB_dbi segments, uint32_t shard, uint64_t id, uint64_t sealed,
+                 uint32_t number);
+
 /* ring_put and ring_get, on the thread. */
 enum wax_status ring_file_put(struct local *local, uint32_t shard, struct view bytes);
 enum wax_status ring_file_get(struct local *local, uint32_t shard, struct span out, size_t *len);
+/* Make the file of a ring in another directory. */
+enum wax_status ring_file_copy(int directory, uint32_t shard, struct view bytes);
 
 #endif

@@ -43,10 +43,18 @@ static void listed_put(uint8_t value[LISTED_BYTES], uint64_t sealed, uint32_t nu
     store_be32(value + 8, number);
 }
 
+int listed_write(MDB_txn *txn, MDB_dbi segments, uint32_t shard, uint64_t id, uint64_t sealed,
+                 uint32_t number)
+{
+    uint8_t key[12], value[LISTED_BYTES];
+    MDB_val k = mdb_view(key, segment_key(key, shard, id)), v = mdb_view(value, sizeof value);
+    listed_put(value, sealed, number);
+    return mdb_put(txn, segments, &k, &v, 0);
+}
+
 static enum wax_status job_create(struct local *local, MDB_txn *txn, struct job *job)
 {
     char name[64];
-    uint8_t key[12], value[LISTED_BYTES];
     enum wax_status status = spares_take(local, &job->number);
     if (status != WAX_OK)
         return status;
@@ -54,9 +62,8 @@ static enum wax_status job_create(struct local *local, MDB_txn *txn, struct job 
     int fd = openat(local->directory, name, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return status_of_errno(errno);
-    listed_put(value, STORAGE_NOT_SEALED, job->number);
-    MDB_val k = mdb_view(key, segment_key(key, job->shard, job->segment)), v = mdb_view(value, sizeof value);
-    status = status_of_errno(mdb_put(txn, local->segments, &k, &v, 0));
+    status = status_of_errno(
+        listed_write(txn, local->segments, job->shard, job->segment, STORAGE_NOT_SEALED, job->number));
     job->bytes = (uint64_t)fd;
     if (status != WAX_OK) {
         close(fd);
@@ -67,16 +74,15 @@ static enum wax_status job_create(struct local *local, MDB_txn *txn, struct job 
 
 static enum wax_status job_seal(struct local *local, MDB_txn *txn, const struct job *job)
 {
-    uint8_t key[12], value[LISTED_BYTES];
+    uint8_t key[12];
     MDB_val k = mdb_view(key, segment_key(key, job->shard, job->segment)), v;
     int error = mdb_get(txn, local->segments, &k, &v);
     if (error == MDB_NOTFOUND)
         return WAX_OK;
     if (error != 0 || v.mv_size != LISTED_BYTES)
         return error != 0 ? status_of_errno(error) : WAX_STORE_IO;
-    listed_put(value, job->bytes, load_be32((const uint8_t *)v.mv_data + 8));
-    v = mdb_view(value, sizeof value);
-    return status_of_errno(mdb_put(txn, local->segments, &k, &v, 0));
+    return status_of_errno(listed_write(txn, local->segments, job->shard, job->segment, job->bytes,
+                                        load_be32((const uint8_t *)v.mv_data + 8)));
 }
 
 /* The file may be used again when it is durable that it is listed no more. */
@@ -92,27 +98,27 @@ static enum wax_status job_delete(struct local *local, MDB_txn *txn, struct job 
     return error == MDB_NOTFOUND ? WAX_NOT_FOUND : status_of_errno(error);
 }
 
-static enum wax_status list_segments(struct local *local, MDB_txn *txn, struct job *job)
+enum wax_status list_segments(struct local *local, MDB_txn *txn, uint32_t shard, struct storage_head *head,
+                              uint32_t **numbers)
 {
     uint8_t key[12];
     MDB_cursor *cursor;
-    MDB_val k = mdb_view(key, segment_key(key, job->shard, 0)), v;
-    struct storage_head *head = job->head;
+    MDB_val k = mdb_view(key, segment_key(key, shard, 0)), v;
     uint32_t room = 0;
     int error = mdb_cursor_open(txn, local->segments, &cursor);
     if (error != 0)
         return status_of_errno(error);
     for (error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-         error == 0 && k.mv_size == 12 && v.mv_size == LISTED_BYTES && load_be32(k.mv_data) == job->shard;
+         error == 0 && k.mv_size == 12 && v.mv_size == LISTED_BYTES && load_be32(k.mv_data) == shard;
          error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
         if (head->segment_count == room) {
             room = room == 0 ? 16 : room * 2;
             head->segments = realloc(head->segments, room * sizeof *head->segments);
-            job->numbers = realloc(job->numbers, room * sizeof *job->numbers);
-            if (head->segments == NULL || job->numbers == NULL)
+            *numbers = realloc(*numbers, room * sizeof **numbers);
+            if (head->segments == NULL || *numbers == NULL)
                 abort();
         }
-        job->numbers[head->segment_count] = load_be32((const uint8_t *)v.mv_data + 8);
+        (*numbers)[head->segment_count] = load_be32((const uint8_t *)v.mv_data + 8);
         head->segments[head->segment_count++] = (struct storage_segment){
             .id = load_be64((const uint8_t *)k.mv_data + 4),
             .sealed_bytes = load_be64(v.mv_data),
@@ -134,7 +140,8 @@ static enum wax_status job_open(struct local *local, MDB_txn *txn, struct job *j
     store_be64(epoch, job->head->epoch);
     v = mdb_view(epoch, sizeof epoch);
     error = mdb_put(txn, local->heads, &k, &v, 0);
-    return error == 0 ? list_segments(local, txn, job) : status_of_errno(error);
+    return error == 0 ? list_segments(local, txn, job->shard, job->head, &job->numbers)
+                      : status_of_errno(error);
 }
 
 static enum wax_status job_put(struct local *local, MDB_txn *txn, const struct job *job)
@@ -175,6 +182,8 @@ static enum wax_status job_run(struct local *local, MDB_txn *txn, struct job *jo
         return ring_file_put(local, job->shard, view_of(job->in, job->room));
     case JOB_RING_GET:
         return ring_file_get(local, job->shard, span_of(job->out, job->room), job->out_len);
+    case JOB_BACKUP:
+        return backup_shard(local, txn, job->shard);
     case JOB_FENCED:
         return WAX_STORE_FENCED;
     }
@@ -252,27 +261,23 @@ struct job *job_new(enum job_kind kind, uint32_t shard, uint64_t segment, struct
     return job;
 }
 
-static int env_open(struct local *local, const struct storage_local_config *config)
+int env_open(const char *path, uint64_t map_bytes, MDB_env **env, MDB_dbi dbi[3])
 {
-    char path[512];
+    static const char *const names[3] = {"heads", "segments", "values"};
     MDB_txn *txn;
-    snprintf(path, sizeof path, "%s/directory.mdb", config->directory);
-    int error = mdb_env_create(&local->env);
+    int error = mdb_env_create(env);
     if (error == 0)
-        error = mdb_env_set_maxdbs(local->env, 8);
+        error = mdb_env_set_maxdbs(*env, 8);
     if (error == 0)
-        error = mdb_env_set_mapsize(local->env, config->map_bytes);
+        error = mdb_env_set_mapsize(*env, map_bytes);
     if (error == 0)
-        error = mdb_env_open(local->env, path, MDB_NOSUBDIR | MDB_NOTLS, 0600);
+        error = mdb_env_open(*env, path, MDB_NOSUBDIR | MDB_NOTLS, 0600);
     if (error == 0)
-        error = mdb_txn_begin(local->env, NULL, 0, &txn);
+        error = mdb_txn_begin(*env, NULL, 0, &txn);
     if (error != 0)
         return error;
-    error = mdb_dbi_open(txn, "heads", MDB_CREATE, &local->heads);
-    if (error == 0)
-        error = mdb_dbi_open(txn, "segments", MDB_CREATE, &local->segments);
-    if (error == 0)
-        error = mdb_dbi_open(txn, "values", MDB_CREATE, &local->values);
+    for (int i = 0; i < 3 && error == 0; i++)
+        error = mdb_dbi_open(txn, names[i], MDB_CREATE, &dbi[i]);
     if (error != 0) {
         mdb_txn_abort(txn);
         return error;
@@ -347,7 +352,14 @@ enum wax_status stored_seed(struct local *local, uint32_t *seed)
 
 enum wax_status local_env_open(struct local *local, const struct storage_local_config *config)
 {
-    int error = env_open(local, config);
+    char path[512];
+    MDB_dbi dbi[3] = {0};
+    snprintf(path, sizeof path, "%s/directory.mdb", config->directory);
+    int error = env_open(path, config->map_bytes, &local->env, dbi);
+    local->heads = dbi[0];
+    local->segments = dbi[1];
+    local->values = dbi[2];
+    local->map_bytes = config->map_bytes;
     if (error != 0) {
         errno = error > 0 ? error : EIO; /* LMDB's own errors are negative */
         return status_of_errno(error);

@@ -107,12 +107,44 @@ void spares_give(struct local *local, uint32_t number)
     char name[64];
     segment_file_name(name, number);
     pthread_mutex_lock(&spares->mutex);
+    if (spares->held) {
+        if (spares->kept_count == spares->kept_room) {
+            spares->kept_room = spares->kept_room == 0 ? 64 : spares->kept_room * 2;
+            spares->kept = realloc(spares->kept, spares->kept_room * sizeof *spares->kept);
+            if (spares->kept == NULL)
+                abort();
+        }
+        spares->kept[spares->kept_count++] = number;
+        pthread_mutex_unlock(&spares->mutex);
+        return;
+    }
     bool keep = spares->count < SPARES_MOST;
     if (keep)
         spares->number[spares->count++] = number;
     pthread_mutex_unlock(&spares->mutex);
     if (!keep)
         unlinkat(local->directory, name, 0);
+}
+
+void spares_hold(struct local *local)
+{
+    pthread_mutex_lock(&local->spares.mutex);
+    local->spares.held = true;
+    pthread_mutex_unlock(&local->spares.mutex);
+}
+
+void spares_let_go(struct local *local)
+{
+    struct spares *spares = &local->spares;
+    pthread_mutex_lock(&spares->mutex);
+    uint32_t *kept = spares->kept, count = spares->kept_count;
+    spares->held = false;
+    spares->kept = NULL;
+    spares->kept_count = spares->kept_room = 0;
+    pthread_mutex_unlock(&spares->mutex);
+    for (uint32_t i = 0; i < count; i++)
+        spares_give(local, kept[i]);
+    free(kept);
 }
 
 /* ---- at the start ---- */
@@ -202,4 +234,5 @@ void spares_close(struct local *local)
     pthread_mutex_unlock(&spares->mutex);
     pthread_join(spares->thread, NULL);
     spares->running = false;
+    free(spares->kept);
 }

@@ -38,6 +38,7 @@ enum { EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
     X(CANCEL, "--cancel", NULL, WAXCTL_FLAG, "call it off")                                                  \
     X(STATUS, "--status", NULL, WAXCTL_FLAG, "only tell how far it is")                                      \
     X(DETACH, "--detach", NULL, WAXCTL_FLAG, "begin it, and don't wait for its end")                       \
+    X(RATE, "--rate", "MB", WAXCTL_NUMBER, "so many megabytes a second at most (default 50)")                 \
     X(OUTPUT, "--output", "FILE", WAXCTL_PATH, "where to write")
 /* clang-format on */
 
@@ -115,6 +116,7 @@ int top_run(const struct options *options);
 int trace_run(const struct options *options);
 int store_verify_run(const struct options *options);
 int store_dump_run(const struct options *options);
+int store_backup_run(const struct options *options);
 int config_check_run(const struct options *options);
 int config_show_run(const struct options *options);
 int config_diff_run(const struct options *options);

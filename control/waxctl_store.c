@@ -2,9 +2,12 @@
 /* waxctl store and mailbox. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "master_key.h"
 #include "store_files.h"
@@ -210,4 +213,53 @@ int store_verify_run(const struct options *options)
                t.segments, t.without_keys, c->records, c->opened, c->without_key, c->forged, c->damaged,
                c->lost_bytes);
     return sound ? 0 : EXIT_NOT_DONE;
+}
+
+/* ---- a copy of the store that runs ---- */
+
+#define BACKUP_MB_PER_S 50u
+
+/* How the backup that was begun has ended: true when it is whole. */
+static bool backup_wait(const struct options *options)
+{
+    const struct timespec nap = {.tv_nsec = 100000000};
+    for (;;) {
+        struct json_object *reply = ask_object(options, "store"), *backup = get_object(reply, "backup");
+        const char *state = get_text(backup, "state");
+        bool whole = strcmp(state, "whole") == 0, runs = strcmp(state, "running") == 0;
+        if (options->json && !runs)
+            print_json(backup);
+        else if (whole)
+            printf("whole: %.1f MB of log\n", mb(get_u(backup, "bytes_all")));
+        else if (!runs)
+            fprintf(stderr, "waxctl: the backup has failed: %s\n", get_text(backup, "error"));
+        json_object_put(reply);
+        if (!runs)
+            return whole;
+        nanosleep(&nap, NULL);
+    }
+}
+
+int store_backup_run(const struct options *options)
+{
+    const char *directory = options->operand[0];
+    char path[PATH_MAX], here[PATH_MAX];
+    struct json_object *request = json_object_new_object();
+    int len = directory[0] == '/' || getcwd(here, sizeof here) == NULL
+                  ? snprintf(path, sizeof path, "%s", directory)
+                  : snprintf(path, sizeof path, "%s/%s", here, directory);
+    if (len >= (int)sizeof path)
+        path[0] = '\0';
+    json_object_object_add(request, "command", json_object_new_string("store-backup"));
+    json_object_object_add(request, "directory", json_object_new_string(path));
+    json_object_object_add(request, "mb_per_s",
+                           json_object_new_uint64(options->text[OPTION_RATE] != NULL
+                                                      ? options->number[OPTION_RATE]
+                                                      : BACKUP_MB_PER_S));
+    struct json_object *reply = ask_request(options, request);
+    bool failed = answer_failed(reply, !options->json);
+    if (failed && options->json)
+        print_json(reply);
+    json_object_put(reply);
+    return !failed && backup_wait(options) ? 0 : EXIT_NOT_DONE;
 }

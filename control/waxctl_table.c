@@ -61,6 +61,12 @@ static const struct waxctl_command commands[] = {
      .more = "",
      .example = "waxctl store dump /srv/copy | wc -l", .example_says = "how many records are there?",
      .options = OPTION_BIT(KEY), .alone = true, .run = store_dump_run},
+    {.name = "store backup", .operands = "DIRECTORY", .says = "copy the running store into a directory that is empty or not there",
+     .more = "All that was confirmed when it began is in it, and opens with the same master key, which is not copied, nor are blobs. "
+     "Returns when the copy is whole and on stable storage; exit 1 when it can't be made. What is delivered later stays readable in "
+     "the copy.",
+     .example = "waxctl store backup /srv/backup/monday --rate 100", .example_says = "at 100 MB/s at most",
+     .options = OPTION_BIT(RATE), .run = store_backup_run},
     {.name = "mailbox", .operands = "[USER]", .says = "the largest mailboxes, or those of a user", .more = "",
      .example = "waxctl mailbox --limit 10", .example_says = "the ten largest",
      .options = OPTION_BIT(LIMIT), .ask = "mailbox", .request = request_mailbox, .show = show_mailboxes},

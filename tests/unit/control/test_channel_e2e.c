@@ -343,6 +343,41 @@ Test(channel, what_was_retired_is_not_in_a_copy_of_all_files_with_their_key)
     detach(&plane);
 }
 
+Test(channel, a_backup_of_a_running_store_is_whole_and_a_store_goes_on_from_it)
+{
+    struct plane plane;
+    char out[4096], command[400];
+    attach(&plane, 0);
+    come_in(&plane);
+    uint64_t epoch = plane.grant.epoch, base = epoch << 48;
+    for (uint64_t i = 1; i <= 30; i++)
+        store(&plane, 0, 1, base + i, 1000, i);
+    publish(&plane, 0);
+    for (uint64_t i = 1; i <= 30; i++)
+        expect_stored(&plane, 0, i);
+    snprintf(command, sizeof command, WAXCTL_EXE " --socket %s store backup copy", admin_path);
+    cr_assert_eq(run(command, out, sizeof out), 0, "%s", out);
+    cr_assert_eq(run(command, out, sizeof out), 1, "into one that is not empty");
+    cr_assert_not_null(strstr(out, "something in it"), "%s", out);
+    cr_assert_eq(run(WAXCTL_EXE " store verify copy", out, sizeof out), 1, "the key is not in it");
+    cr_assert_eq(run(WAXCTL_EXE " store verify copy --key store/store.key", out, sizeof out), 0, "%s", out);
+    cr_assert_not_null(strstr(out, "30 can be read"), "%s", out);
+    cr_assert_not_null(strstr(out, "0 places of damage"), "%s", out);
+    store(&plane, 0, 1, base + 31, 1000, 31); /* later: not in it */
+    publish(&plane, 0);
+    expect_stored(&plane, 0, 31);
+    detach(&plane);
+    stop_control(SIGTERM);
+    cr_assert_eq(run("mv store lost && mv copy store && cp -p lost/store.key store/", out, sizeof out), 0);
+    start_control();
+    attach(&plane, 0);
+    cr_assert_gt(plane.grant.epoch, epoch + 1, "an epoch that the original may have given since");
+    drain(&plane, 0, 1, 1, 0, 100);
+    expect_drained(&plane, 0, 1, base + 1, 30, 1, base + 30);
+    detach(&plane);
+    stop_control(SIGTERM);
+}
+
 Test(channel, a_receipt_retires_what_it_is_about_in_the_same_commit)
 {
     struct plane plane;

@@ -25,6 +25,8 @@
 struct told {
     uint8_t stored[POSITIONS];
     uint8_t retired[POSITIONS]; /* asked for: it may come or not */
+    uint8_t before[POSITIONS];  /* stored before a backup began */
+    uint8_t dead[POSITIONS];    /* and its key was destroyed before that: it must not come */
     volatile uint64_t next, checked, lives;
     volatile bool ready;
     char fault[160]; /* what a life found wrong */
@@ -94,6 +96,8 @@ static void take(struct life *life)
     if (d->position <= life->last || d->position >= POSITIONS)
         fault(life, "out of order", d->position);
     life->last = d->position;
+    if (life->told->dead[d->position] != 0)
+        fault(life, "a message without a key", d->position);
     if (d->payload_bytes != length_of(d->position))
         fault(life, "another length", d->position);
     for (uint32_t i = 0; i < d->payload_bytes; i++) {
@@ -230,6 +234,15 @@ static void retire_one(struct life *life)
     (void)mailbox_retire(life->m, r);
 }
 
+static void load(struct life *life)
+{
+    for (int i = 0; i < 8 && life->under_way < WINDOW; i++)
+        send_one(life);
+    for (int i = 0; i < 7; i++)
+        retire_one(life);
+    turn(life);
+}
+
 static void live(struct told *told, const char *directory)
 {
     struct life *life = calloc(1, sizeof *life);
@@ -237,13 +250,8 @@ static void live(struct told *told, const char *directory)
     open_store(life, directory);
     check(life);
     told->ready = true;
-    while (told->next < POSITIONS - 1) {
-        for (int i = 0; i < 8 && life->under_way < WINDOW; i++)
-            send_one(life);
-        for (int i = 0; i < 7; i++)
-            retire_one(life);
-        turn(life);
-    }
+    while (told->next < POSITIONS - 1)
+        load(life);
     fault(life, "not killed in time", 0);
 }
 
@@ -277,4 +285,75 @@ Test(store_kill, whatever_was_answered_outlives_a_kill_at_any_moment, .timeout =
     cr_assert_gt(told->checked, kills, "so little was answered that nothing was shown");
     cr_log_info("%u kills, %lu messages, %lu found again", kills, (unsigned long)told->next,
                 (unsigned long)told->checked);
+}
+
+/* Under load, with compaction and rounds of purging: a backup is made, slowly. */
+static void live_and_copy(struct told *told, const char *directory, const char *copy)
+{
+    struct life *life = calloc(1, sizeof *life);
+    struct storage_backup backup;
+    struct mailbox_counts begun, ended;
+    life->told = told;
+    open_store(life, directory);
+    for (uint64_t end = wall_ms() + 500; wall_ms() < end;)
+        load(life);
+    while (mailboxes_busy(life->m))
+        turn(life);
+    memcpy(told->dead, told->retired, sizeof told->dead);
+    for (uint64_t end = wall_ms() + 900; wall_ms() < end;) /* two rounds */
+        turn(life);
+    for (uint64_t p = 1; p < told->next; p++)
+        told->before[p] = told->stored[p] != 0 && told->retired[p] == 0;
+    mailboxes_counts(life->m, &begun);
+    if (storage_local_backup(life->storage, copy, 4000000) != WAX_OK)
+        fault(life, "no backup", 0);
+    if (storage_local_backup(life->storage, copy, 0) != WAX_FULL)
+        fault(life, "two backups", 0);
+    do {
+        load(life);
+        storage_local_backup_look(life->storage, &backup);
+    } while (backup.state == STORAGE_BACKUP_RUNS && told->next < POSITIONS - 1);
+    mailboxes_counts(life->m, &ended);
+    if (backup.state != STORAGE_BACKUP_WHOLE || backup.bytes != backup.bytes_all)
+        fault(life, strerror(backup.error), backup.bytes);
+    if (ended.purges < begun.purges + WAX_STORE_SHARDS || ended.moved == begun.moved ||
+        ended.stored < begun.stored + 1000)
+        fault(life, "nothing happened meanwhile", ended.stored - begun.stored);
+    _exit(0);
+}
+
+static void open_and_check(struct told *told, const char *directory)
+{
+    struct life *life = calloc(1, sizeof *life);
+    life->told = told;
+    open_store(life, directory);
+    check(life);
+    _exit(0);
+}
+
+Test(store_kill, a_backup_under_load_has_all_that_was_answered_before_it_began, .timeout = 120)
+{
+    char directory[64] = "/tmp/wax-kill-XXXXXX", copy[96], command[96];
+    struct told *told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int status;
+    cr_assert_neq((void *)told, MAP_FAILED);
+    cr_assert_geq(sodium_init(), 0);
+    cr_assert_not_null(mkdtemp(directory));
+    snprintf(copy, sizeof copy, "%s/copy", directory);
+    told->next = 1;
+    pid_t child = fork();
+    if (child == 0)
+        live_and_copy(told, directory, copy);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(told->fault[0], '\0', "%s", told->fault);
+    for (uint64_t p = 1; p < told->next; p++)
+        told->retired[p] |= told->before[p] == 0; /* it may be in it or not */
+    child = fork();
+    if (child == 0)
+        open_and_check(told, copy);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(told->fault[0], '\0', "%s", told->fault);
+    cr_assert_gt(told->checked, 100);
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    cr_assert_eq(system(command), 0);
 }
