@@ -36,13 +36,13 @@ struct fixture {
     bool used;
 };
 
-static const struct mailbox_config config = {.hash_key = "0123456789abcde",
-                                             .seed = 9,
-                                             .segment_bytes = STORAGE_SIM_SEGMENT_BYTES,
-                                             .commit_bytes = 4096,
-                                             .master = "the key of keys, for this test.",
-                                             .purge_ms = 400,
-                                             .cipher = LOG_CHACHA20_POLY1305};
+static struct mailbox_config config = {.hash_key = "0123456789abcde",
+                                       .seed = 9,
+                                       .segment_bytes = STORAGE_SIM_SEGMENT_BYTES,
+                                       .commit_bytes = 4096,
+                                       .master = "the key of keys, for this test.",
+                                       .purge_ms = 400,
+                                       .cipher = LOG_CHACHA20_POLY1305};
 
 static void flush_record(struct fixture *f)
 {
@@ -605,6 +605,101 @@ Test(mailbox, a_retirement_outlives_what_it_retires)
     reopen(f);
     drain(f, 1, 1, 0, 9);
     expect_item(f, 2, CHANNEL_ITEM_MESSAGE);
+    end(f);
+}
+
+static void put_now(struct fixture *f, uint64_t position, uint32_t bytes)
+{
+    put(f, 1, position, bytes);
+    settle(f);
+}
+
+static void retire_now(struct fixture *f, uint64_t position)
+{
+    retire(f, 1, position);
+    settle(f);
+}
+
+/* What fills a segment and is retired in it. */
+static void fill_with_nothing(struct fixture *f, uint64_t position)
+{
+    put_now(f, position, 6000);
+    retire_now(f, position);
+    put_now(f, position + 1, 7500);
+    retire_now(f, position + 1);
+}
+
+/* Two that take 7168 bytes each, and one that takes the rest of a segment. */
+static void fill_with_living(struct fixture *f, uint64_t position)
+{
+    put_now(f, position, 7000);
+    put_now(f, position + 1, 7000);
+    put_now(f, position + 2, 1000);
+}
+
+Test(mailbox, a_copy_outlives_its_original)
+{
+    config.purge_ms = 40000000; /* no round after the first: all keys stay */
+    struct fixture *f = begin();
+    struct mailbox_counts counts;
+    fill_with_living(f, 1);
+    fill_with_living(f, 4);
+    put_now(f, 7, 100); /* to be retired; lies with three that live */
+    fill_with_living(f, 8);
+    put_now(f, 11, 100); /* the original; 7's retirement keeps its segment when nothing lives there */
+    retire_now(f, 7);
+    put_now(f, 12, 7000);
+    put_now(f, 13, 7000);
+    put_now(f, 14, 100);
+    put_now(f, 15, 100);
+    for (uint64_t p = 12; p <= 15; p++) /* in the next */
+        retire_now(f, p);
+    put_now(f, 16, 7000);
+    retire_now(f, 16);
+    put_now(f, 17, 5088);
+    retire_now(f, 17);
+    mailboxes_counts(f->m, &counts);
+    cr_assert_eq(counts.moved, 0);
+    cr_assert_eq(counts.segments_now, 5);
+    retire_now(f, 1); /* it is full now, and more than half of the log is dead: 11 is copied to another */
+    settle(f);
+    mailboxes_counts(f->m, &counts);
+    cr_assert_eq(counts.moved, 1);
+    cr_assert_eq(counts.segments_now, 6);
+    retire_now(f, 11);
+    fill_with_nothing(f, 18); /* that is left, and nothing lives in it */
+    fill_with_nothing(f, 20);
+    fill_with_nothing(f, 22);
+    reopen(f);
+    drain(f, 1, 1, 0, 99);
+    for (uint64_t p = 2; p <= 10; p++) {
+        if (p != 7)
+            expect_item(f, p, CHANNEL_ITEM_MESSAGE);
+    }
+    const struct said *said = next(f);
+    cr_assert_eq(said->kind, CHANNEL_DRAIN_IDLE, "position %lu has come back", (unsigned long)said->position);
+    end(f);
+}
+
+Test(mailbox, an_acknowledgement_that_is_lost_only_means_again)
+{
+    struct fixture *f = begin();
+    put_now(f, 1, 100);
+    put_now(f, 2, 100);
+    f->read = f->count;
+    retire(f, 1, 1); /* not durable yet */
+    drain(f, 1, 1, 0, 9);
+    expect_item(f, 2, CHANNEL_ITEM_MESSAGE);
+    reopen(f);
+    drain(f, 1, 2, 0, 9);
+    expect_item(f, 1, CHANNEL_ITEM_MESSAGE);
+    expect_item(f, 2, CHANNEL_ITEM_MESSAGE);
+    expect_idle(f, 2);
+    retire_now(f, 1);
+    reopen(f);
+    drain(f, 1, 3, 0, 9);
+    expect_item(f, 2, CHANNEL_ITEM_MESSAGE);
+    expect_idle(f, 2);
     end(f);
 }
 
