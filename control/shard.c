@@ -358,6 +358,8 @@ static void commit_done(struct storage_op *op, enum wax_status status)
 {
     struct commit *commit = (struct commit *)(void *)((char *)op - offsetof(struct commit, op));
     struct shard *shard = commit->shard;
+    if (shard->m->stopped)
+        return; /* it may be durable, but nothing is answered any more */
     switch (status) {
     case WAX_OK:
         commit_is_durable(shard, commit);

@@ -26,6 +26,7 @@ struct fixture {
     struct mailboxes *m;
     bool ready;
     bool failed;
+    uint32_t said_before; /* it failed */
     bool room;
     uint64_t settled;
     uint32_t damaged, torn;
@@ -103,7 +104,9 @@ static uint64_t on_settled(void *ctx, uint32_t worker)
 static void on_failed(void *ctx, enum wax_status status)
 {
     (void)status;
-    ((struct fixture *)ctx)->failed = true;
+    struct fixture *f = ctx;
+    f->failed = true;
+    f->said_before = f->count;
 }
 
 static void on_damaged(void *ctx, uint32_t shard, uint64_t segment, uint64_t offset, enum wax_status status)
@@ -474,6 +477,19 @@ Test(mailbox, an_input_output_error_stops_the_store)
     cr_assert(f->failed);
     cr_assert_eq(f->count, 0);
     cr_assert_eq(put(f, 1, 2, 100), WAX_STORE_IO);
+    end(f);
+}
+
+Test(mailbox, a_store_that_has_stopped_answers_nothing_more)
+{
+    struct fixture *f = begin();
+    for (uint8_t user = 1; user <= 40; user++) /* in many shards, each with a write of its own */
+        put(f, user, 1, 100);
+    storage_sim_set(f->disk, (struct storage_sim_faults){.io = 100});
+    turn(f);
+    cr_assert(f->failed);
+    cr_assert_gt(f->said_before, 0, "the first write has failed: nothing is shown");
+    cr_assert_eq(f->count, f->said_before);
     end(f);
 }
 
