@@ -163,6 +163,13 @@ struct job *job_new(enum job_kind kind, uint32_t shard, uint64_t segment, struct
 void job_ask(struct local *local, struct job *job);
 void *job_thread(void *arg);
 
+/* A read or write (storage_local_transfer.c): made, begun or gone on with, and ended, which tells its owner.
+ */
+struct transfer *transfer_new(struct local *local, uint32_t shard, struct file *file, bool write,
+                              uint8_t *bytes, size_t len, uint64_t offset, struct storage_op *op);
+void transfer_submit(struct transfer *t);
+void transfer_end(struct transfer *t, enum wax_status status);
+
 /* A segment's file by its id, or NULL; a new one; away with it, and close it. */
 struct file *file_find(const struct shard_files *shard, uint64_t id);
 struct file *file_add(struct shard_files *shard, uint64_t id, int fd);
