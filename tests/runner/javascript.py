@@ -19,7 +19,7 @@ def units(results):
                           ("a program in TypeScript uses them", "test/types/tsconfig.json")):
         check(results, f"javascript: {what}", ["node_modules/.bin/tsc", "-p", project], 120, cwd=LIBRARY)
     tests = sorted([*LIBRARY.glob("test/*.test.js"), *LIBRARY.glob("examples/*/*.test.js")])
-    done = run(["node", "--test", "--test-reporter=tap", *tests], 120, cwd=LIBRARY)
+    done = run(["node", "--test", "--test-reporter=tap", *tests], 300, cwd=LIBRARY)
     told = re.findall(r"^ *(ok|not ok) \d+ - ([^\n]*)\n((?:(?! *(?:ok|not ok|# Subtest)\b)[^\n]*\n)*)", done.output, flags=re.M)
     for word, name, text in told:
         results.add(f"javascript: {name}", "pass" if word == "ok" else "fail", text)
