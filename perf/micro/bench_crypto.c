@@ -18,7 +18,7 @@
 #define ROUNDS_MAX 31u
 #define SLOT_BYTES 320u
 
-static const size_t sizes[] = {32, 64, 128, 256, 512, 1024, 4096, 16384};
+static const size_t sizes[] = {32, 64, 128, 192, 256, 512, 1024, 4096, 16384};
 #define SIZES (sizeof sizes / sizeof sizes[0])
 
 static uint32_t states = 200000, rounds = 7;
