@@ -10,9 +10,11 @@ Rows of the conformance tables. A file of tcp/ or tls/ is one RFC:
     test packet rfc9293_3_1_must_2_...
     test unit-tcp-open rfc9293_3_5_...
 
+The statements of docs/protocol.md are in protocol/, a file for each of its parts, which begins with `chapter 1 Transport`.
+
 A row has `ask`, `do` and one `test` or more; `but` says where we differ from what is asked. Or it has `ask`
-and `not`: not done, and why; then it has no test. `test PROGRAM NAME`: a scenario of tests/packet, or a test
-of a Criterion program. A long line goes on in the next one, indented.
+and `not`: not done, and why; then it has no test. `test PROGRAM NAME`: a scenario of tests/packet, a test
+of a Criterion program, or `e2e-FILE NAME`: a function of tests/e2e/test_FILE.py. A long line goes on in the next one, indented.
 """
 
 import re
@@ -29,15 +31,15 @@ class Row:
         self.tests = []  # (program, name)
 
     def name(self):
-        return " ".join(filter(None, (f"RFC {self.rfc.number}" if self.rfc else "", self.clause, self.number)))
+        return " ".join(filter(None, (f"{self.rfc.word} {self.rfc.number}" if self.rfc else "", self.clause, self.number)))
 
     def status(self):
         return "no" if "not" in self.text else "differs" if "but" in self.text else "yes"
 
 
 class Rfc:
-    def __init__(self, number, title, path):
-        self.number, self.title, self.path, self.rows = number, title, path, []
+    def __init__(self, number, title, path, word="RFC"):
+        self.number, self.title, self.path, self.word, self.rows = number, title, path, word, []
 
 
 def joined(text):
@@ -60,9 +62,9 @@ def parse(path, text):
         word, _, rest = line.partition(" ")
         rest = rest.strip()
         where = f"{path}:{number}"
-        if word == "rfc" and rfc is None:
+        if word in ("rfc", "chapter") and rfc is None:
             rfc_number, _, title = rest.partition(" ")
-            rfc = Rfc(rfc_number, title.strip(), path)
+            rfc = Rfc(rfc_number, title.strip(), path, "RFC" if word == "rfc" else "chapter")
         elif rfc is None:
             faults.append(f"{where}: the first line is 'rfc NUMBER TITLE'")
             return None, faults
@@ -71,8 +73,8 @@ def parse(path, text):
         elif word not in FIELDS or not rfc.rows or not rest:
             faults.append(f"{where}: can't read '{line}'")
         elif word == "test":
-            if not re.fullmatch(r"(packet|unit-[\w-]+) \w+", rest):
-                faults.append(f"{where}: a test is 'packet NAME' or 'unit-… NAME'")
+            if not re.fullmatch(r"(packet|unit-[\w-]+|e2e-\w+) \w+", rest):
+                faults.append(f"{where}: a test is 'packet NAME', 'unit-… NAME' or 'e2e-… NAME'")
             else:
                 rfc.rows[-1].tests.append(tuple(rest.split(" ")))
         elif word in rfc.rows[-1].text:

@@ -60,6 +60,10 @@ def main():
     planted("a program that isn't there", "unit-tcp-open", "unit-tcp-shut", "there is no program unit-tcp-shut")
     planted("a test of another program", "unit-tcp-open right_too", "unit-tcp-open right", "has no test right")
     planted("a program of another kind", "unit-tcp-open right_too", "make all", "a test is")
+    planted("an end-to-end test of no file", "unit-tcp-open right_too", "e2e-nothing test_right", "there is no program e2e-nothing")
+    known = check.run_program(None, "e2e-messages") or {}
+    expect("end-to-end tests are known", known.get("test_who_is_unknown_is_refused") and "test_nothing" not in known)
+    expect("a file of them that isn't there", check.run_program(None, "e2e-nothing") is None)
     planted("neither done nor not", "do   it does\n", "", "either 'do' or 'not'")
     planted("done and not", "do   it does", "do   it does\nnot  it doesn't", "either 'do' or 'not'")
     planted("not done with a test", "not  one class is enough", "not  so\ntest packet right", "can't have a test")
@@ -79,6 +83,9 @@ def main():
         expect(f"load: {found}", found == [] and len(rfcs) == 1 and len(rfcs[0].rows) == 3)
         (Path(folder) / "b.rows").write_text(GOOD)
         expect("load: rows twice", any("already" in fault for fault in rows.load(folder)[1]))
+    chapter, found = rows.parse("x.rows", GOOD.replace("rfc 9293", "chapter 1"))
+    expect(f"a chapter: {found}", found == [] and chapter.rows[0].name() == "chapter 1 3.1 MUST-2")
+    expect("its page", "## Chapter 1: Transmission" in page.make("protocol", [chapter]))
     text = page.make("tcp", rfcs)
     for part in ("| 3.1 MUST-2 |", "| yes |", "| no | Not done: one class", "Differs: a second", "`right`<br>unit-tcp-open"):
         expect(f"the page lacks {part}", part in text)
