@@ -112,11 +112,24 @@ async function exchange(alice, bob) {
   await bob.until("document.querySelector('.room h2')?.textContent === 'Alice'", "Bob sees Alice's name");
 }
 
+/** Whoever is written to and is nobody: the text is still there. */
+async function nobody(alice) {
+  await alice.click("aside .add");
+  await alice.type("dialog input", "ab".repeat(16));
+  await alice.press("Enter", 13);
+  await dialogGone(alice);
+  await say(alice, "Hello?");
+  await alice.until("/nobody has this id/.test(document.querySelector('.room .trouble').textContent)", "the reason");
+  assert.equal(await alice.eval("document.querySelector('.composer textarea').value"), "Hello?");
+  await alice.eval("document.querySelector('.composer textarea').value = ''");
+  await alice.click(".back");
+}
+
 async function talk(alice, bob) {
   await say(bob, "Hi Alice! Is this really sealed?");
   await alice.until("document.querySelector('.people .count')?.textContent === '1'", "one unread message of a new contact");
   assert.equal(await alice.eval("document.title"), "(1) waxwire chat");
-  assert.deepEqual(await alice.texts(".people strong"), ["Bob"]);
+  assert.deepEqual(await alice.texts(".people strong"), ["Bob", "abababab"]);
   await bob.until("[...document.querySelectorAll('.bubble.mine .ticks')].at(-1)?.classList.contains('delivered')", "✓✓ while it is unread");
   await show(alice, "3-list", PHONE);
   await alice.click(".people button");
@@ -191,6 +204,7 @@ try {
   for (const path of ["..%2f..%2fpackage.json", "examples/browser-chat/serve.js%00", "src/../package.json", "node_modules/ws/index.js", "examples/signal-chat/person.js"])
     assert.equal((await fetch(url + path)).status, 404, path);
   const alice = await join_(browser, url, "Alice"), bob = await join_(browser, url, "Bob");
+  await nobody(alice);
   await exchange(alice, bob);
   await talk(alice, bob);
   const bobAgain = await offline(browser, url, alice, bob);

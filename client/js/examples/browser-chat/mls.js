@@ -108,6 +108,7 @@ export class Mls {
   async meet(user) {
     const out = this.client.own.get(OUT + user);
     if (out !== undefined && (Date.now() - out.began < RENEW_MS || !this.client.isOpen)) return null;
+    if (!this.client.isOpen) throw new Error("the first message needs a connection");
     return this.ask(user, 1, true);
   }
 

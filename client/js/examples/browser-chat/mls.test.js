@@ -106,6 +106,20 @@ test("what a stranger's key, a copy, or noise says is not read", async () => {
   await until(() => said(bob, alice).length === 2, "the next");
 });
 
+test("a first message that can't go out is not lost silently", async () => {
+  const relay = new FakeRelay(), alice = await person(relay, 1, "Alice"), bob = await person(relay, 2, "Bob");
+  await assert.rejects(alice.sendText("ab".repeat(16), "hello?"), /nobody has this id/);
+  relay.refuse = true;
+  alice.client.session.cut("a tunnel");
+  await assert.rejects(alice.sendText(bob.client.user, "hello"), /needs a connection/);
+  assert.equal(alice.history.entries.length, 0);
+  relay.refuse = false;
+  alice.client.nudge();
+  await until(() => alice.client.isOpen, "connected again");
+  await alice.sendText(bob.client.user, "hello");
+  await until(() => said(bob, alice).length === 1, "it arrives");
+});
+
 test("invitations", () => {
   const user = "0123456789abcdef0123456789abcdef";
   assert.deepEqual(Chat.readInvitation(`https://x.example/#${user}.J%C3%BCrgen`), { user, name: "Jürgen" });

@@ -220,6 +220,8 @@ class Page {
     this.fit();
     this.toEnd(Infinity);
     await this.try(() => this.chat.sendText(user, text));
+    if (this.trouble.textContent !== "" && this.input.value === "" && this.user === user) this.input.value = text; // to try again
+    this.fit();
   }
 
   async photo(file) {
