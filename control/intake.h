@@ -68,6 +68,13 @@ void intake_wakes(struct intake *intake, struct wake *wake);
 /* Begin to listen, when everything else is ready. OK, or EXISTS/STORE_IO with errno. */
 enum wax_status intake_listen(struct intake *intake, struct mailboxes *mailboxes);
 
+/*
+ * The end is near: let the data plane ask nothing more, and, once it has heard that, tell whether all that it
+ * asked is answered and read. Turns go on meanwhile.
+ */
+void intake_leave(struct intake *intake);
+bool intake_left(struct intake *intake);
+
 /* Let the data plane go, and listen no more. */
 void intake_close(struct intake *intake);
 

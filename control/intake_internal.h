@@ -74,6 +74,7 @@ struct intake {
     uint32_t naps;    /* since the last record */
     uint64_t blocked; /* workers whose oldest record finds no room in the store now */
     uint64_t now_ms;
+    uint64_t quiet_ms; /* at the end: since when nothing is owed to the data plane, 0: something is */
     struct checker *checker;
     struct allowances *allowances;
     struct policing *policings; /* whose policies homes have not confirmed */

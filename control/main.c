@@ -26,6 +26,8 @@
 #define SLACK_BYTES   (4u * SEGMENT_BYTES) /* of a shard */
 #define MAP_BYTES     (UINT64_C(64) << 30)
 
+#define LEAVE_MS_MOST 2000u /* for the answers to what has been asked */
+
 enum { EXIT_LOCKED = 4, EXIT_STORE = 5 };
 
 struct control {
@@ -348,10 +350,22 @@ static void turn(struct control *control)
     intake_wake(control->intake);
 }
 
+/* Another control plane may be about to come: none of what this one was asked shall be lost. */
+static void leave(struct control *control)
+{
+    uint64_t until_ms = wall_ms() + LEAVE_MS_MOST;
+    mailboxes_purge(control->mailboxes); /* while it still serves */
+    intake_leave(control->intake);
+    while (control->exit_code == 0 && wall_ms() < until_ms && !intake_left(control->intake))
+        turn(control);
+}
+
 /* Everything that was taken is made durable, then all is given back. */
 static void end(struct control *control)
 {
     notify_say(&control->notify, "STOPPING=1");
+    if (control->mailboxes != NULL)
+        leave(control);
     if (control->intake != NULL) {
         intake_turn(control->intake, wall_ms());
         intake_close(control->intake);

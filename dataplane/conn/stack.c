@@ -215,6 +215,7 @@ void stack_control_up(struct stack *stack, uint64_t epoch, const uint8_t relay_i
     stack->session_env.relay_id_known = true;
     stack->control_up = true;
     home_control_up(stack->home, epoch, stack->now_us);
+    session_requests_go_on(&stack->session_env);
     stack->walking = true;
     stack->walk_next = 0;
 }
@@ -229,6 +230,7 @@ void stack_control_down(struct stack *stack)
     stack->control_up = false;
     trace_end(stack);
     media_control_down(stack);
+    session_requests_wait(&stack->session_env, stack->now_us);
     session_requests_lost(&stack->session_env);
     home_control_down(stack->home);
 }

@@ -133,6 +133,9 @@ static bool record_for_conn(struct stack *stack, const struct channel_record *re
             return false;
         record_close(stack, p);
         return true;
+    case CHANNEL_LEAVING:
+        session_requests_wait(&stack->session_env, stack->now_us);
+        return true;
     case CHANNEL_VACATE: {
         const struct channel_vacate *vacate = p;
         if (record->bytes < sizeof *vacate)

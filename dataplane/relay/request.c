@@ -43,6 +43,11 @@ enum wax_status session_request(struct session *session, struct session_env *env
     bool sound = false;
     if (!wire_request_is(frame, &sound) || !sound)
         return WAX_FRAME_MALFORMED;
+    if (env->patience_us > env->now_us) {
+        if (list_empty(&session->park)) /* else what is in front of it is waited for first */
+            session_park(session, env, SESSION_PARKED_FOR_CONTROL, false);
+        return WAX_FULL;
+    }
     struct requests *requests = &env->requests;
     uint32_t index = session_may(session, env) ? slot_find(requests, session) : WAX_REQUESTS_PER_WORKER;
     struct channel_record *record = NULL;
@@ -124,6 +129,17 @@ void session_answer(struct session_env *env, const struct channel_answer *answer
         refuse(session, env, asked ? requests->slot[answer->slot].request : 0);
     else
         session_write(session, env, frame);
+}
+
+void session_requests_wait(struct session_env *env, uint64_t now_us)
+{
+    if (env->patience_us == 0)
+        env->patience_us = now_us + WAX_CONTROL_PATIENCE_MS * 1000ull;
+}
+
+void session_requests_go_on(struct session_env *env)
+{
+    env->patience_us = 0;
 }
 
 void session_requests_lost(struct session_env *env)

@@ -207,7 +207,8 @@ struct session_env {
     uint64_t (*wall_ms)(void *ctx);
 
     /* private */
-    uint64_t now_us; /* of the call */
+    uint64_t now_us;      /* of the call */
+    uint64_t patience_us; /* until then requests wait for the control plane that comes; 0: they don't */
     struct link work;
     struct link parked;
     uint32_t parked_count;
@@ -271,6 +272,13 @@ void session_login_reply(struct session *session, struct session_env *env,
 
 /* An ANSWER; its tag names the session as that of a LOGIN_REPLY does, and may name one that has gone. */
 void session_answer(struct session_env *env, const struct channel_answer *answer);
+
+/*
+ * The control plane is about to go, or has gone: requests that come from now on wait for the next one, for at
+ * most WAX_CONTROL_PATIENCE_MS after the first of such calls. / It is back.
+ */
+void session_requests_wait(struct session_env *env, uint64_t now_us);
+void session_requests_go_on(struct session_env *env);
 
 /* The control plane has gone: its answers will not come. Requests are answered "rate limited". */
 void session_requests_lost(struct session_env *env);

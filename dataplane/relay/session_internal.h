@@ -21,6 +21,7 @@ enum session_pending {
 #define SESSION_PARKED_FOR_LIST    252u /* a message for a list */
 #define SESSION_PARKED_FOR_FAN     254u /* the end of the SEND_MULTI that it is handing out */
 #define SESSION_PARKED_FOR_READ    251u /* likewise of the READ */
+#define SESSION_PARKED_FOR_CONTROL 250u /* a control plane that is being replaced */
 #define SESSION_PARKED_FOR_RETURNS 253u /* the hand-over of what is pending */
 
 /* Note that something is to be handed over; session_hand_over tries. */

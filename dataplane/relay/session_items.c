@@ -73,6 +73,8 @@ static bool may_resume(const struct session *session, const struct session_env *
         return !session->fanning;
     if (session->parked_for == SESSION_PARKED_FOR_READ)
         return !session->reading;
+    if (session->parked_for == SESSION_PARKED_FOR_CONTROL)
+        return env->patience_us <= env->now_us;
     if (session->parked_for == SESSION_PARKED_FOR_RETURNS)
         return session->pending == 0;
     if (session->parked_for == SESSION_PARKED_FOR_LIST)

@@ -19,6 +19,7 @@ enum channel_request_kind {
     CHANNEL_POLICY = 106,
     CHANNEL_EVICT = 107,
     CHANNEL_VACATE = 108,
+    CHANNEL_LEAVING = 109,
 };
 
 /* What names a connection's session to its worker. */
@@ -71,6 +72,14 @@ struct channel_vacate {
     uint32_t over_ms;
     uint8_t off;
     uint8_t reserved[3];
+};
+
+/*
+ * The control plane is about to end: ask nothing more of it. What was asked before is answered first, so that
+ * none of it is lost. Only its header.
+ */
+struct channel_leaving {
+    struct channel_record record;
 };
 
 /*

@@ -79,6 +79,7 @@
 #define WAX_CLOSE_TIMEOUT_MS     5000u
 #define WAX_TLS_TIMEOUT_MS       10000u
 #define WAX_TLS_PRESSED_MS       3000u /* the same while others wait */
+#define WAX_CONTROL_PATIENCE_MS  10000u /* that requests wait for a control plane that is being replaced */
 #define WAX_VACATE_PATIENCE_MS   10000u /* for what holds up a session that is to end, behind the time for all */
 #define WAX_VACATE_S_MAX         86400u
 #define WAX_HEARTBEAT_S_DEFAULT  240u

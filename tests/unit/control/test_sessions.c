@@ -4,10 +4,12 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "channel_help.h"
 #include "waxwire/channel_request.h"
+#include "waxwire/request.h"
 
 static struct plane plane;
 static char reply[4096], user[2 * WAX_USER_BYTES + 1];
@@ -161,5 +163,40 @@ Test(sessions, all_end_by_a_drain_whose_state_the_workers_show)
     }
     expect("{\"command\":\"drain\",\"over_ms\":0}\n",
            "\"done\":false,\"text\":\"no data plane is attached\"");
+    attach(&plane, 0);
+}
+
+Test(sessions, what_was_asked_is_answered_before_a_clean_end)
+{
+    for (uint32_t i = 0; i < 40; i++) {
+        uint8_t frame[WIRE_DEVICE_BYTES];
+        struct wire_device list = {WIRE_DEVICE_LIST, 0, i + 1};
+        struct channel_request *request = reserve(&plane, 0, CHANNEL_REQUEST, sizeof *request + sizeof frame);
+        request->tag = channel_conn_tag(1, 7);
+        request->slot = i;
+        request->name.device = 1;
+        request->frame_bytes = (uint32_t)wire_device_write(span_of(frame, sizeof frame), &list);
+        memcpy(request->frame, frame, sizeof frame);
+    }
+    publish(&plane, 0);
+    uint32_t answers = 0, leaving = 0;
+    struct ucred control;
+    socklen_t len = sizeof control;
+    cr_assert_eq(getsockopt(plane.socket, SOL_SOCKET, SO_PEERCRED, &control, &len), 0);
+    cr_assert_eq(kill(control.pid, SIGTERM), 0);
+    for (const struct channel_record *record; leaving + answers < 41;) {
+        record = next(&plane, 0, 5000);
+        cr_assert_not_null(record, "%u answers, %u", answers, leaving);
+        answers += record->kind == CHANNEL_ANSWER;
+        leaving += record->kind == CHANNEL_LEAVING;
+        release(&plane, 0, record);
+    }
+    cr_assert(answers == 40 && leaving == 1);
+    const struct channel_record *record = next(&plane, 1, 5000);
+    cr_assert(record != NULL && record->kind == CHANNEL_LEAVING);
+    release(&plane, 1, record);
+    stop_control(SIGTERM);
+    detach(&plane);
+    start_control();
     attach(&plane, 0);
 }

@@ -213,3 +213,37 @@ Test(request, KEYS_LOW_is_written_and_one_that_comes_before_WELCOME_follows_it)
     cr_assert_eq(frame_type(next_frame()), WIRE_WELCOME);
     expect_low(3);
 }
+
+Test(request, while_control_is_replaced_requests_wait_and_messages_behind_them_too)
+{
+    open_session();
+    session_requests_wait(&env, toy.now_us);
+    cr_assert_eq(ask_devices(1), WAX_FULL);
+    cr_assert_eq(frame_head, frame_tail);
+    cr_assert_null(toy_record(CHANNEL_REQUEST));
+    sessions_flush(&env, toy.now_us);
+    cr_assert_eq(resumes, 0);
+    session_requests_go_on(&env);
+    sessions_flush(&env, toy.now_us);
+    cr_assert_eq(resumes, 1);
+    cr_assert_eq(ask_devices(1), WAX_OK);
+    cr_assert_not_null(toy_record(CHANNEL_REQUEST));
+}
+
+Test(request, patience_with_a_control_plane_that_does_not_come_has_an_end)
+{
+    open_session();
+    session_requests_wait(&env, toy.now_us);
+    uint64_t until_us = env.patience_us;
+    cr_assert_eq(until_us, toy.now_us + WAX_CONTROL_PATIENCE_MS * 1000ull);
+    cr_assert_eq(ask_devices(1), WAX_FULL);
+    session_requests_wait(&env, toy.now_us + 1000);
+    cr_assert_eq(env.patience_us, until_us, "it was said before");
+    toy.now_us = until_us;
+    env.now_us = until_us;
+    toy.control_away = true;
+    sessions_flush(&env, toy.now_us);
+    cr_assert_eq(resumes, 1);
+    ask_devices(1);
+    expect_rate(1);
+}
