@@ -202,7 +202,7 @@ static struct mailbox_usage usage_of(const struct mailbox *box)
 {
     return (struct mailbox_usage){
         .messages = box->messages,
-        .receipts = box->count - box->messages,
+        .receipts = box->receipts,
         .bytes = box->bytes,
         .since_ms = box->since_ms,
         .end = box->end,

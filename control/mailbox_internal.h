@@ -88,6 +88,7 @@ struct mailbox {
     struct item *items;  /* by position */
     uint32_t first, count, room;
     uint32_t messages; /* that wait */
+    uint32_t receipts; /* likewise; `count` has those as well whose retirement is under way */
     uint32_t pending;  /* operations that point here */
     uint64_t bytes;    /* of records that wait */
     uint64_t since_ms; /* something has waited since then at least, 0 = nothing does */

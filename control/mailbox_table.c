@@ -222,6 +222,7 @@ void mailbox_count_in(struct mailboxes *m, struct mailbox *box, const struct ite
     m->counts.items_now++;
     m->counts.bytes_now += item_bytes(item);
     box->messages += item->message;
+    box->receipts += !item->message;
     box->bytes += item_bytes(item);
     if (box->since_ms == 0)
         box->since_ms = m->now_ms;
@@ -232,6 +233,7 @@ void mailbox_count_out(struct mailboxes *m, struct mailbox *box, const struct it
     m->counts.items_now--;
     m->counts.bytes_now -= item_bytes(item);
     box->messages -= item->message;
+    box->receipts -= !item->message;
     box->bytes -= item_bytes(item);
     if (box->bytes == 0)
         box->since_ms = 0;

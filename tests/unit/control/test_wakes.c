@@ -75,6 +75,7 @@ static void store(uint64_t position, uint8_t flags)
     publish(&plane, 0);
     const struct channel_record *record = next(&plane, 0, 5000);
     cr_assert(record != NULL && record->kind == CHANNEL_STORED);
+    cr_assert_eq(((const struct channel_stored *)(const void *)record)->reason, 0);
     release(&plane, 0, record);
 }
 
