@@ -57,7 +57,7 @@ struct wake_view {
 
 /* How many gateways there are (NULL: 0), and what of the n-th; `view` is filled. */
 uint32_t wake_gateways(const struct wake *wake);
-void wake_look(struct wake *wake, uint32_t gateway, struct wake_view *view);
+void wake_look(struct wake *wake, uint32_t number, struct wake_view *view);
 
 /* ---- between the gateways' files ---- */
 
