@@ -48,6 +48,7 @@ struct wax_client {
     uint64_t deadline_us; /* to be open, or closed */
     uint64_t ack_us;      /* when an ACK is due; UINT64_MAX: none */
     uint64_t now_us;      /* of the call under way */
+    uint32_t requests;    /* number of the last one */
     uint32_t last_sequence;
     uint32_t unacknowledged;
     uint32_t window;
@@ -102,6 +103,11 @@ enum wax_status frames_send(struct wax_client *client, const struct wax_client_m
  * Writes kept messages while window and output allow.
  */
 enum wax_status frames_pump(struct wax_client *client);
+
+/*
+ * requests.c: a frame that answers a request, or KEYS_LOW.
+ */
+enum wax_status requests_take(struct wax_client *client, struct view frame);
 
 /*
  * The status that stands for a fatal ERROR's code.

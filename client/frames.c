@@ -296,6 +296,12 @@ enum wax_status frames_take(struct wax_client *client, struct view frame)
         return open ? take_deliver(client, frame) : WAX_CLIENT_OUT_OF_PLACE;
     case WIRE_STATUS:
         return open ? take_status(client, frame) : WAX_CLIENT_OUT_OF_PLACE;
+    case WIRE_KEYS_OK:
+    case WIRE_KEYS:
+    case WIRE_KEYS_LOW:
+    case WIRE_OK:
+    case WIRE_DEVICES:
+        return open ? requests_take(client, frame) : WAX_CLIENT_OUT_OF_PLACE;
     default:
         return WAX_OK;
     }

@@ -8,6 +8,7 @@
 #include "waxcat_print.h"
 
 #define LINE_BYTES_MAX 65536u
+#define READS_MAX      4096u /* more than a turn brings */
 
 /* A message sent, to tell how long its answers took and what is still missing. */
 struct sent {
@@ -25,7 +26,11 @@ struct waxcat {
     struct sent *sent; /* by rising id */
     size_t sent_count, sent_room;
     uint64_t unended;
-    bool refused; /* a fatal ERROR, or a refused upgrade */
+    bool refused;  /* a fatal ERROR, or a refused upgrade */
+    bool answered; /* the request has been, which `request` numbers */
+    uint32_t request;
+    struct wax_client_incoming reads[READS_MAX]; /* come, and to be said to be read */
+    uint32_t reads_count;
     bool input_ended;
     char *line; /* of stdin, not whole yet */
     size_t line_len;
@@ -117,11 +122,19 @@ static void on_event(void *context, const struct wax_client_event *event)
     case WAX_CLIENT_MESSAGE:
         cat->counts.received++;
         print_message(&cat->printer, &event->message);
+        if (cat->args.read && event->message.sequence != 0 && cat->reads_count < READS_MAX)
+            cat->reads[cat->reads_count++] = event->message;
         break;
     case WAX_CLIENT_STATUS:
         take_status(cat, &event->status);
         break;
+    case WAX_CLIENT_REPLY:
+        cat->answered |= event->reply.request != 0 && event->reply.request == cat->request;
+        print_reply(&cat->printer, &event->reply);
+        break;
     case WAX_CLIENT_ERROR:
+        if (event->error.request != 0 && event->error.request == cat->request)
+            cat->answered = cat->refused = true;
         print_error(&cat->printer, &event->error);
         break;
     case WAX_CLIENT_CLOSED:
@@ -189,10 +202,36 @@ static enum wax_status send_all(struct waxcat *cat)
     return status;
 }
 
+static bool is_request(const struct waxcat *cat)
+{
+    return cat->args.command >= WAXCAT_DEVICES && cat->args.command <= WAXCAT_UNBLOCK;
+}
+
+static enum wax_status ask(struct waxcat *cat)
+{
+    struct wax_client *client = wax_loop_client(cat->loop);
+
+    if (cat->args.command == WAXCAT_DEVICES)
+        return wax_client_device(client, WIRE_DEVICE_LIST, 0, &cat->request);
+    return wax_client_block(client, cat->args.command == WAXCAT_BLOCK ? WIRE_BLOCK_USER : WIRE_BLOCK_UNBLOCK,
+                            cat->args.recipient, &cat->request);
+}
+
+/* Tells the senders of what has come since the last time; a session that has ended meanwhile can't. */
+static void say_read(struct waxcat *cat)
+{
+    for (uint32_t i = 0; i < cat->reads_count; i++)
+        (void)wax_client_read(wax_loop_client(cat->loop), cat->reads[i].sender, cat->reads[i].sender_device,
+                              cat->reads[i].id);
+    cat->reads_count = 0;
+}
+
 static bool is_done(const struct waxcat *cat)
 {
     const struct waxcat_args *args = &cat->args;
 
+    if (is_request(cat))
+        return cat->answered;
     if (args->exit_after > 0 && cat->counts.received >= args->exit_after)
         return true;
     if (args->command == WAXCAT_SEND)
@@ -226,7 +265,7 @@ static int run(struct waxcat *cat)
 {
     const struct waxcat_args *args = &cat->args;
     uint64_t end_us = args->timeout_s > 0 ? wax_clock_us() + args->timeout_s * 1000000ull : UINT64_MAX;
-    bool begun = args->command != WAXCAT_SEND, chats = args->command == WAXCAT_CHAT;
+    bool begun = args->command != WAXCAT_SEND && !is_request(cat), chats = args->command == WAXCAT_CHAT;
 
     while (!is_done(cat)) {
         bool typed = false;
@@ -246,9 +285,10 @@ static int run(struct waxcat *cat)
             wax_loop_turn(cat->loop, wait_ms, listens_to_input ? STDIN_FILENO : -1, &typed);
         if (status != WAX_OK)
             return finish(cat, exit_status_of(cat, status), wax_loop_reason(cat->loop));
+        say_read(cat);
         if (!begun && wax_client_is_open(wax_loop_client(cat->loop))) {
             begun = true;
-            status = send_all(cat);
+            status = is_request(cat) ? ask(cat) : send_all(cat);
         } else if (typed) {
             status = read_lines(cat);
         }
@@ -256,6 +296,8 @@ static int run(struct waxcat *cat)
             return finish(cat, WAXCAT_USAGE, wax_status_text(status));
     }
     close_cleanly(cat);
+    if (is_request(cat) && cat->refused)
+        return finish(cat, WAXCAT_REFUSED, "the request was refused");
     bool rejected = cat->counts.rejected > 0;
     return finish(cat, rejected ? WAXCAT_REFUSED : WAXCAT_DONE, rejected ? "a message was rejected" : "done");
 }

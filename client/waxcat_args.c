@@ -12,6 +12,8 @@ static const char help[] =
     "\n"
     "  waxcat id                           print the user id of the key (made when there is none)\n"
     "  waxcat listen                       print what arrives\n"
+    "  waxcat devices                      list the devices of the account\n"
+    "  waxcat block USER                   take no more messages of that user; `unblock USER` does again\n"
     "  waxcat send USER[/DEVICE] TEXT...   send a message and wait for the relay's answer (TEXT -: from "
     "stdin)\n"
     "  waxcat chat USER[/DEVICE]           send lines of stdin, print what arrives, and ✓ ✓✓\n"
@@ -29,6 +31,7 @@ static const char help[] =
     "unanswered)\n"
     "  --send-only         ask for no deliveries (send: give it a device number of its own)\n"
     "  --wait WHAT         send: wait until all is `accepted` (default; or delivered) or `delivered`\n"
+    "  --read              listen, chat: tell the senders that their messages have been read\n"
     "  --count N           send: send the text N times\n"
     "  --exit-after N      listen, chat: end after N messages\n"
     "  --timeout S         give up after S seconds\n"
@@ -58,6 +61,7 @@ enum option_id {
     OPT_URGENT,
     OPT_SILENT,
     OPT_JSON,
+    OPT_READ,
     OPT_HELP,
     OPT_VERSION,
 };
@@ -81,6 +85,7 @@ static const struct option options[] = {
     {"urgent", no_argument, NULL, OPT_URGENT},
     {"silent", no_argument, NULL, OPT_SILENT},
     {"json", no_argument, NULL, OPT_JSON},
+    {"read", no_argument, NULL, OPT_READ},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -234,6 +239,9 @@ static bool read_option(struct waxcat_args *args, int option, const char *value)
     case OPT_JSON:
         args->json = true;
         return true;
+    case OPT_READ:
+        args->read = true;
+        return true;
     default:
         return read_valued(args, option, value);
     }
@@ -241,22 +249,26 @@ static bool read_option(struct waxcat_args *args, int option, const char *value)
 
 static bool read_command(struct waxcat_args *args, int count, char **words)
 {
-    static const char *const names[] = {"id", "listen", "send", "chat"};
+    static const char *const names[] = {"id", "listen", "devices", "block", "unblock", "send", "chat"};
+    const unsigned name_count = sizeof names / sizeof *names;
     unsigned command = 0;
 
     if (count == 0)
-        return complain("a command is missing: id, listen, send or chat");
-    while (command < 4 && strcmp(words[0], names[command]) != 0)
+        return complain("a command is missing: id, listen, devices, block, unblock, send or chat");
+    while (command < name_count && strcmp(words[0], names[command]) != 0)
         command++;
-    if (command == 4)
+    if (command == name_count)
         return complain("unknown command '%s'", words[0]);
     args->command = (enum waxcat_command)command;
-    if (command <= WAXCAT_LISTEN)
+    if (command <= WAXCAT_DEVICES)
         return count == 1 || complain("%s takes no argument", words[0]);
     if (count < 2)
         return complain("%s needs a user id", words[0]);
     if (command == WAXCAT_SEND ? count < 3 : count > 2)
-        return complain(command == WAXCAT_SEND ? "send needs a text" : "chat takes its text from stdin");
+        return complain(command == WAXCAT_SEND   ? "send needs a text"
+                        : command == WAXCAT_CHAT ? "chat takes its text from stdin"
+                                                 : "%s takes one user id",
+                        words[0]);
     args->words = words + 2;
     args->word_count = count - 2;
     return read_recipient(args, words[1]);

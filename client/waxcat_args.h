@@ -5,7 +5,15 @@
 
 #include "waxwire/client.h"
 
-enum waxcat_command { WAXCAT_ID, WAXCAT_LISTEN, WAXCAT_SEND, WAXCAT_CHAT };
+enum waxcat_command {
+    WAXCAT_ID,
+    WAXCAT_LISTEN,
+    WAXCAT_DEVICES,
+    WAXCAT_BLOCK,
+    WAXCAT_UNBLOCK,
+    WAXCAT_SEND,
+    WAXCAT_CHAT,
+};
 
 /* What waxcat's exit status says. */
 enum waxcat_exit {
@@ -25,6 +33,7 @@ struct waxcat_args {
     bool send_only;
     bool json;
     bool wait_delivered;
+    bool read;     /* say of each message that arrives that it has been read */
     uint8_t flags; /* of SENDs */
     uint32_t ttl_s;
     uint32_t count;      /* how often to send the text */

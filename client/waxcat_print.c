@@ -194,6 +194,37 @@ void print_status(const struct waxcat_printer *p, const struct wax_client_answer
     fputc('\n', p->out);
 }
 
+/* DEVICES: a line each. */
+static void print_devices(const struct waxcat_printer *p, struct view frame)
+{
+    for (size_t at = WIRE_DEVICES_BYTES; at + WIRE_DEVICES_ENTRY <= frame.len; at += WIRE_DEVICES_ENTRY) {
+        const uint8_t *entry = frame.data + at;
+        bool connected = (load_be16(entry + 2) & 1) != 0;
+        if (p->json) {
+            json_begin(p, "device");
+            fprintf(p->out, ",\"device\":%u,\"connected\":%s,\"last_seen_ms\":%" PRIu64, load_be16(entry),
+                    connected ? "true" : "false", load_be64(entry + 4));
+            json_end(p);
+            continue;
+        }
+        fprintf(p->out, "device %u, %s ", load_be16(entry), connected ? "connected at" : "last seen at");
+        print_time(p, load_be64(entry + 4));
+        fputc('\n', p->out);
+    }
+}
+
+void print_reply(const struct waxcat_printer *p, const struct wax_client_reply *reply)
+{
+    if (reply->type == WIRE_DEVICES) {
+        print_devices(p, reply->frame);
+    } else if (reply->type == WIRE_OK && p->json) {
+        json_begin(p, "ok");
+        json_end(p);
+    } else if (reply->type == WIRE_OK) {
+        fputs("ok\n", p->out);
+    }
+}
+
 void print_error(const struct waxcat_printer *p, const struct wax_client_error *error)
 {
     if (p->json) {

@@ -28,6 +28,7 @@ void print_opened(const struct waxcat_printer *p, const struct wax_client_opened
 void print_message(const struct waxcat_printer *p, const struct wax_client_incoming *message);
 void print_sent(const struct waxcat_printer *p, const struct wax_client_message *message, uint64_t id);
 void print_status(const struct waxcat_printer *p, const struct wax_client_answer *status, uint64_t after_us);
+void print_reply(const struct waxcat_printer *p, const struct wax_client_reply *reply);
 void print_error(const struct waxcat_printer *p, const struct wax_client_error *error);
 void print_closed(const struct waxcat_printer *p, const struct wax_client_closed *closed);
 void print_done(const struct waxcat_printer *p, const struct waxcat_counts *counts, int exit_status,

@@ -66,6 +66,7 @@ enum wax_client_event_kind {
     WAX_CLIENT_OPENED,  /* WELCOME has come: the session is open */
     WAX_CLIENT_MESSAGE, /* a message for us; acknowledged when the handler has returned */
     WAX_CLIENT_STATUS,  /* the relay's word on a message of ours */
+    WAX_CLIENT_REPLY,   /* the answer to a request, or KEYS_LOW */
     WAX_CLIENT_ERROR,   /* an ERROR frame; a code below 128 is followed by WAX_CLIENT_CLOSED */
     WAX_CLIENT_CLOSED,  /* the session has ended, once for each transport */
 };
@@ -101,6 +102,12 @@ struct wax_client_answer {
     uint8_t recipient[WAX_USER_BYTES];
 };
 
+struct wax_client_reply {
+    uint8_t type;      /* WIRE_KEYS_OK, WIRE_KEYS, WIRE_OK, WIRE_DEVICES or WIRE_KEYS_LOW */
+    uint32_t request;  /* that it answers; 0: KEYS_LOW */
+    struct view frame; /* all of it: waxwire/request.h reads it */
+};
+
 struct wax_client_error {
     uint8_t code; /* enum wire_error */
     uint32_t request;
@@ -120,6 +127,7 @@ struct wax_client_event {
         struct wax_client_opened opened;
         struct wax_client_incoming message;
         struct wax_client_answer status;
+        struct wax_client_reply reply;
         struct wax_client_error error;
         struct wax_client_closed closed;
     };
@@ -206,6 +214,33 @@ struct wax_client_message {
  */
 enum wax_status wax_client_send(struct wax_client *client, const struct wax_client_message *message,
                                 uint64_t now_ms, uint64_t *id);
+
+/*
+ * Requests. Each is answered once, by WAX_CLIENT_REPLY or by WAX_CLIENT_ERROR with its number (*request), or
+ * not at all when the session ends before: then ask again. At most four may be unanswered (ERROR 131). They
+ * return WAX_OK, WAX_CLIENT_NOT_OPEN, WAX_NO_MEMORY, or WAX_BAD_ARGUMENT (keys_put: an empty bundle or key,
+ * or one beyond the protocol's limits). Not to be called from the event handler. device: `what` is 1 list
+ * (DEVICES), 2 remove that device, 3 delete the account. block: `what` is 1 block, 2 unblock, 3 accept only
+ * those allowed, 4 allow, 5 accept everyone; `user` may be NULL for 3 and 5. keys_get: of a device, or of all
+ * (0); `take` asks for a one-time key of each (KEYS). keys_put: our device's bundle, signed by the account
+ * key, and `count` one-time keys, which join those held or `replace` them (KEYS_OK).
+ */
+enum wax_status wax_client_device(struct wax_client *client, uint8_t what, uint16_t device,
+                                  uint32_t *request);
+enum wax_status wax_client_block(struct wax_client *client, uint8_t what, const uint8_t *user,
+                                 uint32_t *request);
+enum wax_status wax_client_keys_get(struct wax_client *client, const uint8_t user[WAX_USER_BYTES],
+                                    uint16_t device, bool take, uint32_t *request);
+enum wax_status wax_client_keys_put(struct wax_client *client, struct view bundle, const struct view *keys,
+                                    uint16_t count, bool replace, uint32_t *request);
+
+/*
+ * Tells the sender of a message that it has been read (READ), behind the ACK of what has been delivered.
+ * Nothing answers it. Returns WAX_OK, WAX_CLIENT_NOT_OPEN or WAX_NO_MEMORY. Not to be called from the event
+ * handler.
+ */
+enum wax_status wax_client_read(struct wax_client *client, const uint8_t sender[WAX_USER_BYTES],
+                                uint16_t sender_device, uint64_t id);
 
 /*
  * Sends one WebSocket ping; the answer is not an event, it only counts as a sign of life.

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 import expect
-from waxproto import DELIVERED
+from waxproto import DELIVERED, READ_BY
 
 
 class Folder:
@@ -106,3 +106,25 @@ def test_an_unknown_authority_is_refused(appliance):
                               capture_output=True, text=True, timeout=20, check=False)
     expect.equal(done.returncode, 2)
     expect.true("certificate verify failed" in done.stderr, done.stderr)
+
+
+def test_it_lists_devices_blocks_and_says_read(appliance):
+    alice = appliance.open()
+    with Folder() as folder:
+        key = folder.key("bob")
+        bob = bytes.fromhex(user_of(appliance, key))
+
+        def run(*arguments):
+            done = subprocess.run(command(appliance, key, *arguments), capture_output=True, text=True, timeout=20, check=False)
+            expect.equal(done.returncode, 0, done.stdout + done.stderr)
+            return [json.loads(line) for line in done.stdout.splitlines()]
+
+        devices = [event for event in run("devices", "--device", "7") if event["event"] == "device"]
+        expect.equal([(event["device"], event["connected"]) for event in devices], [(7, True)])
+        expect.equal([event["event"] for event in run("block", alice.user.hex(), "--device", "7")].count("ok"), 1)
+        expect.equal(alice.status(alice.send(bob, b"to who blocks", device=7)).reason, 3, "blocked")
+        run("unblock", alice.user.hex(), "--device", "7")
+        ident = alice.send(bob, b"to who reads", device=7)
+        run("listen", "--read", "--exit-after", "1", "--device", "7")
+        alice.status(ident, READ_BY)
+        expect.true(alice.status(ident, DELIVERED), "DELIVERED as well")

@@ -25,6 +25,10 @@ static void on_event(void *context, const struct wax_client_event *event)
         b->statuses++;
         b->last_status = event->status;
         break;
+    case WAX_CLIENT_REPLY:
+        b->replies++;
+        b->last_reply = event->reply;
+        break;
     case WAX_CLIENT_ERROR:
         b->errors++;
         b->last_error = event->error;

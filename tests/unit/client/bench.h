@@ -16,11 +16,12 @@ struct bench {
     struct wax_client_config config;
     struct scripted_relay relay;
     uint64_t now_us;
-    unsigned opened, messages, statuses, errors, closes;
+    unsigned opened, messages, statuses, replies, errors, closes;
     struct wax_client_opened last_opened;
     struct wax_client_incoming last_message;
     uint8_t payload[256];
     struct wax_client_answer last_status;
+    struct wax_client_reply last_reply;
     struct wax_client_error last_error;
     struct wax_client_closed last_closed;
     uint64_t ids[256]; /* of messages, in order */

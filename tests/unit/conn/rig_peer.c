@@ -200,6 +200,7 @@ static void client_event(void *context, const struct wax_client_event *event)
         peer->rejected += event->status.kind == WIRE_REJECTED;
         peer->last_reason = event->status.reason;
         break;
+    case WAX_CLIENT_REPLY:
     case WAX_CLIENT_ERROR:
         break;
     case WAX_CLIENT_CLOSED:
