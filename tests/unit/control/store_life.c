@@ -65,7 +65,7 @@ static void take(struct life *life)
         fault(life, "out of order", d->position);
     life->last = d->position;
     if (life->told->dead[d->position] != 0)
-        fault(life, "a message without a key", d->position);
+        fault(life, "a message that must not be there", d->position);
     if (d->payload_bytes != length_of(d->position))
         fault(life, "another length", d->position);
     for (uint32_t i = 0; i < d->payload_bytes; i++) {

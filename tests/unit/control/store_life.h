@@ -18,7 +18,7 @@ struct told {
     uint8_t stored[POSITIONS];
     uint8_t retired[POSITIONS]; /* asked for: it may come or not */
     uint8_t before[POSITIONS];  /* stored before a backup began */
-    uint8_t dead[POSITIONS];    /* and its key was destroyed before that: it must not come */
+    uint8_t dead[POSITIONS];    /* it must not come: its key was destroyed before that, or it came later */
     volatile uint64_t next, checked, lives;
     volatile bool ready;
     char fault[160]; /* what a life found wrong */

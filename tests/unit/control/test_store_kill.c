@@ -82,9 +82,12 @@ static void live_and_copy(struct told *told, const char *directory, const char *
         fault(life, "no backup", 0);
     if (storage_local_backup(life->storage, copy, 0) != WAX_FULL)
         fault(life, "two backups", 0);
+    uint64_t later = 0; /* the first that is offered when all shards have been looked at */
     do {
         life_load(life);
         storage_local_backup_look(life->storage, &backup);
+        if (later == 0 && backup.bytes_all != 0)
+            later = told->next;
     } while (backup.state == STORAGE_BACKUP_RUNS && told->next < POSITIONS - 1);
     mailboxes_counts(life->m, &ended);
     if (backup.state != STORAGE_BACKUP_WHOLE || backup.bytes != backup.bytes_all)
@@ -92,6 +95,7 @@ static void live_and_copy(struct told *told, const char *directory, const char *
     if (ended.purges < begun.purges + WAX_STORE_SHARDS || ended.moved == begun.moved ||
         ended.stored < begun.stored + 1000)
         fault(life, "nothing happened meanwhile", ended.stored - begun.stored);
+    memset(told->dead + later, 1, POSITIONS - later); /* nor must these come */
     _exit(0);
 }
 
