@@ -76,6 +76,7 @@ def tell(measured, results, disk, again, absent):
         "points": results, "stored_per_s": ours["stored_per_s"], "stored_mb_per_s": ours["stored_mb_per_s"],
         "accept_p99_ms": ours["p99_ms"], "disk_mb_per_s": disk["stored_mb_per_s"],
         "index_bytes_per_message": again["index_bytes_per_message"], "recovery_mb_per_s": again["recovery_mb_per_s"],
+        "recovery_mb_per_cpu_s": again["recovery_mb_per_cpu_s"],
         "drained_per_s": again["drained_per_s"]})
     for engine in ("lmdb", "rocksdb", "sqlite"):
         if engine in head:

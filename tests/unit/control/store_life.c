@@ -200,10 +200,11 @@ static void retire_one(struct life *life)
     if (position >= life->told->next || life->told->stored[position] == 0 ||
         (life->keeps_fifths && position % 5 == 0))
         return;
-    life->told->retired[position] = 1;
+    life->told->retired[position] |= RETIRE_ASKED;
     *r = (struct channel_retire){.name = name_of(position), .count = 1};
     r->position[0] = position;
-    (void)mailbox_retire(life->m, r);
+    if (mailbox_retire(life->m, r) == WAX_OK)
+        life->told->retired[position] = RETIRE_TAKEN;
 }
 
 void life_load(struct life *life)

@@ -13,6 +13,10 @@
 #define USERS     40u
 #define WINDOW    96u
 
+/* What became of a retirement: asked for, so that the message may come or not; and taken, so that it will go.
+ */
+enum { RETIRE_ASKED = 1, RETIRE_TAKEN = 3 };
+
 /* What outlives a life, in memory that is shared; by position. */
 struct told {
     uint8_t stored[POSITIONS];

@@ -72,7 +72,8 @@ static void live_and_copy(struct told *told, const char *directory, const char *
         life_load(life);
     while (mailboxes_busy(life->m))
         life_turn(life);
-    memcpy(told->dead, told->retired, sizeof told->dead);
+    for (uint64_t p = 1; p < told->next; p++)
+        told->dead[p] = told->retired[p] == RETIRE_TAKEN;
     for (uint64_t end = life_wall_ms() + 900; life_wall_ms() < end;) /* two rounds */
         life_turn(life);
     for (uint64_t p = 1; p < told->next; p++)
