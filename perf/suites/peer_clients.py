@@ -19,6 +19,7 @@ import ssl
 import struct
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/e2e"))
@@ -312,8 +313,14 @@ class Pair:
         return self.sender.answered == self.messages == self.receiver.received
 
 
+def opened(kind, where, count):
+    """Sessions, many being opened at a time: some servers look for new bytes a few times a second only."""
+    with ThreadPoolExecutor(64) as pool:
+        return list(pool.map(lambda number: KINDS[kind](where, number), range(count)))
+
+
 def relay(kind, where, pairs, window, messages, payload):
-    links = [KINDS[kind](where, n) for n in range(2 * pairs)]
+    links = opened(kind, where, 2 * pairs)
     if kind == "nats":
         links[0].prepare(True)
         for link in links[1::2]:
@@ -348,7 +355,7 @@ def relay(kind, where, pairs, window, messages, payload):
 
 
 def idle(kind, where, sessions):
-    links = [KINDS[kind](where, n) for n in range(sessions)]
+    links = opened(kind, where, sessions)
     for link in links:
         link.flush()
     print("ready", flush=True)
