@@ -305,6 +305,8 @@ uint32_t ledger_recipient(const struct gen *gen, const struct client *client, ui
 void ledger_deliver(struct gen *gen, struct client *client, struct view frame);
 void ledger_answer(struct gen *gen, struct client *client, const struct frame_status_entry *entry);
 
+/* A message is here for the second time: an error, unless the relay says that it may be. */
+void ledger_again(struct gen *gen, const struct client *client, const struct frame_deliver *d);
 /* A message has had its whole cycle. */
 void ledger_complete(struct gen *gen, const struct message *message);
 

@@ -123,11 +123,7 @@ void group_deliver(struct gen *gen, struct client *client, struct client *from, 
     }
     struct member *member = &from->members[slot];
     if (number < member->received) {
-        bool again = (d->flags & WIRE_DELIVER_AGAIN) != 0;
-        gen->counts.again += again;
-        gen->counts.duplicated += !again;
-        if (!again)
-            gen_error(gen, client, "a message came twice, or late", "");
+        ledger_again(gen, client, d);
         return;
     }
     if (number > member->received) {

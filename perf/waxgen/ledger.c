@@ -60,6 +60,15 @@ static void skip_missing(struct gen *gen, const struct client *client, struct cl
     gen_error(gen, client, "a message is missing before this one", "");
 }
 
+void ledger_again(struct gen *gen, const struct client *client, const struct frame_deliver *d)
+{
+    bool again = (d->flags & WIRE_DELIVER_AGAIN) != 0;
+    gen->counts.again += again;
+    gen->counts.duplicated += !again;
+    if (!again)
+        gen_error(gen, client, "a message came twice, or late", "");
+}
+
 static void received(struct gen *gen, struct client *client, struct client *from, uint32_t number,
                      const struct frame_deliver *d)
 {
@@ -69,11 +78,7 @@ static void received(struct gen *gen, struct client *client, struct client *from
         return;
     }
     if (message->received) {
-        bool again = (d->flags & WIRE_DELIVER_AGAIN) != 0;
-        gen->counts.again += again;
-        gen->counts.duplicated += !again;
-        if (!again)
-            gen_error(gen, client, "a message came twice, or late", "");
+        ledger_again(gen, client, d);
         return;
     }
     skip_missing(gen, client, from, number);
