@@ -13,8 +13,9 @@
     X(sends)                                                                                                 \
     X(deliveries)                                                                                            \
     X(accepted)                                                                                              \
-    X(delivered) X(rejected) X(opened) X(handshakes) X(dropped) X(stored) X(commits) X(p50_us) X(p99_us)     \
-        X(busy) X(sessions) X(connections) X(items)
+    X(delivered)                                                                                             \
+    X(rejected) X(opened) X(handshakes) X(dropped) X(stored) X(commits) X(p50_us) X(p99_us) X(busy)          \
+        X(sessions) X(connections) X(items)
 
 #define HISTORY_FIELD(name) float name;
 struct history_sample {
