@@ -6,9 +6,11 @@
 #include <sodium.h>
 
 #include "relay/envelope.h"
+#include "vectors.h"
 #include "waxwire/client.h"
+#include "waxwire/request.h"
 
-#define BYTES_MAX 1024u
+#define BYTES_MAX 65536u
 #define SLOTS     12u
 
 /* Where bytes of a vector are decoded to: each call of bytes_of takes the next. */
@@ -28,7 +30,7 @@ static struct json_object *vectors(const char *part)
     return list;
 }
 
-static struct json_object *field(struct json_object *of, const char *name)
+struct json_object *field(struct json_object *of, const char *name)
 {
     struct json_object *value;
 
@@ -37,18 +39,18 @@ static struct json_object *field(struct json_object *of, const char *name)
     return value;
 }
 
-static const char *text_of(struct json_object *of, const char *name)
+const char *text_of(struct json_object *of, const char *name)
 {
     return json_object_get_string(field(of, name));
 }
 
 /* A number; those of 64 bits are text, which json-c reads as well. */
-static uint64_t number_of(struct json_object *of, const char *name)
+uint64_t number_of(struct json_object *of, const char *name)
 {
     return json_object_get_uint64(field(of, name));
 }
 
-static struct view bytes_of(struct json_object *of, const char *name)
+struct view bytes_of(struct json_object *of, const char *name)
 {
     const char *text = text_of(of, name);
     uint8_t *place = slots[slot++ % SLOTS];
@@ -58,7 +60,7 @@ static struct view bytes_of(struct json_object *of, const char *name)
     return view_of(place, len);
 }
 
-static struct name name_of(struct json_object *of)
+struct name name_of(struct json_object *of)
 {
     struct name name = {.device = (uint16_t)number_of(of, "device")};
 
@@ -67,7 +69,7 @@ static struct name name_of(struct json_object *of)
     return name;
 }
 
-static void same(const char *what, struct view a, struct view b)
+void same(const char *what, struct view a, struct view b)
 {
     cr_assert_eq(a.len, b.len, "%s: %zu bytes, not %zu", what, a.len, b.len);
     if (a.len > 0)
@@ -246,6 +248,19 @@ PARSES(welcome)
 PARSES(deliver)
 PARSES(status)
 PARSES(error)
+PARSES(multi)
+PARSES(read)
+
+#define PARSES_REQUEST(name)                                                                                 \
+    static enum wax_status parses_##name(struct view frame)                                                  \
+    {                                                                                                        \
+        struct wire_##name read;                                                                             \
+        return wire_##name##_read(frame, &read) ? WAX_OK : WAX_FRAME_MALFORMED;                              \
+    }
+PARSES_REQUEST(keys_put)
+PARSES_REQUEST(keys_get)
+PARSES_REQUEST(device)
+PARSES_REQUEST(block)
 
 static enum wax_status parses_ack(struct view frame)
 {
@@ -268,6 +283,12 @@ static const struct codec {
     {"DELIVER", check_deliver, parses_deliver},
     {"STATUS", check_status, parses_status},
     {"ERROR", check_error, parses_error},
+    {"SEND_MULTI", check_multi, parses_multi},
+    {"READ", check_read, parses_read},
+    {"KEYS_PUT", check_keys_put, parses_keys_put},
+    {"KEYS_GET", check_keys_get, parses_keys_get},
+    {"DEVICE", check_device, parses_device},
+    {"BLOCK", check_block, parses_block},
 };
 #define CODECS (sizeof codecs / sizeof *codecs)
 
@@ -293,7 +314,7 @@ static unsigned for_each(const char *part, void (*run)(const struct codec *codec
 
 static void run_sound(const struct codec *codec, struct json_object *vector)
 {
-    uint8_t frame[BYTES_MAX];
+    static uint8_t frame[BYTES_MAX];
     struct view bytes = bytes_of(vector, "bytes");
 
     memcpy(frame, bytes.data, bytes.len);
