@@ -153,6 +153,7 @@ struct segment {
     uint64_t live_bytes;    /* of them */
     uint32_t pins;          /* receipts whose retirements are not durable yet */
     bool sealing, deleting; /* `op` is in use */
+    bool delete_again;      /* the outcome is not known */
     bool purging;           /* its keys are being taken out */
     bool compacting;        /* what lives in it is being copied */
     bool spoilt;            /* it was: what is left can't be read */

@@ -137,7 +137,7 @@ static void segment_deleted(struct storage_op *op, enum wax_status status)
     }
     shard->dead_segments = true;
     if (status != WAX_OK && status != WAX_NOT_FOUND) {
-        segment->deleting = false; /* again at the next sweep */
+        segment->delete_again = true; /* at the next sweep; it may be gone, so nothing is written to it */
         return;
     }
     uint32_t place = segment_place(shard, segment->id);
@@ -154,8 +154,9 @@ void shard_sweep(struct shard *shard)
     shard->dead_segments = false;
     for (uint32_t i = 0; i < shard->segment_count; i++) {
         struct segment *segment = shard->segments[i];
-        if (!segment_is_dead(shard, segment))
+        if (!segment->delete_again && !segment_is_dead(shard, segment))
             continue;
+        segment->delete_again = false;
         segment->deleting = true;
         segment->op.done = segment_deleted;
         shard->seals++;
