@@ -98,11 +98,12 @@ static void date_write(char out[16], int64_t at_s)
     strftime(out, 16, "%Y-%m-%d", &tm);
 }
 
-/* Says what is served, and which of it will not be for long. */
-static void files_tell(struct plane *plane, const struct files *files)
+/* Says what is served, and which of it will not be for long. Returns how many have expired. */
+static uint32_t files_tell(struct plane *plane, const struct files *files)
 {
     struct tls_reason reason;
     int64_t now_s = (int64_t)time(NULL);
+    uint32_t expired = 0;
     for (uint32_t i = 0; i < files->count; i++) {
         struct tls_identity_view view;
         char from[16], until[16];
@@ -110,6 +111,7 @@ static void files_tell(struct plane *plane, const struct files *files)
             continue;
         date_write(from, view.from_s);
         date_write(until, view.until_s);
+        expired += view.until_s < now_s;
         bool late = view.until_s<now_s + SOON_S, early = view.from_s> now_s;
         journal_say(&plane->journal, late || early ? CONFIG_LEVEL_WARN : CONFIG_LEVEL_INFO, "tls",
                     view.until_s < now_s ? "a certificate has expired"
@@ -119,6 +121,7 @@ static void files_tell(struct plane *plane, const struct files *files)
                     J_T("file", files->identity[i].name), J_T("names", view.names), J_T("key", view.kind),
                     J_T("from", from), J_T("until", until));
     }
+    return expired;
 }
 
 /* A context for each handshake thread, or none at all. */
@@ -151,7 +154,8 @@ static enum wax_status contexts_make(struct plane *plane, const struct config_tl
 }
 
 static enum wax_status certificates_load(struct plane *plane, const struct config_tls *tls,
-                                         struct tls_context **contexts, struct tls_reason *reason)
+                                         struct tls_context **contexts, uint32_t *expired,
+                                         struct tls_reason *reason)
 {
     struct files files;
     reason->text[0] = '\0';
@@ -159,7 +163,7 @@ static enum wax_status certificates_load(struct plane *plane, const struct confi
     if (files_read(plane, tls, &files, reason))
         status = contexts_make(plane, tls, &files, contexts, reason);
     if (status == WAX_OK)
-        files_tell(plane, &files);
+        *expired = files_tell(plane, &files);
     files_free(&files);
     return status;
 }
@@ -175,9 +179,10 @@ static bool tls_listened(const struct wax_config *config)
 bool certificates_start(struct plane *plane, struct tls_context **contexts)
 {
     struct tls_reason reason;
+    uint32_t expired;
     if (!tls_listened(&plane->config))
         return true;
-    enum wax_status status = certificates_load(plane, &plane->config.tls, contexts, &reason);
+    enum wax_status status = certificates_load(plane, &plane->config.tls, contexts, &expired, &reason);
     if (status != WAX_OK) {
         journal_say(&plane->journal, CONFIG_LEVEL_ERROR, "tls", "a certificate or key cannot be used",
                     J_T("reason", reason.text), J_T("status", wax_status_text(status)));
@@ -214,7 +219,8 @@ enum wax_status certificates_reload(struct plane *plane, char *text, size_t room
         snprintf(text, room, "%s", error.text);
         return status;
     }
-    status = certificates_load(plane, &config.tls, contexts, &reason);
+    uint32_t expired = 0;
+    status = certificates_load(plane, &config.tls, contexts, &expired, &reason);
     if (status != WAX_OK) {
         snprintf(text, room, "%s", reason.text);
         return status;
@@ -222,7 +228,10 @@ enum wax_status certificates_reload(struct plane *plane, char *text, size_t room
     for (uint32_t i = 0; i < plane->config.handshake_threads; i++)
         jobs_switch(&plane->jobs, i, contexts[i]);
     uint32_t count = config.tls.identity_count + (config.tls.certificate[0] != '\0' ? 1 : 0);
-    snprintf(text, room, "%" PRIu32 " certificate%s served", count, count == 1 ? "" : "s");
+    int used = snprintf(text, room, "%" PRIu32 " certificate%s served", count, count == 1 ? "" : "s");
+    if (expired != 0 && used > 0 && (size_t)used < room)
+        snprintf(text + used, room - (size_t)used, ", %" PRIu32 " expired: no client will take %s", expired,
+                 expired == 1 ? "it" : "them");
     return WAX_OK;
 }
 

@@ -18,7 +18,8 @@ bool certificates_start(struct plane *plane, struct tls_context **contexts);
 /*
  * Reads the files of the configuration again, takes what their `tls` section says, reads its certificates,
  * and gives every handshake thread a new context. When anything is wrong all stays as it was. WAX_OK with a
- * text of what is served now, or CONFIG_… or TLS_CERTIFICATE with the reason.
+ * text of what is served now, and how many of them have expired, or CONFIG_… or TLS_CERTIFICATE with the
+ * reason.
  */
 enum wax_status certificates_reload(struct plane *plane, char *text, size_t room);
 

@@ -22,13 +22,13 @@ def openssl(*arguments):
     expect.equal(done.returncode, 0, done.stderr)
 
 
-def issue(where, folder, name, names, key=("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
+def issue(where, folder, name, names, key=("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"), days=2):
     """(certificate, key) of the appliance's own authority for names like DNS:a.example."""
     base, authority = Path(folder) / name, Path(where["ca"])
     openssl("req", "-new", *key, "-nodes", "-subj", f"/CN={name}", "-keyout", f"{base}.key", "-out", f"{base}.csr")
     extensions = Path(f"{base}.ext")
     extensions.write_text(f"subjectAltName={names}\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n")
-    openssl("x509", "-req", "-in", f"{base}.csr", "-CA", authority, "-CAkey", authority.parent / "ca.key", "-days", 2,
+    openssl("x509", "-req", "-in", f"{base}.csr", "-CA", authority, "-CAkey", authority.parent / "ca.key", "-days", days,
             "-set_serial", f"0x{os.urandom(8).hex()}", "-out", f"{base}.pem", "-extfile", extensions)
     return f"{base}.pem", f"{base}.key"
 
@@ -111,6 +111,10 @@ def test_a_reload_keeps_every_session(appliance):
             expect.equal(code, 1, said)
             expect.true("the key is not that of the certificate" in said and str(served[0]) in said, said)
             expect.equal(certificate_of(where), after, "the last good one is still served")
+            for path, old in zip(served, issue(where, folder, "old", f"DNS:{where['server_name']}", days=-1)):
+                path.write_text(Path(old).read_text())
+            code, said = reload(where)
+            expect.equal((code, said.strip()), (0, "1 certificate served, 1 expired: no client will take it"))
             served[1].write_text("nothing")
             code, said = reload(where)
             expect.true(code == 1 and "there is no private key in PEM" in said, said)
