@@ -9,13 +9,13 @@
 #define HISTORY_SAMPLES 361u
 
 /* X(name): per second of the step, or as they were at its end. */
-#define HISTORY_LIST(X)                                                                                      \
-    X(sends)                                                                                                 \
-    X(deliveries)                                                                                            \
-    X(accepted)                                                                                              \
-    X(delivered)                                                                                             \
-    X(rejected) X(opened) X(handshakes) X(dropped) X(stored) X(commits) X(p50_us) X(p99_us) X(busy)          \
-        X(sessions) X(connections) X(items)
+/* clang-format off */
+#define HISTORY_LIST(X)                             \
+    X(sends) X(deliveries) X(accepted) X(delivered) \
+    X(rejected) X(opened) X(handshakes) X(dropped)  \
+    X(stored) X(commits) X(p50_us) X(p99_us)        \
+    X(busy) X(sessions) X(connections) X(items)
+/* clang-format on */
 
 #define HISTORY_FIELD(name) float name;
 struct history_sample {

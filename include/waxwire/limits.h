@@ -78,14 +78,15 @@
 #define WAX_HTTP_TIMEOUT_MS      10000u
 #define WAX_CLOSE_TIMEOUT_MS     5000u
 #define WAX_TLS_TIMEOUT_MS       10000u
-#define WAX_TLS_PRESSED_MS       3000u /* the same while others wait */
+#define WAX_TLS_PRESSED_MS       3000u  /* the same while others wait */
 #define WAX_CONTROL_PATIENCE_MS  10000u /* that requests wait for a control plane that is being replaced */
-#define WAX_VACATE_PATIENCE_MS   10000u /* for what holds up a session that is to end, behind the time for all */
-#define WAX_VACATE_S_MAX         86400u
-#define WAX_HEARTBEAT_S_DEFAULT  240u
-#define WAX_SENDS_PER_S_MAX      1000000u /* that somebody may be held to */
-#define WAX_SENDS_BURST_MAX      1000000u
-#define WAX_TTL_S_DEFAULT        (30u * 24u * 3600u)
+#define WAX_VACATE_PATIENCE_MS                                                                               \
+    10000u /* for what holds up a session that is to end, behind the time for all */
+#define WAX_VACATE_S_MAX        86400u
+#define WAX_HEARTBEAT_S_DEFAULT 240u
+#define WAX_SENDS_PER_S_MAX     1000000u /* that somebody may be held to */
+#define WAX_SENDS_BURST_MAX     1000000u
+#define WAX_TTL_S_DEFAULT       (30u * 24u * 3600u)
 
 /* HTTP and WebSocket. */
 #define WAX_HTTP_HEAD_BYTES_MAX  8192u
