@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "waxwire/latency.h"
+
 enum { EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
 
 #define WAXCTL_OPERANDS_MAX 16u
@@ -130,6 +132,12 @@ uint64_t get_u(struct json_object *object, const char *key);
 const char *get_text(struct json_object *object, const char *key);
 bool get_bool(struct json_object *object, const char *key);
 struct json_object *get_object(struct json_object *object, const char *key);
+
+/*
+ * Add a worker's latencies to a histogram, or take an earlier look's away: what a new data plane has not seen
+ * yet stays.
+ */
+void get_buckets(uint64_t buckets[LATENCY_BUCKETS], struct json_object *worker, bool away);
 
 /* Take "ADDRESS", "ADDRESS:PORT", "[ADDRESS]" or "[ADDRESS]:PORT" apart; the port is 0 when there is none. */
 bool endpoint_read(const char *text, char address[64], uint16_t *port);

@@ -36,6 +36,18 @@ struct json_object *get_object(struct json_object *object, const char *key)
     return value;
 }
 
+void get_buckets(uint64_t buckets[LATENCY_BUCKETS], struct json_object *worker, bool away)
+{
+    struct json_object *filled = get_object(worker, "latency_buckets");
+    for (size_t i = 0; filled != NULL && i < json_object_array_length(filled); i++) {
+        struct json_object *pair = json_object_array_get_idx(filled, i);
+        uint64_t bucket = json_object_get_uint64(json_object_array_get_idx(pair, 0));
+        uint64_t count = json_object_get_uint64(json_object_array_get_idx(pair, 1));
+        if (bucket < LATENCY_BUCKETS && (!away || buckets[bucket] >= count))
+            buckets[bucket] += away ? -count : count;
+    }
+}
+
 int connect_admin(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -7,7 +7,6 @@
 
 #include "waxctl.h"
 #include "waxctl_top.h"
-#include "waxwire/latency.h"
 #include "waxwire/status.h"
 
 #define LINE_BYTES  512u
@@ -72,18 +71,6 @@ static double rate(struct json_object *before, struct json_object *now, const ch
     return seconds > 0 && b >= a ? (double)(b - a) / seconds : 0;
 }
 
-static void add_buckets(uint64_t buckets[LATENCY_BUCKETS], struct json_object *worker, bool away)
-{
-    struct json_object *filled = get_object(worker, "latency_buckets");
-    for (size_t i = 0; filled != NULL && i < json_object_array_length(filled); i++) {
-        struct json_object *pair = json_object_array_get_idx(filled, i);
-        uint64_t bucket = json_object_get_uint64(json_object_array_get_idx(pair, 0));
-        uint64_t count = json_object_get_uint64(json_object_array_get_idx(pair, 1));
-        if (bucket < LATENCY_BUCKETS && (!away || buckets[bucket] >= count))
-            buckets[bucket] += away ? -count : count;
-    }
-}
-
 static struct json_object *worker_at(const struct top_look *look, size_t index)
 {
     struct json_object *list = get_object(look->workers, "workers");
@@ -144,8 +131,8 @@ static void put_latency(struct sheet *sheet, const struct top_look *before, cons
     uint64_t count = 0;
     memset(buckets, 0, sizeof buckets);
     for (size_t i = 0; worker_at(now, i) != NULL; i++) {
-        add_buckets(buckets, worker_at(now, i), false);
-        add_buckets(buckets, worker_at(before, i), true);
+        get_buckets(buckets, worker_at(now, i), false);
+        get_buckets(buckets, worker_at(before, i), true);
     }
     for (uint32_t i = 0; i < LATENCY_BUCKETS; i++)
         count += buckets[i];
@@ -209,8 +196,8 @@ static void put_workers(struct sheet *sheet, const struct top_look *before, cons
         for (uint32_t n = 0; n < 20; n++)
             bar[n] = (double)n < busy * 20 ? '#' : '.';
         memset(buckets, 0, sizeof buckets);
-        add_buckets(buckets, b, false);
-        add_buckets(buckets, a, true);
+        get_buckets(buckets, b, false);
+        get_buckets(buckets, a, true);
         text_ns(p50, latency_at(buckets, 500000));
         text_ns(p99, latency_at(buckets, 990000));
         put(sheet, busy > 0.9 ? "33" : "", "%6zu %4.0f%% %s %8s %8s %8s %8s %8s %8s %10s %10s", i, 100 * busy,

@@ -5,20 +5,6 @@
 #include <time.h>
 
 #include "waxctl.h"
-#include "waxwire/latency.h"
-
-/* Add the buckets of an answer to a histogram, or take them away. */
-static void add_buckets(uint64_t buckets[LATENCY_BUCKETS], struct json_object *worker, bool away)
-{
-    struct json_object *filled = get_object(worker, "latency_buckets");
-    for (size_t i = 0; filled != NULL && i < json_object_array_length(filled); i++) {
-        struct json_object *pair = json_object_array_get_idx(filled, i);
-        uint64_t bucket = json_object_get_uint64(json_object_array_get_idx(pair, 0));
-        uint64_t count = json_object_get_uint64(json_object_array_get_idx(pair, 1));
-        if (bucket < LATENCY_BUCKETS)
-            buckets[bucket] += away ? -count : count;
-    }
-}
 
 int workers_run(const struct options *options)
 {
@@ -50,8 +36,8 @@ int workers_run(const struct options *options)
         double busy = RATE("busy_cycles"), idle = RATE("idle_cycles");
         uint64_t buckets[LATENCY_BUCKETS] = {0};
         char p50[16], p99[16], p999[16];
-        add_buckets(buckets, b, false);
-        add_buckets(buckets, a, true);
+        get_buckets(buckets, b, false);
+        get_buckets(buckets, a, true);
         text_ns(p50, latency_at(buckets, 500000));
         text_ns(p99, latency_at(buckets, 990000));
         text_ns(p999, latency_at(buckets, 999000));
