@@ -129,15 +129,9 @@ enum wax_status session_multi(struct session *session, struct session_env *env, 
     if (status != WAX_OK)
         return status;
     bool silent = send_is_silent(multi.flags);
-    if (session->fanning) {
-        session_park(session, env, SESSION_PARKED_FOR_FAN, false);
-        return WAX_FULL;
-    }
-    if (!silent && session->unanswered >= env->send_window) {
-        metrics_count(env->metrics, WAX_SESSION_WINDOW);
-        session_park(session, env, env->port->self, true);
-        return WAX_SESSION_WINDOW;
-    }
+    status = session_admit(session, env, silent);
+    if (status != WAX_OK)
+        return status;
     roll_make(&roll, env, &multi);
     enum wire_reason never = !session_may(session, env)  ? WIRE_REASON_RATE
                              : !fan_fits(env, frame.len) ? WIRE_REASON_BUSY

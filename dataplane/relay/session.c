@@ -146,13 +146,8 @@ static enum wax_status take_send(struct session *session, struct session_env *en
     return WAX_OK;
 }
 
-static enum wax_status on_send(struct session *session, struct session_env *env, struct view frame)
+enum wax_status session_admit(struct session *session, struct session_env *env, bool silent)
 {
-    struct frame_send send;
-    enum wax_status status = frame_parse_send(frame, &send);
-    if (status != WAX_OK)
-        return status;
-    bool silent = send_is_silent(send.flags);
     if (session->fanning) { /* what it has begun comes first, or could be overtaken */
         session_park(session, env, SESSION_PARKED_FOR_FAN, false);
         return WAX_FULL;
@@ -162,6 +157,19 @@ static enum wax_status on_send(struct session *session, struct session_env *env,
         session_park(session, env, env->port->self, true);
         return WAX_SESSION_WINDOW;
     }
+    return WAX_OK;
+}
+
+static enum wax_status on_send(struct session *session, struct session_env *env, struct view frame)
+{
+    struct frame_send send;
+    enum wax_status status = frame_parse_send(frame, &send);
+    if (status != WAX_OK)
+        return status;
+    bool silent = send_is_silent(send.flags);
+    status = session_admit(session, env, silent);
+    if (status != WAX_OK)
+        return status;
     if (send.id == 0 || send.to.device == 0) {
         if (!silent)
             session_reject(session, env, &send.to, send.id, WIRE_REASON_MALFORMED);

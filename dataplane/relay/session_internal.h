@@ -41,6 +41,13 @@ void session_shut(struct session *session, struct session_env *env);
  */
 void session_park(struct session *session, struct session_env *env, uint32_t why, bool by_window);
 
+/*
+ * Whether one more SEND or SEND_MULTI may be taken now: OK; or the session is parked, FULL while an earlier
+ * SEND_MULTI is being handed out, SESSION_WINDOW (counted) when too much is unanswered, which silent ones
+ * don't mind.
+ */
+enum wax_status session_admit(struct session *session, struct session_env *env, bool silent);
+
 /* Whether a SEND with these flags is not answered. */
 static inline bool send_is_silent(uint8_t flags)
 {
