@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "store_life.h"
+#include "storage_reopen.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -134,14 +135,8 @@ void life_open(struct life *life, const char *directory)
                                           .purge_ms = 400,
                                           .cipher = log_cipher_choose()};
     const struct storage_local_config local = {directory, config.segment_bytes, UINT64_C(1) << 28};
-    enum wax_status status = WAX_STORE_LOCKED;
     life->loop = loop_new();
-    for (int i = 0; i < 2000 && status == WAX_STORE_LOCKED;
-         i++) { /* the kernel lets go of the killed one late */
-        status = storage_local_open(life->loop, &local, &life->storage);
-        if (status == WAX_STORE_LOCKED)
-            usleep(1000);
-    }
+    enum wax_status status = storage_reopen(life->loop, &local, &life->storage);
     if (status != WAX_OK)
         fault(life, wax_status_text(status), 0);
     life->m = mailboxes_new(life->storage, &port, &config);

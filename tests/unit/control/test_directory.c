@@ -2,102 +2,29 @@
 #include <criterion/criterion.h>
 #include <sodium.h>
 
-#include "directory.h"
-#include "directory_device.h"
+#include "directory_help.h"
 #include "directory_operate.h"
 #include "session_table.h"
-#include "storage_sim.h"
 
-struct fixture {
-    struct storage_sim *disk;
-    struct directory *directory;
+struct given {
+    bool done;
     enum wax_status status;
-    bool ready;
-    bool epoch_done;
     uint64_t epoch;
 };
 
-struct reply {
-    struct directory_login login;
-    bool done;
-    enum wax_status status;
-    uint8_t error;
-    bool fresh;
-};
-
-static void on_ready(void *ctx, enum wax_status status)
-{
-    struct fixture *f = ctx;
-    f->ready = true;
-    f->status = status;
-}
-
 static void on_epoch(void *ctx, enum wax_status status, uint64_t epoch)
 {
-    struct fixture *f = ctx;
-    f->epoch_done = true;
-    f->status = status;
-    f->epoch = epoch;
-}
-
-static void on_login(struct directory_login *login, enum wax_status status, uint8_t error, bool fresh)
-{
-    struct reply *reply = (struct reply *)(void *)login;
-    cr_assert_not(reply->done);
-    reply->done = true;
-    reply->status = status;
-    reply->error = error;
-    reply->fresh = fresh;
-}
-
-static void open_directory(struct fixture *f)
-{
-    f->ready = false;
-    f->directory = directory_new(storage_sim_storage(f->disk), f, on_ready);
-    directory_open(f->directory);
-    while (!f->ready)
-        storage_sim_step(f->disk);
-    cr_assert_eq(f->status, WAX_OK);
+    *(struct given *)ctx = (struct given){true, status, epoch};
 }
 
 static struct fixture begin(void)
 {
-    struct fixture f = {.disk = storage_sim_new(5)};
-    cr_assert_geq(sodium_init(), 0);
-    storage_sim_set(f.disk, (struct storage_sim_faults){.delay = 3});
-    open_directory(&f);
-    return f;
-}
-
-static void crash(struct fixture *f)
-{
-    storage_sim_crash(f->disk);
-    directory_free(f->directory);
-    open_directory(f);
-}
-
-static void end(struct fixture *f)
-{
-    directory_free(f->directory);
-    storage_sim_free(f->disk);
+    return fixture_begin(5, 3, DIRECTORY_OPEN);
 }
 
 static void ask(struct fixture *f, struct reply *reply, uint8_t key, uint16_t device)
 {
-    memset(reply, 0, sizeof *reply);
-    memset(reply->login.account_key, key, WAX_ACCOUNT_KEY_BYTES);
-    crypto_generichash(reply->login.user, WAX_USER_BYTES, reply->login.account_key, WAX_ACCOUNT_KEY_BYTES,
-                       NULL, 0);
-    reply->login.device = device;
-    reply->login.done = on_login;
-    directory_login(f->directory, &reply->login);
-}
-
-static void settle(struct fixture *f)
-{
-    for (int i = 0; i < 1000 && directory_busy(f->directory); i++)
-        storage_sim_step(f->disk);
-    cr_assert_not(directory_busy(f->directory));
+    fixture_ask(f, reply, key, device, view_of(NULL, 0), 0);
 }
 
 Test(directory, the_relay_keeps_its_identity)
@@ -107,40 +34,38 @@ Test(directory, the_relay_keeps_its_identity)
     static const uint8_t zero[16];
     cr_assert_arr_neq(first.relay_id, zero, 16);
     cr_assert_arr_neq(first.hash_key, zero, 16);
-    crash(&f);
+    fixture_crash(&f);
     cr_assert_arr_eq(directory_relay(f.directory)->relay_id, first.relay_id, 16);
     cr_assert_arr_eq(directory_relay(f.directory)->hash_key, first.hash_key, 16);
     cr_assert_eq(directory_relay(f.directory)->log_seed, first.log_seed);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(directory, an_epoch_is_durable_before_it_is_given_and_never_given_twice)
 {
     uint64_t last = 0;
     for (uint64_t seed = 0; seed < 50; seed++) {
-        struct fixture f = {.disk = storage_sim_new(seed)};
-        cr_assert_geq(sodium_init(), 0);
-        storage_sim_set(f.disk, (struct storage_sim_faults){.delay = 3});
-        open_directory(&f);
+        struct fixture f = fixture_begin(seed, 3, DIRECTORY_OPEN);
+        struct given given;
         last = 0;
         for (int i = 0; i < 10; i++) {
-            f.epoch_done = false;
-            directory_epoch(f.directory, 0, &f, on_epoch);
-            for (uint64_t step = 0; step < (seed + (uint64_t)i) % 6 && !f.epoch_done; step++)
+            given.done = false;
+            directory_epoch(f.directory, 0, &given, on_epoch);
+            for (uint64_t step = 0; step < (seed + (uint64_t)i) % 6 && !given.done; step++)
                 storage_sim_step(f.disk);
-            if (f.epoch_done) {
-                cr_assert_gt(f.epoch, last);
-                last = f.epoch;
+            if (given.done) {
+                cr_assert_gt(given.epoch, last);
+                last = given.epoch;
             }
-            crash(&f);
+            fixture_crash(&f);
         }
-        f.epoch_done = false;
-        directory_epoch(f.directory, last, &f, on_epoch); /* who holds one keeps it */
-        while (!f.epoch_done)
+        given.done = false;
+        directory_epoch(f.directory, last, &given, on_epoch); /* who holds one keeps it */
+        while (!given.done)
             storage_sim_step(f.disk);
         if (last != 0)
-            cr_assert_eq(f.epoch, last);
-        end(&f);
+            cr_assert_eq(given.epoch, last);
+        fixture_end(&f);
     }
 }
 
@@ -150,23 +75,23 @@ Test(directory, a_new_account_is_durable_before_the_reply)
     struct reply reply;
     ask(&f, &reply, 1, 1);
     cr_assert_not(reply.done);
-    settle(&f);
+    fixture_settle(&f);
     cr_assert(reply.done && reply.fresh && reply.error == 0);
-    crash(&f);
+    fixture_crash(&f);
     ask(&f, &reply, 1, 1);
     cr_assert(reply.done && !reply.fresh && reply.error == 0);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(directory, a_user_must_be_the_digest_of_its_key)
 {
     struct fixture f = begin();
-    struct reply reply = {.login = {.device = 1, .done = on_login}};
+    struct reply reply = {.login = {.device = 1, .done = reply_done}};
     memset(reply.login.user, 7, sizeof reply.login.user);
     directory_login(f.directory, &reply.login);
     cr_assert(reply.done);
     cr_assert_eq(reply.error, WIRE_ERROR_BAD_PROOF);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(directory, devices_that_come_at_once_are_all_kept_and_one_account_is_made)
@@ -176,7 +101,7 @@ Test(directory, devices_that_come_at_once_are_all_kept_and_one_account_is_made)
     uint32_t fresh = 0, refused = 0;
     for (uint16_t i = 0; i < 40; i++)
         ask(&f, &reply[i], 9, (uint16_t)(i + 1));
-    settle(&f);
+    fixture_settle(&f);
     for (uint32_t i = 0; i < 40; i++) {
         cr_assert(reply[i].done);
         fresh += reply[i].fresh;
@@ -188,10 +113,10 @@ Test(directory, devices_that_come_at_once_are_all_kept_and_one_account_is_made)
     for (uint32_t i = 0; i < 40; i++) {
         struct reply again;
         ask(&f, &again, 9, (uint16_t)(i + 1));
-        settle(&f);
+        fixture_settle(&f);
         cr_assert_eq(again.error, reply[i].error);
     }
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(directory, what_cannot_be_written_is_not_let_in)
@@ -200,14 +125,14 @@ Test(directory, what_cannot_be_written_is_not_let_in)
     struct reply reply;
     storage_sim_set(f.disk, (struct storage_sim_faults){.no_space = 1000});
     ask(&f, &reply, 3, 1);
-    settle(&f);
+    fixture_settle(&f);
     cr_assert(reply.done);
     cr_assert_eq(reply.status, WAX_STORE_NO_SPACE);
     storage_sim_set(f.disk, (struct storage_sim_faults){0});
     ask(&f, &reply, 3, 1);
-    settle(&f);
+    fixture_settle(&f);
     cr_assert(reply.done && reply.fresh && reply.status == WAX_OK && reply.error == 0);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(directory, who_is_just_coming_in_counts_as_known)
@@ -222,9 +147,9 @@ Test(directory, who_is_just_coming_in_counts_as_known)
     cr_assert_eq(directory_refuses(f.directory, &name, name.user, &account), 0);
     name.device = 2;
     cr_assert_eq(directory_refuses(f.directory, &name, name.user, &account), WIRE_REASON_UNKNOWN_DEVICE);
-    settle(&f);
+    fixture_settle(&f);
     cr_assert(reply.done);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(directory, a_closed_registration_lets_in_whom_there_is_and_nobody_else)
@@ -235,14 +160,14 @@ Test(directory, a_closed_registration_lets_in_whom_there_is_and_nobody_else)
     struct device_name name = {.device = 1};
     struct reply reply;
     ask(&f, &reply, 1, 1);
-    settle(&f);
+    fixture_settle(&f);
     cr_assert(reply.fresh && reply.error == 0);
-    crash(&f);
+    fixture_crash(&f);
     directory_registration(f.directory, DIRECTORY_CLOSED);
     ask(&f, &reply, 1, 1);
     cr_assert(reply.done && !reply.fresh && reply.error == 0, "a device that there is");
     ask(&f, &reply, 1, 2);
-    settle(&f);
+    fixture_settle(&f);
     cr_assert(reply.done && !reply.fresh && reply.error == 0, "a new device of an account that there is");
     ask(&f, &reply, 2, 1);
     cr_assert(reply.done && reply.status == WAX_OK, "refused at once");
@@ -256,9 +181,9 @@ Test(directory, a_closed_registration_lets_in_whom_there_is_and_nobody_else)
     cr_assert_eq(counts.devices, 1);
     directory_registration(f.directory, DIRECTORY_OPEN);
     ask(&f, &reply, 2, 1);
-    settle(&f);
+    fixture_settle(&f);
     cr_assert(reply.done && reply.fresh && reply.error == 0, "open again");
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(directory, a_second_device_of_an_account_being_made_comes_in_though_registration_closes)
@@ -269,24 +194,24 @@ Test(directory, a_second_device_of_an_account_being_made_comes_in_though_registr
     cr_assert_not(first.done);
     directory_registration(f.directory, DIRECTORY_CLOSED);
     ask(&f, &second, 4, 2);
-    settle(&f);
+    fixture_settle(&f);
     cr_assert(first.done && first.fresh && first.error == 0);
     cr_assert(second.done && !second.fresh && second.error == 0);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(directory, a_wrong_user_is_a_bad_proof_also_when_registration_is_closed)
 {
     struct fixture f = begin();
     struct directory_counts counts;
-    struct reply reply = {.login = {.device = 1, .done = on_login}};
+    struct reply reply = {.login = {.device = 1, .done = reply_done}};
     directory_registration(f.directory, DIRECTORY_CLOSED);
     memset(reply.login.user, 7, sizeof reply.login.user);
     directory_login(f.directory, &reply.login);
     cr_assert_eq(reply.error, WIRE_ERROR_BAD_PROOF);
     directory_count(f.directory, &counts);
     cr_assert_eq(counts.not_invited, 0);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(directory, a_device_is_seen_and_that_is_written_once_a_day)
@@ -296,21 +221,21 @@ Test(directory, a_device_is_seen_and_that_is_written_once_a_day)
     struct reply reply;
     const uint64_t day_ms = DIRECTORY_SEEN_MS;
     ask(&f, &reply, 6, 3);
-    settle(&f);
+    fixture_settle(&f);
     struct device_name name = {.device = 3};
     memcpy(name.user, reply.login.user, sizeof name.user);
     directory_see(f.directory, &name, day_ms - 1);
     cr_assert_not(directory_busy(f.directory), "what is kept is not old yet");
     directory_see(f.directory, &name, 2 * day_ms);
     directory_see(f.directory, &name, 2 * day_ms + 1);
-    settle(&f);
-    crash(&f);
+    fixture_settle(&f);
+    fixture_crash(&f);
     cr_assert_eq(directory_account(f.directory, name.user, &account), WAX_OK);
     cr_assert_eq(account_seen_ms(&account, 0), 2 * day_ms);
     name.device = 4;
     directory_see(f.directory, &name, 9 * day_ms);
     cr_assert_not(directory_busy(f.directory), "there is no such device");
-    end(&f);
+    fixture_end(&f);
 }
 
 /* ---- the sessions ---- */
@@ -392,13 +317,13 @@ Test(directory, what_is_marked_is_found_after_a_crash_until_it_is_erased)
         struct account account;
         uint8_t user[WAX_USER_BYTES] = {0};
         ask(&f, &reply, 1, 7);
-        settle(&f);
+        fixture_settle(&f);
         cr_assert_not(directory_unfinished(f.directory, user));
         begin_removal(&f, &removed, &reply, 0, directory_remove);
         for (int i = 0; i < steps && !removed.done; i++)
             storage_sim_step(f.disk);
         early |= !removed.done;
-        crash(&f);
+        fixture_crash(&f);
         cr_assert_eq(directory_account(f.directory, reply.login.user, &account), WAX_OK);
         bool marked = (account_flags(&account) & ACCOUNT_DELETED) != 0;
         bool listed = directory_unfinished(f.directory, user);
@@ -408,14 +333,14 @@ Test(directory, what_is_marked_is_found_after_a_crash_until_it_is_erased)
             cr_assert_arr_eq(user, reply.login.user, WAX_USER_BYTES);
         if (marked) {
             begin_removal(&f, &removed, &reply, 7, directory_erase);
-            settle(&f);
+            fixture_settle(&f);
             cr_assert_eq(removed.status, WAX_OK);
             cr_assert_eq(directory_account(f.directory, reply.login.user, &account), WAX_NOT_FOUND);
             memset(user, 0, sizeof user);
             cr_assert_not(directory_unfinished(f.directory, user));
             late = true;
         }
-        end(&f);
+        fixture_end(&f);
     }
     cr_assert(early && late);
 }
@@ -428,21 +353,21 @@ Test(directory, an_account_without_devices_is_erased_as_well)
     struct account account;
     uint8_t user[WAX_USER_BYTES] = {0};
     ask(&f, &reply, 1, 7);
-    settle(&f);
+    fixture_settle(&f);
     begin_removal(&f, &removed, &reply, 7, directory_remove);
-    settle(&f);
+    fixture_settle(&f);
     begin_removal(&f, &removed, &reply, 7, directory_erase);
-    settle(&f);
+    fixture_settle(&f);
     cr_assert_eq(directory_account(f.directory, reply.login.user, &account), WAX_OK);
     cr_assert_eq(account_devices(&account), 0);
     cr_assert_not(directory_unfinished(f.directory, user), "the device has gone, the account is not to");
     begin_removal(&f, &removed, &reply, 0, directory_remove);
-    settle(&f);
+    fixture_settle(&f);
     begin_removal(&f, &removed, &reply, 0, directory_erase);
-    settle(&f);
+    fixture_settle(&f);
     cr_assert_eq(directory_account(f.directory, reply.login.user, &account), WAX_NOT_FOUND);
     cr_assert_not(directory_unfinished(f.directory, user));
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(directory, accounts_are_met_one_after_the_other_each_once)
@@ -455,7 +380,7 @@ Test(directory, accounts_are_met_one_after_the_other_each_once)
     cr_assert_eq(directory_next_account(f.directory, user, &account), WAX_NOT_FOUND, "the relay is none");
     for (uint8_t key = 1; key <= 40; key++) {
         ask(&f, &reply, key, key);
-        settle(&f);
+        fixture_settle(&f);
     }
     while (directory_next_account(f.directory, user, &account) == WAX_OK) {
         cr_assert(met == 0 || memcmp(last, user, sizeof user) < 0);
@@ -464,5 +389,5 @@ Test(directory, accounts_are_met_one_after_the_other_each_once)
         met++;
     }
     cr_assert_eq(met, 40);
-    end(&f);
+    fixture_end(&f);
 }

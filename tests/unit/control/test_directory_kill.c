@@ -18,7 +18,7 @@
 #include "directory.h"
 #include "directory_invite.h"
 #include "directory_keys.h"
-#include "storage_local.h"
+#include "storage_reopen.h"
 
 #define PEOPLE  64u
 #define INVITES 4u
@@ -219,14 +219,8 @@ static void wait_all(struct life *life)
 static void open_directory(struct life *life, const char *path)
 {
     const struct storage_local_config local = {path, 256u << 10, UINT64_C(1) << 28};
-    enum wax_status status = WAX_STORE_LOCKED;
     life->loop = loop_new();
-    for (int i = 0; i < 2000 && status == WAX_STORE_LOCKED;
-         i++) { /* the kernel lets go of the killed one late */
-        status = storage_local_open(life->loop, &local, &life->storage);
-        if (status == WAX_STORE_LOCKED)
-            usleep(1000);
-    }
+    enum wax_status status = storage_reopen(life->loop, &local, &life->storage);
     if (status != WAX_OK)
         fault(life, wax_status_text(status), 0);
     life->directory = directory_new(life->storage, life, on_ready);
